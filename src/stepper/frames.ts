@@ -1,0 +1,35 @@
+// What is shown of a stack.
+import { functionOf, probeOf, type FunctionInfo } from './registry';
+import { findLast, type Task } from './task';
+
+/** A frame, where it stands and its variables. The range is that of the statement (or of a compound one's head), 1-based, its end exclusive. */
+export interface FrameInfo {
+  readonly fn: FunctionInfo;
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+  /** Visible and initialised variables, outermost scope first; `this` in a method. */
+  readonly names: readonly string[];
+  /** Their values, by index; of a caller those at the call. */
+  readonly values: readonly unknown[];
+  readonly probe: number;
+  /** From 1, at the bottom of the stack. */
+  readonly depth: number;
+  /** The task or the entry that the frame belongs to. */
+  readonly context: string;
+}
+
+export function frameOf(task: Task, depth: number): FrameInfo {
+  const { path, line, column, endLine, endColumn, names, id } = probeOf(task.stack.pos[depth]);
+  const fn = functionOf(task.stack.functionAt(depth));
+  const context = findLast(task.contexts, c => c.base < depth)?.name ?? task.name;
+  return { fn, path, line, column, endLine, endColumn, names, values: task.stack.vals[depth], probe: id, depth, context };
+}
+
+/** The task, and the entries on it: `swapper/1 > vector 33`. */
+export function threadName(task: Task): string {
+  const names = task.contexts.map(c => c.name);
+  return (names[0] === task.name ? names : [task.name, ...names]).join(' > ');
+}

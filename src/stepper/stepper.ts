@@ -1,0 +1,331 @@
+// The stepper's public face: runs a guest, stops it, shows where it is, and goes back by running it anew.
+import type { Guest, MakeGuest } from './guest';
+import { entryOf, firstLine, functionsNamed, modules, probeOf, probesAt, probesBetween, registrySize, scriptProbe, type FunctionInfo, type ModuleInfo, type ProbeInfo } from './registry';
+import { Run, type Halt } from './run';
+import { frameOf, threadName, type FrameInfo } from './frames';
+import type { Task } from './task';
+import { Continue, LastAtDepth, LastMark, StepIn, StepOver, ToStep, type Watch } from './watch';
+
+export type { FrameInfo } from './frames';
+export type { Entry, Guest, Host, MakeGuest, ScriptStep, TaskSpec } from './guest';
+export type { FunctionInfo, ModuleInfo, ProbeInfo, ScriptPlace } from './registry';
+export { DeadlockError } from './run';
+export { BudgetError } from './runtime';
+
+/** `failed`: an exception left the model, or a deadlock. */
+export type Outcome = 'running' | 'stopped' | 'ended' | 'failed';
+
+/** A CPU with a live stack, or a sleeping task. The id is the same in every replay: CPU n is n + 1, task n is 1000 + n. */
+export interface ThreadInfo {
+  readonly id: number;
+  readonly name: string;
+  readonly cpu: number;
+  readonly kind: 'cpu' | 'sleeping';
+}
+
+/** Where to go. Steps are of a thread, and follow its task through sleep; `back` undoes `next`, `backInto` undoes `stepIn`. */
+export type Goal =
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'next' | 'stepIn' | 'stepOut' | 'back'; readonly thread: number }
+  | { readonly kind: 'backInto' | 'reverseContinue' }
+  /** With so many probes passed; 1 is the first statement. */
+  | { readonly kind: 'toStep'; readonly step: number };
+
+export interface StopEvent {
+  /** `start`: going back found nothing further. `end` after `exception` and `deadlock` too, when asked to go on. */
+  readonly reason: 'breakpoint' | 'step' | 'pause' | 'entry' | 'end' | 'exception' | 'deadlock' | 'start';
+  /** 0 when none is left. */
+  readonly thread: number;
+  /** The statement that runs next, when the thread stands before one. */
+  readonly probe?: number;
+  readonly error?: Error;
+}
+
+/** A marked probe is being passed. */
+export interface ProbeHit {
+  readonly probe: number;
+  readonly thread: number;
+  /** Probes passed with this one; a hit of the same step is the same hit, replayed. */
+  readonly step: number;
+  /** This hit only is looked for while going back: print nothing. */
+  readonly replay: boolean;
+  /** Top first. */
+  frames(): FrameInfo[];
+}
+
+export interface StepperOptions {
+  /** Longest time that a run keeps the event loop waiting, in ms. Default 15. */
+  readonly slice?: number;
+}
+
+const FIRST_TASK = 1000;
+const MAX_SLICE = 200_000;
+/** Steps before now that are searched first when going back. */
+const NEAR = 4096;
+
+export class Stepper {
+  /** The client's decision at a marked probe: true stops. Without it every mark stops. */
+  onProbe?: (hit: ProbeHit) => boolean;
+
+  private live: Run;
+  private busy = false;
+  private pauseWanted = false;
+  private error: Error | undefined;
+  private marked: readonly number[] = [];
+  private table = new Uint8Array(0);
+  private sliceProbes = 10_000;
+  private replaying = false;
+
+  constructor(
+    private readonly make: MakeGuest,
+    private readonly options: StepperOptions = {},
+  ) {
+    this.live = this.powerOn();
+  }
+
+  /** Probes passed, with the one of the statement that runs next; 0 before the first. */
+  get step(): number {
+    return this.live.step;
+  }
+
+  get outcome(): Outcome {
+    if (this.busy) return 'running';
+    if (this.error) return 'failed';
+    return this.live.halt?.reason === 'end' ? 'ended' : 'stopped';
+  }
+
+  /** The guest of the current run: another one after going back. */
+  get guest(): Guest {
+    return this.live.guest;
+  }
+
+  // ---- looking
+
+  threads(): ThreadInfo[] {
+    const { scheduler, guest } = this.live;
+    const cpus = Array.from({ length: guest.cpus }, (_, cpu) => scheduler.taskOn(cpu)).filter(task => task !== undefined);
+    return [...cpus, ...scheduler.sleepers].map(task => {
+      const id = this.threadOf(task);
+      return { id, name: threadName(task), cpu: task.cpu, kind: id < FIRST_TASK ? 'cpu' : 'sleeping' };
+    });
+  }
+
+  /** The frames of a thread, top first; none for a thread that is not listed. */
+  frames(thread: number): FrameInfo[] {
+    const task = this.taskOf(thread);
+    if (!task) return [];
+    return Array.from({ length: task.stack.sp }, (_, i) => frameOf(task, task.stack.sp - i));
+  }
+
+  /** Modules with their source, in the order they were loaded. */
+  modules(): ModuleInfo[] {
+    return modules();
+  }
+
+  /** Functions by name; `alloc` also finds `msi_ops.alloc`. */
+  functionsNamed(name: string): FunctionInfo[] {
+    return functionsNamed(name);
+  }
+
+  /** The first probe of a function: a breakpoint on the function. */
+  entryOf(fn: FunctionInfo): ProbeInfo | undefined {
+    return entryOf(fn);
+  }
+
+  /** The probes on the first line at or after `line` that has one; none when the file has none or is not known. */
+  probesAt(path: string, line: number): ProbeInfo[] {
+    const script = this.scriptProbes().filter(p => p.path === path && p.line >= line);
+    return script.length > 0 ? firstLine(script.sort((a, b) => a.line - b.line)) : probesAt(path, line);
+  }
+
+  /** The probes that start in these lines, both inclusive: the places where a breakpoint can be. */
+  probesBetween(path: string, line: number, endLine: number): ProbeInfo[] {
+    const script = this.scriptProbes().filter(p => p.path === path && p.line >= line && p.line <= endLine);
+    return script.length > 0 ? script : probesBetween(path, line, endLine);
+  }
+
+  probe(id: number): ProbeInfo {
+    return probeOf(id);
+  }
+
+  /** The probes that the client wants to be asked about, instead of those before. */
+  setMarks(probes: Iterable<number>): void {
+    this.marked = [...probes];
+    this.fillTable();
+  }
+
+  // ---- going
+
+  /**
+   * Goes on until the goal is reached, or something else stops it.
+   * @throws Error when the run is under way already; what onProbe or the guest throws
+   */
+  async run(goal: Goal): Promise<StopEvent> {
+    if (this.busy) throw new Error(`cannot ${goal.kind}: the run is under way, pause it first`);
+    this.busy = true;
+    this.pauseWanted = false;
+    try {
+      return await this.pursue(goal);
+    } finally {
+      this.busy = false;
+      this.replaying = false;
+    }
+  }
+
+  /** Stops a run under way at its next slice; without one, nothing. */
+  pause(): void {
+    this.pauseWanted = this.busy;
+  }
+
+  private pursue(goal: Goal): Promise<StopEvent> {
+    switch (goal.kind) {
+      case 'continue':
+        return this.forward(new Continue());
+      case 'next':
+      case 'stepIn':
+      case 'stepOut':
+        return this.stepFrom(goal.kind, goal.thread);
+      case 'toStep':
+        return goal.step > this.step ? this.forward(new ToStep(goal.step), goal.step === 1 ? 'entry' : 'step') : this.replay(goal.step);
+      case 'backInto':
+        return this.replay(this.here - 1);
+      case 'back':
+        return this.back(goal.thread);
+      case 'reverseContinue':
+        return this.reverse();
+    }
+  }
+
+  private stepFrom(kind: 'next' | 'stepIn' | 'stepOut', thread: number): Promise<StopEvent> {
+    const task = this.taskOf(thread);
+    if (!task) return this.forward(new ToStep(this.step + 1));
+    if (kind === 'stepIn') return this.forward(new StepIn(task));
+    return this.forward(new StepOver(task, kind === 'next' ? task.stack.sp : task.stack.sp - 1));
+  }
+
+  private async forward(watch: Watch, reason: 'step' | 'entry' = 'step'): Promise<StopEvent> {
+    if (this.error) return { reason: 'end', thread: 0, error: this.error };
+    const halt = await this.advance(watch);
+    if (halt?.reason === 'deadlock') this.error = halt.error;
+    if (halt?.reason === 'exception') return this.failed(halt.error!);
+    return this.event(halt, reason);
+  }
+
+  /** Back to the statement that threw: its frames and variables are those that matter. */
+  private async failed(error: Error): Promise<StopEvent> {
+    if (this.step > 0) await this.replay(this.step);
+    this.error = error;
+    return { ...this.event(undefined, 'step'), reason: 'exception', error };
+  }
+
+  private async replay(step: number): Promise<StopEvent> {
+    const target = Math.max(step, 1);
+    this.restart();
+    return this.event(await this.advance(new ToStep(target)), step < 1 ? 'start' : 'step');
+  }
+
+  /** The last statement before this one in the same frame, or the one that called it; at a task's first, the step before. */
+  private async back(thread: number): Promise<StopEvent> {
+    const now = this.here;
+    const task = this.taskOf(thread);
+    const depth = task ? task.stack.sp - (this.isBeforeFirstStatement(task) ? 1 : 0) : 0;
+    if (!task || depth < 1) return this.replay(now - 1);
+    for (let near = NEAR; ; near *= 8) {
+      const watch = new LastAtDepth(task.id, depth, Math.max(now - near, 0), now);
+      this.restart();
+      if (!(await this.advance(watch))) return this.event(undefined, 'step');
+      if (watch.last !== undefined || near >= now) return this.replay(watch.last ?? now - 1);
+    }
+  }
+
+  private async reverse(): Promise<StopEvent> {
+    const watch = new LastMark(this.here);
+    this.restart();
+    this.replaying = true;
+    if (!(await this.advance(watch))) return this.event(undefined, 'step');
+    const found = await this.replay(watch.last ?? 0);
+    return found.reason === 'step' ? { ...found, reason: 'breakpoint' } : found;
+  }
+
+  /** @returns why the run stopped; undefined when it was paused */
+  private async advance(watch: Watch): Promise<Halt | undefined> {
+    if (this.table.length < registrySize()) this.fillTable();
+    for (;;) {
+      const start = performance.now();
+      const halt = this.live.slice(watch, this.sliceProbes);
+      if (halt) return halt;
+      this.tuneSlice(performance.now() - start);
+      await turn();
+      if (this.pauseWanted) return undefined;
+    }
+  }
+
+  private tuneSlice(took: number): void {
+    const wanted = this.options.slice ?? 15;
+    const factor = Math.min(Math.max(wanted / Math.max(took, 0.1), 0.1), 2);
+    this.sliceProbes = Math.round(Math.min(Math.max(this.sliceProbes * factor, 100), MAX_SLICE));
+  }
+
+  private event(halt: Halt | undefined, step: 'step' | 'entry' | 'start'): StopEvent {
+    const { active, lastTask } = this.live;
+    const task = halt ? halt.task : (active?.task ?? lastTask);
+    const reason = !halt ? 'pause' : halt.reason === 'stop' ? step : halt.reason === 'mark' ? 'breakpoint' : halt.reason;
+    return {
+      reason,
+      thread: task ? this.threadOf(task) : 0,
+      ...(active && { probe: active.task.stack.pos[active.task.stack.sp] }),
+      ...(halt?.error && { error: halt.error }),
+    };
+  }
+
+  private restart(): void {
+    this.live = this.powerOn();
+    this.error = undefined;
+  }
+
+  private powerOn(): Run {
+    return new Run(
+      this.make,
+      () => this.table,
+      probe => this.ask(probe),
+    );
+  }
+
+  private ask(probe: number): boolean {
+    if (!this.onProbe) return true;
+    const thread = this.threadOf(this.live.active!.task);
+    return this.onProbe({ probe, thread, step: this.step, replay: this.replaying, frames: () => this.frames(thread) });
+  }
+
+  // ---- where it is
+
+  /** The step that stands before a statement; one more than the last when none does. */
+  private get here(): number {
+    return this.live.active ? this.step : this.step + 1;
+  }
+
+  private isBeforeFirstStatement(task: Task): boolean {
+    return this.live.active?.task === task && probeOf(task.stack.pos[task.stack.sp]).entry;
+  }
+
+  private threadOf(task: Task): number {
+    return this.live.scheduler.taskOn(task.cpu) === task ? task.cpu + 1 : FIRST_TASK + task.id;
+  }
+
+  private taskOf(thread: number): Task | undefined {
+    const { scheduler } = this.live;
+    return thread < FIRST_TASK ? scheduler.taskOn(thread - 1) : scheduler.sleepers.find(task => FIRST_TASK + task.id === thread);
+  }
+
+  private scriptProbes(): ProbeInfo[] {
+    return (this.guest.steps?.() ?? []).map(scriptProbe);
+  }
+
+  private fillTable(): void {
+    this.table = new Uint8Array(registrySize());
+    for (const probe of this.marked) this.table[probe] = 1;
+  }
+}
+
+/** The event loop's turn. */
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
