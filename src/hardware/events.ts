@@ -1,0 +1,27 @@
+import type { InterruptRequest } from './message';
+
+/** What the hardware did, in order; for whoever watches, the hardware itself never reads it. */
+export type HardwareEvent =
+  /** a device, or an IOAPIC, wrote a message */
+  | { readonly kind: 'message'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
+  /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master' */
+  | { readonly kind: 'held back'; readonly requesterId: number; readonly entry: number; readonly why: string }
+  /** the write was no interrupt */
+  | { readonly kind: 'memory write'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
+  /** a remapping unit found the entry */
+  | { readonly kind: 'remapped'; readonly unit: number; readonly index: number; readonly low: bigint; readonly high: bigint; readonly cached: boolean }
+  /** the entry is posted: the descriptor in memory took the vector */
+  | { readonly kind: 'posted'; readonly unit: number; readonly index: number; readonly vector: number; readonly notified: boolean }
+  /** a remapping unit refused; `index` is -1 where the message has none; `recorded` false: the log was full or the entry forbids */
+  | { readonly kind: 'fault'; readonly unit: number; readonly reason: number; readonly sourceId: number; readonly index: number; readonly recorded: boolean }
+  | { readonly kind: 'ipi'; readonly from: number; readonly request: InterruptRequest }
+  /** `merged`: the request was already waiting, one interrupt of two is left */
+  | { readonly kind: 'accepted'; readonly cpu: number; readonly vector: number; readonly level: boolean; readonly merged: boolean }
+  /** what is no vector: NMI, SMI, INIT, STARTUP, ExtINT */
+  | { readonly kind: 'signal'; readonly cpu: number; readonly delivery: number; readonly vector: number }
+  /** nobody took it; `why`: 'no such destination', 'local APIC disabled', 'illegal vector' */
+  | { readonly kind: 'lost'; readonly request: InterruptRequest; readonly cpu: number | null; readonly why: string }
+  /** a CPU took the vector from its local APIC */
+  | { readonly kind: 'taken'; readonly cpu: number; readonly vector: number }
+  /** `vector` null: nothing was in service; `broadcast`: IOAPICs were told */
+  | { readonly kind: 'eoi'; readonly cpu: number; readonly vector: number | null; readonly broadcast: boolean };

@@ -1,0 +1,195 @@
+// What a machine consists of: written by a user in a scenario or taken from a capture.
+
+export interface MachineConfig {
+  /** by Linux CPU number; the first one boots */
+  readonly cpus: readonly CpuConfig[];
+  /** the CPUs can x2APIC */
+  readonly x2apic: boolean;
+  readonly ioapics: readonly IoApicConfig[];
+  readonly isaOverrides: readonly IsaOverride[];
+  readonly intelRemap?: { readonly units: readonly RemapUnitConfig[] };
+  readonly pci: readonly PciFunctionConfig[];
+}
+
+export interface CpuConfig {
+  readonly apicId: number;
+  readonly node: number;
+}
+
+export interface IoApicConfig {
+  readonly id: number;
+  readonly address: number;
+  readonly pins: number;
+  readonly gsiBase: number;
+  /** from 0x20 on it has an EOI register */
+  readonly version: number;
+}
+
+/** An ISA interrupt that is not on the pin of its number, edge triggered and active high (ACPI MADT). */
+export interface IsaOverride {
+  readonly irq: number;
+  readonly gsi: number;
+  readonly level?: boolean;
+  readonly low?: boolean;
+}
+
+/** A VT-d unit and what the ACPI DMAR table puts below it. */
+export interface RemapUnitConfig {
+  readonly segment: number;
+  readonly address: number;
+  /** 32-bit APIC ids */
+  readonly eim: boolean;
+  /** posted interrupts */
+  readonly pi: boolean;
+  /** covers all functions of the segment that no other unit names */
+  readonly includeAll: boolean;
+  /** "0000:00:04.0" */
+  readonly devices: readonly string[];
+  readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
+}
+
+export interface PciFunctionConfig {
+  /** domain:bus:device.function in hexadecimal, "0000:00:04.0" */
+  readonly address: string;
+  readonly vendor: number;
+  readonly device: number;
+  /** 24 bits: class, subclass, programming interface */
+  readonly class: number;
+  readonly name?: string;
+  /** 0 = none, 1..4 = INTA..INTD */
+  readonly intxPin: number;
+  /** where the INTx line goes; -1 = nowhere */
+  readonly gsi: number;
+  readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
+  readonly msix?: { readonly entries: number };
+  /** NUMA node or -1 */
+  readonly node: number;
+  readonly driver?: string;
+  /** the function's configuration space as 32-bit words in hexadecimal; it then says what msi and msix say */
+  readonly config?: string;
+}
+
+export interface PciAddress {
+  readonly domain: number;
+  readonly bus: number;
+  readonly devfn: number;
+}
+
+/** One thing that is wrong: where and what. */
+export interface ConfigProblem {
+  /** `machine.pci[3].address` */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The machine cannot be built as described. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    super(problems.map(p => `${p.path}: ${p.message}`).join('\n'));
+  }
+}
+
+/** @returns undefined for what is no "0000:00:04.0": lower case, all digits, so that one function has one name */
+export function parsePciAddress(text: string): PciAddress | undefined {
+  const match = /^([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$/.exec(text);
+  if (!match) return undefined;
+  const [domain, bus, device, fn] = match.slice(1).map(digits => parseInt(digits, 16)) as [number, number, number, number];
+  return { domain, bus, devfn: (device << 3) | fn };
+}
+
+const MAX_APIC_ID = 0xfffffffe;
+const MAX_XAPIC_ID = 0xfe;
+const MAX_MSIX_ENTRIES = 2048;
+/** Linux cannot be built for more. */
+const MAX_CPUS = 8192;
+
+/** @returns everything that is wrong; empty for a machine that can be built */
+export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
+  return [...cpuProblems(config), ...ioapicProblems(config), ...remapProblems(config), ...pciProblems(config)];
+}
+
+type Problems = Generator<ConfigProblem, void>;
+const problem = (path: string, message: string): ConfigProblem => ({ path: `machine.${path}`, message });
+
+function* cpuProblems({ cpus, x2apic }: MachineConfig): Problems {
+  if (cpus.length === 0) yield problem('cpus', 'a machine needs at least one CPU');
+  if (cpus.length > MAX_CPUS) yield problem('cpus', `${cpus.length} CPUs; at most ${MAX_CPUS} are possible`);
+  const seen = new Map<number, number>();
+  const limit = x2apic ? MAX_APIC_ID : MAX_XAPIC_ID;
+  for (const [i, { apicId, node }] of cpus.entries()) {
+    if (!integerIn(apicId, 0, limit)) yield problem(`cpus[${i}].apicId`, `${apicId} is no APIC id; expected 0 to ${limit}${x2apic ? '' : ' (more needs x2apic)'}`);
+    const other = seen.get(apicId);
+    if (other !== undefined) yield problem(`cpus[${i}].apicId`, `${apicId} is the id of cpus[${other}] already`);
+    seen.set(apicId, i);
+    if (!integerIn(node, 0, 1023)) yield problem(`cpus[${i}].node`, `${node} is no NUMA node; expected 0 to 1023`);
+  }
+}
+
+function* ioapicProblems({ ioapics, isaOverrides }: MachineConfig): Problems {
+  for (const [i, a] of ioapics.entries()) {
+    if (!integerIn(a.pins, 1, 240)) yield problem(`ioapics[${i}].pins`, `${a.pins} pins; expected 1 to 240`);
+    for (const [j, b] of ioapics.slice(0, i).entries()) {
+      if (a.id === b.id) yield problem(`ioapics[${i}].id`, `${a.id} is the id of ioapics[${j}] already`);
+      if (a.address === b.address) yield problem(`ioapics[${i}].address`, `ioapics[${j}] is at 0x${a.address.toString(16)} already`);
+      if (a.gsiBase < b.gsiBase + b.pins && b.gsiBase < a.gsiBase + a.pins) yield problem(`ioapics[${i}].gsiBase`, `the GSIs from ${a.gsiBase} overlap those of ioapics[${j}], ${b.gsiBase} to ${b.gsiBase + b.pins - 1}`);
+    }
+  }
+  for (const [i, { irq, gsi }] of isaOverrides.entries()) {
+    if (!integerIn(irq, 0, 15)) yield problem(`isaOverrides[${i}].irq`, `${irq} is no ISA interrupt; expected 0 to 15`);
+    if (!hasPin(ioapics, gsi)) yield problem(`isaOverrides[${i}].gsi`, noPin(ioapics, gsi));
+  }
+}
+
+function* remapProblems({ intelRemap, ioapics, pci }: MachineConfig): Problems {
+  const owner = new Map<string, string>();
+  const all = new Map<number, number>();
+  for (const [i, unit] of (intelRemap?.units ?? []).entries()) {
+    const path = `intelRemap.units[${i}]`;
+    if (unit.includeAll) {
+      const other = all.get(unit.segment);
+      if (other !== undefined) yield problem(`${path}.includeAll`, `intelRemap.units[${other}] covers all of segment ${unit.segment} already`);
+      all.set(unit.segment, i);
+    }
+    for (const [j, device] of unit.devices.entries()) {
+      const at = `${path}.devices[${j}]`;
+      const address = parsePciAddress(device);
+      if (!address) yield problem(at, `"${device}" is no PCI address; expected one as 0000:00:04.0`);
+      else if (address.domain !== unit.segment) yield problem(at, `${device} is in segment ${address.domain}, the unit in ${unit.segment}`);
+      else if (!pci.some(f => f.address === device)) yield problem(at, `there is no function ${device} in machine.pci`);
+      const taken = owner.get(device);
+      if (taken) yield problem(at, `${device} belongs to ${taken} already`);
+      owner.set(device, path);
+    }
+    for (const [j, { id }] of unit.ioapics.entries()) {
+      const at = `${path}.ioapics[${j}].id`;
+      if (!ioapics.some(a => a.id === id)) yield problem(at, `there is no IOAPIC with id ${id}`);
+      const taken = owner.get(`ioapic ${id}`);
+      if (taken) yield problem(at, `IOAPIC ${id} belongs to ${taken} already`);
+      owner.set(`ioapic ${id}`, path);
+    }
+  }
+}
+
+function* pciProblems({ pci, ioapics }: MachineConfig): Problems {
+  const seen = new Map<string, number>();
+  for (const [i, f] of pci.entries()) {
+    if (!parsePciAddress(f.address)) yield problem(`pci[${i}].address`, `"${f.address}" is no PCI address; expected one as 0000:00:04.0`);
+    const other = seen.get(f.address);
+    if (other !== undefined) yield problem(`pci[${i}].address`, `${f.address} is the address of pci[${other}] already`);
+    seen.set(f.address, i);
+    if (!integerIn(f.intxPin, 0, 4)) yield problem(`pci[${i}].intxPin`, `${f.intxPin} is no pin; expected 0 for none, 1 to 4 for INTA to INTD`);
+    if (f.intxPin > 0 && f.gsi >= 0 && !hasPin(ioapics, f.gsi)) yield problem(`pci[${i}].gsi`, noPin(ioapics, f.gsi));
+    if (f.msi && ![1, 2, 4, 8, 16, 32].includes(f.msi.vectors)) yield problem(`pci[${i}].msi.vectors`, `${f.msi.vectors} vectors; expected a power of two up to 32`);
+    if (f.msix && !integerIn(f.msix.entries, 1, MAX_MSIX_ENTRIES)) yield problem(`pci[${i}].msix.entries`, `${f.msix.entries} entries; expected 1 to ${MAX_MSIX_ENTRIES}`);
+    if (f.config !== undefined && !/^\s*([0-9a-f]{8}\s+)*[0-9a-f]{8}\s*$/i.test(f.config)) yield problem(`pci[${i}].config`, 'expected 32-bit words of 8 hexadecimal digits, separated by blanks');
+  }
+}
+
+const integerIn = (value: number, low: number, high: number): boolean => Number.isInteger(value) && value >= low && value <= high;
+const hasPin = (ioapics: readonly IoApicConfig[], gsi: number): boolean => ioapics.some(a => gsi >= a.gsiBase && gsi < a.gsiBase + a.pins);
+
+function noPin(ioapics: readonly IoApicConfig[], gsi: number): string {
+  const ranges = ioapics.map(a => `${a.gsiBase} to ${a.gsiBase + a.pins - 1}`).join(', ');
+  return `no IOAPIC has a pin for GSI ${gsi}; there are ${ranges || 'none'}`;
+}

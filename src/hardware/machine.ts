@@ -1,0 +1,163 @@
+import { DMAR_REG_SIZE } from './dmar-registers';
+import type { HardwareEvent } from './events';
+import { IntelRemapUnit } from './intel-remap-unit';
+import { InterruptBus } from './interrupt-bus';
+import { IoApic, IOAPIC_SIZE } from './io-apic';
+import { LocalApic } from './local-apic';
+import { ConfigError, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
+import { Memory } from './memory';
+import { decodeCompatibility, isInterruptAddress } from './message';
+import { PciFunction, type PciHost } from './pci';
+import { Pic8259 } from './pic-8259';
+
+/** BARs of functions that bring none of their own: one window each. */
+const FIRST_BAR = 0xd0000000;
+const BAR_WINDOW = 0x10000;
+const PAGE = 4096;
+
+export interface Cpu {
+  readonly apicId: number;
+  readonly node: number;
+  readonly lapic: LocalApic;
+}
+
+/** The hardware, powered on: what a kernel reaches through registers, tables and memory. */
+export class Machine {
+  readonly memory = new Memory();
+  readonly pic = new Pic8259();
+  /** by Linux CPU number */
+  readonly cpus: readonly Cpu[];
+  readonly ioapics: readonly IoApic[];
+  readonly remapUnits: readonly IntelRemapUnit[];
+  readonly pci: readonly PciFunction[];
+  private readonly bus = new InterruptBus();
+  /** functions by the physical pages where they answer */
+  private readonly pages = new Map<number, PciFunction[]>();
+
+  /** @throws ConfigError naming every place of the configuration that is wrong */
+  constructor(readonly config: MachineConfig) {
+    const problems = validateMachineConfig(config);
+    if (problems.length > 0) throw new ConfigError(problems);
+
+    this.cpus = config.cpus.map(({ apicId, node }, cpu) => ({ apicId, node, lapic: new LocalApic(cpu, apicId, this.bus) }));
+    this.bus.lapics.push(...this.cpus.map(cpu => cpu.lapic));
+    this.remapUnits = (config.intelRemap?.units ?? []).map((unit, i) => new IntelRemapUnit(i, unit, this.memory, this.bus));
+    this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));
+    this.bus.ioapics.push(...this.ioapics);
+    this.pci = this.functions(config.pci);
+    for (const fn of this.pci) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
+  }
+
+  private functions(configs: readonly PciFunctionConfig[]): PciFunction[] {
+    const host: PciHost = {
+      sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(requesterId, hi, lo, data, segment),
+      setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
+      note: event => void this.bus.events.push(event),
+    };
+    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, host));
+  }
+
+  /** What happened so far, in order. */
+  get events(): readonly HardwareEvent[] {
+    return this.bus.events;
+  }
+
+  pciFunction(domain: number, bus: number, devfn: number): PciFunction | undefined {
+    return this.pci.find(f => f.domain === domain && f.bus === bus && f.devfn === devfn);
+  }
+
+  /** Some local APIC has a vector that its CPU would take if its interrupts are open. */
+  interruptWaiting(): boolean {
+    return this.bus.requested > 0 && this.cpus.some(cpu => cpu.lapic.deliverable() !== null);
+  }
+
+  /**
+   * A device writes to memory: an interrupt if the address is in 0xfeexxxxx, remapped where a unit covers the requester.
+   * @returns whether a local APIC or a posted descriptor took it
+   */
+  sendMessage(requesterId: number, addressHi: number, addressLo: number, data: number, segment = 0): boolean {
+    if (!isInterruptAddress(addressHi, addressLo)) {
+      this.bus.events.push({ kind: 'memory write', requesterId, addressHi, addressLo, data });
+      return false;
+    }
+    return this.route(this.unitOf(requesterId, segment), requesterId, addressLo, data);
+  }
+
+  private route(unit: IntelRemapUnit | undefined, requesterId: number, addressLo: number, data: number): boolean {
+    this.bus.events.push({ kind: 'message', requesterId, addressHi: 0, addressLo, data });
+    return unit ? unit.message(requesterId, addressLo, data) : this.bus.deliver(decodeCompatibility(addressLo, data));
+  }
+
+  private unitOf(requesterId: number, segment: number): IntelRemapUnit | undefined {
+    const here = this.remapUnits.filter(u => u.config.segment === segment);
+    return here.find(u => u.config.devices.some(d => requesterOf(d) === requesterId)) ?? here.find(u => u.config.includeAll);
+  }
+
+  private ioapicMessage(id: number, addressLo: number, data: number): boolean {
+    for (const unit of this.remapUnits) {
+      const scope = unit.config.ioapics.find(a => a.id === id);
+      if (scope) return this.route(unit, scope.requesterId, addressLo, data);
+    }
+    return this.route(undefined, 0, addressLo, data);
+  }
+
+  /** Drives a global interrupt line, or lets go of it. @throws RangeError for one that no IOAPIC has */
+  setGsi(gsi: number, asserted: boolean): void {
+    const ioapic = this.ioapics.find(a => gsi >= a.config.gsiBase && gsi < a.config.gsiBase + a.config.pins);
+    if (!ioapic) throw new RangeError(`no IOAPIC has a pin for GSI ${gsi}`);
+    if (asserted) ioapic.assert(gsi - ioapic.config.gsiBase);
+    else ioapic.deassert(gsi - ioapic.config.gsiBase);
+  }
+
+  /** A CPU reads 32 bits at a physical address; where nothing answers it reads all ones. */
+  read32(address: number): number {
+    const device = this.deviceAt(address);
+    if (device) return device.read32(address);
+    return this.memory.contains(address) ? this.memory.read32(address) : 0xffffffff;
+  }
+
+  /** A CPU writes 32 bits at a physical address; where nothing answers the write is lost. */
+  write32(address: number, value: number): void {
+    const device = this.deviceAt(address);
+    if (device) device.write32(address, value);
+    else if (this.memory.contains(address)) this.memory.write32(address, value);
+  }
+
+  /** As two reads of 32 bits, the lower first. */
+  read64(address: number): bigint {
+    const low = this.read32(address);
+    return (BigInt(this.read32(address + 4)) << 32n) | BigInt(low);
+  }
+
+  /** As two writes of 32 bits, the lower first. */
+  write64(address: number, value: bigint): void {
+    this.write32(address, Number(value & 0xffffffffn));
+    this.write32(address + 4, Number((value >> 32n) & 0xffffffffn));
+  }
+
+  private deviceAt(address: number): { read32(address: number): number; write32(address: number, value: number): void } | undefined {
+    const unit = this.remapUnits.find(u => inPage(address, u.config.address, DMAR_REG_SIZE));
+    if (unit) return atOffset(unit, unit.config.address);
+    const ioapic = this.ioapics.find(a => inPage(address, a.config.address, IOAPIC_SIZE));
+    if (ioapic) return atOffset(ioapic, ioapic.config.address);
+    const fn = this.pages.get(address - (address % PAGE))?.find(f => f.hasAddress(address));
+    return fn && { read32: a => fn.readMemory(a), write32: (a, v) => fn.writeMemory(a, v) };
+  }
+}
+
+interface Registers {
+  read32(offset: number): number;
+  write32(offset: number, value: number): void;
+}
+
+const atOffset = (device: Registers, base: number): Registers => ({
+  read32: address => device.read32(address - base),
+  write32: (address, value) => device.write32(address - base, value),
+});
+
+const inPage = (address: number, base: number, size: number): boolean => address >= base && address < base + size;
+
+function requesterOf(address: string): number {
+  const { bus, devfn } = parsePciAddress(address)!;
+  return (bus << 8) | devfn;
+}
