@@ -1,0 +1,312 @@
+import type { Op } from '../../../../stepper/op';
+import {
+  APIC_EOI, APIC_ESR, APIC_ICR, APIC_IRR, APIC_ISR, APIC_LVT0, APIC_LVT1, APIC_SPIV, APIC_TASKPRI, LVT, SPIV,
+} from '../../../../hardware/local-apic-registers';
+import type { LocalApic } from '../../../../hardware/local-apic';
+import { DELIVERY } from '../../../../hardware/message';
+import { local_irq_restore, local_irq_save } from '../../../lib/locking';
+import { pr_debug, pr_info, pr_warn } from '../../../lib/printk';
+import { IRQ_REMAP_X2APIC_MODE, irq_remap_enable_fault_handling, irq_remapping_enable, irq_remapping_prepare } from '../../../drivers/iommu/irq_remapping';
+import { has, kernel, machine } from '../../../world';
+import { SPURIOUS_APIC_VECTOR } from '../hw_irq';
+import { this_irq_stat } from '../irq';
+import { apic_flat } from './apic_flat_64';
+import { disable_ioapic_support, enable_IO_APIC, mask_ioapic_entries, restore_ioapic_entries, save_ioapic_entries } from './io_apic';
+import { setup_IO_APIC } from './io_apic_domain';
+import { lapic_update_legacy_vectors } from './lapic';
+import { default_setup_apic_routing } from './probe_64';
+
+// The local APIC: arch/x86/kernel/apic/apic.c and arch/x86/include/asm/apic.h.
+
+/** A way to address CPUs (struct apic): flat, physical flat, and the two of x2APIC. */
+export interface apic {
+  readonly name: string;
+  /** delivery mode of device interrupts: always fixed */
+  readonly irq_delivery_mode: number;
+  /** 1 = destinations are logical */
+  readonly irq_dest_mode: number;
+  readonly probe: () => Op<boolean>;
+  readonly init_apic_ldr: () => Op;
+  /** what a message, IRTE or RTE carries to reach `cpu` */
+  readonly calc_dest_apicid: (cpu: number) => Op<number>;
+  readonly send_IPI: (cpu: number, vector: number) => Op;
+  readonly send_IPI_self: (vector: number) => Op;
+}
+
+export const APIC_QUIET = 0;
+export const APIC_VERBOSE = 1;
+export const APIC_DEBUG = 2;
+
+export type apic_intr_mode_id = 'PIC' | 'VIRTUAL_WIRE' | 'VIRTUAL_WIRE_NO_CONFIG' | 'SYMMETRIC_IO' | 'SYMMETRIC_IO_NO_ROUTING';
+
+export const apic_globals = () => ({
+  apic: apic_flat,
+  /** local APIC ids, by CPU */
+  x86_cpu_to_apicid: [] as number[],
+  /** x2APIC cluster mode: cluster << 16 | bit, by CPU */
+  x86_cpu_to_logical_apicid: [] as number[],
+  boot_cpu_physical_apicid: 0,
+  disable_apic: false,
+  apic_verbosity: APIC_QUIET as number,
+  apic_intr_mode: 'PIC' as apic_intr_mode_id,
+  /** MADT or MP table told of an IOAPIC */
+  smp_found_config: false,
+  acpi_lapic: false,
+  x2apic_mode: false,
+  x2apic_state: 'off' as 'off' | 'on' | 'disabled',
+  x2apic_phys: false,
+});
+
+const this_lapic = (): LocalApic => machine.cpus[kernel.this_cpu].lapic;
+
+export const apic_read = (reg: number): number => this_lapic().read(reg);
+export const apic_write = (reg: number, value: number): void => this_lapic().write(reg, value);
+export const native_x2apic_icr_write = (low: number, id: number): void => this_lapic().write(APIC_ICR, low, id);
+export const ack_APIC_irq = (): void => apic_write(APIC_EOI, 0);
+
+export const x2apic_supported = (): boolean => machine.config.x2apic && !kernel.config.cmdline.includes('nox2apic');
+export const x2apic_enabled = (): boolean => x2apic_supported() && this_lapic().mode === 'x2apic';
+
+/** Whether a vector waits in the running CPU's local APIC. */
+export const lapic_vector_set_in_irr = (vector: number): boolean => vector_bit(APIC_IRR, vector);
+
+/** @param block APIC_ISR, APIC_TMR or APIC_IRR */
+export const vector_bit = (block: number, vector: number): boolean => ((apic_read(block + (vector >>> 5) * 0x10) >>> (vector & 0x1f)) & 1) === 1;
+
+/** Said only with apic=verbose or apic=debug on the command line. */
+export function apic_printk(verbosity: number, text: string, say = pr_debug): void {
+  if (verbosity <= kernel.apic_verbosity) say(text);
+}
+
+/** CPUs that are possible, present and how they are addressed: one local APIC of the MADT. Source: generic_processor_info() */
+export function* generic_processor_info(cpu: number, apicid: number): Op {
+  kernel.x86_cpu_to_apicid[cpu] = apicid;
+  kernel.cpu_possible_mask.set(cpu);
+  kernel.cpu_present_mask.set(cpu);
+}
+
+/** Source: check_x2apic() */
+export function* check_x2apic(): Op {
+  if (!x2apic_supported()) kernel.x2apic_state = 'disabled';
+}
+
+/** Source: __apic_intr_mode_select() */
+export function* apic_intr_mode_select(): Op {
+  if (kernel.disable_apic) {
+    pr_info('APIC disabled via kernel command line');
+    kernel.apic_intr_mode = 'PIC';
+  } else if (!kernel.smp_found_config) {
+    yield* disable_ioapic_support();
+    kernel.apic_intr_mode = kernel.acpi_lapic ? 'VIRTUAL_WIRE' : 'VIRTUAL_WIRE_NO_CONFIG';
+  } else {
+    kernel.apic_intr_mode = 'SYMMETRIC_IO';
+  }
+}
+
+/** Interrupt delivery of the boot CPU. Source: apic_intr_mode_init() */
+export function* apic_intr_mode_init(): Op {
+  switch (kernel.apic_intr_mode) {
+    case 'PIC':
+      pr_info('APIC: Keep in PIC mode(8259)');
+      return;
+    case 'VIRTUAL_WIRE':
+      pr_info('APIC: Switch to virtual wire mode setup');
+      yield* default_setup_apic_routing();
+      break;
+    case 'VIRTUAL_WIRE_NO_CONFIG':
+      pr_info('APIC: Switch to virtual wire mode setup with no configuration');
+      yield* default_setup_apic_routing();
+      break;
+    case 'SYMMETRIC_IO':
+      pr_info('APIC: Switch to symmetric I/O mode setup');
+      yield* default_setup_apic_routing();
+      break;
+    case 'SYMMETRIC_IO_NO_ROUTING':
+      pr_info('APIC: Switch to symmetric I/O mode setup in no SMP routine');
+      break;
+  }
+
+  yield* apic_bsp_setup();
+}
+
+/** Source: apic_bsp_setup() */
+function* apic_bsp_setup(): Op {
+  yield* setup_local_APIC();
+
+  yield* enable_IO_APIC();
+  yield* irq_remap_enable_fault_handling();
+  yield* setup_IO_APIC();
+  if (has('legacy-vectors-no-ioapic')) yield* lapic_update_legacy_vectors();
+}
+
+/** The running CPU's local APIC: how it is addressed, that it takes interrupts, which lines of its own it masks. Source: setup_local_APIC() */
+function* setup_local_APIC(): Op {
+  if (kernel.disable_apic) {
+    yield* disable_ioapic_support();
+    return;
+  }
+
+  apic_write(APIC_SPIV, SPIV.with(apic_read(APIC_SPIV), { enabled: 0 }));
+
+  yield* kernel.apic.init_apic_ldr();
+
+  // Vectors below 32 are exceptions: a task priority of 0x10 keeps 16-31 out.
+  apic_write(APIC_TASKPRI, 0x10);
+
+  yield* apic_pending_intr_clear();
+
+  apic_write(APIC_SPIV, SPIV.with(apic_read(APIC_SPIV), { enabled: 1, vector: SPURIOUS_APIC_VECTOR }));
+
+  const boot_cpu = kernel.this_cpu === 0;
+  const through_8259 = boot_cpu && (LVT.get(apic_read(APIC_LVT0), 'masked') === 0 || kernel.skip_ioapic_setup);
+  apic_printk(APIC_VERBOSE, `${through_8259 ? 'enabled' : 'masked'} ExtINT on CPU#${kernel.this_cpu}`);
+  apic_write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT, masked: !through_8259 }));
+
+  apic_write(APIC_LVT1, LVT.encode({ delivery_mode: DELIVERY.NMI, masked: !boot_cpu }));
+}
+
+const APIC_IR_REGS = 8;
+
+/** Interrupts left over from before are ended or wait no longer. Source: apic_pending_intr_clear() */
+function* apic_pending_intr_clear(): Op {
+  for (let i = 0; i < 512; i++) {
+    if (!(yield* apic_check_and_ack())) return;
+  }
+  pr_warn('APIC: Stale IRR');
+}
+
+/** @returns whether something waits or was in service. Source: apic_check_and_ack() */
+function* apic_check_and_ack(): Op<boolean> {
+  let waiting = false;
+  let in_service = 0;
+  for (let i = 0; i < APIC_IR_REGS; i++) {
+    if (apic_read(APIC_IRR + i * 0x10) !== 0) waiting = true;
+    for (let isr = apic_read(APIC_ISR + i * 0x10); isr !== 0; isr &= isr - 1) in_service++;
+  }
+  for (let i = 0; i < in_service; i++) ack_APIC_irq();
+  return in_service > 0 || waiting;
+}
+
+/** Interrupt remapping first, then x2APIC if that allows it; IOAPIC pins are masked meanwhile. Source: enable_IR_x2apic() */
+export function* enable_IR_x2apic(): Op {
+  if (kernel.skip_ioapic_setup) {
+    pr_info('Not enabling interrupt remapping due to skipped IO-APIC setup');
+    return;
+  }
+
+  let ir_stat = yield* irq_remapping_prepare();
+  if (ir_stat < 0 && !x2apic_supported()) return;
+
+  const ret = yield* save_ioapic_entries();
+  if (ret) {
+    pr_info(`Saving IO-APIC state failed: ${ret}`);
+    return;
+  }
+
+  const flags = yield* local_irq_save();
+  yield* kernel.legacy_pic.mask_all();
+  yield* mask_ioapic_entries();
+
+  if (ir_stat >= 0) ir_stat = yield* irq_remapping_enable();
+  yield* try_to_enable_x2apic(ir_stat);
+
+  if (ir_stat < 0) yield* restore_ioapic_entries();
+  yield* kernel.legacy_pic.restore_mask();
+  yield* local_irq_restore(flags);
+}
+
+/** @param remap_mode what irq_remapping_enable() returned. Source: try_to_enable_x2apic() */
+function* try_to_enable_x2apic(remap_mode: number): Op {
+  if (kernel.x2apic_state === 'disabled') return;
+
+  if (remap_mode !== IRQ_REMAP_X2APIC_MODE) {
+    // A machine without a hypervisor that vouches for it needs remapping.
+    pr_info("x2apic: IRQ remapping doesn't support X2APIC mode");
+    kernel.x2apic_mode = false;
+    kernel.x2apic_state = 'disabled';
+    return;
+  }
+  yield* x2apic_enable();
+}
+
+/** Source: x2apic_enable() */
+function* x2apic_enable(): Op {
+  if (kernel.x2apic_state !== 'off') return;
+
+  kernel.x2apic_mode = true;
+  kernel.x2apic_state = 'on';
+  yield* __x2apic_enable();
+}
+
+/** Sets the mode bit of MSR_IA32_APICBASE. Source: __x2apic_enable() */
+function* __x2apic_enable(): Op {
+  if (this_lapic().mode === 'x2apic') return;
+  this_lapic().mode = 'x2apic';
+  if (kernel.this_cpu === 0) pr_info('x2apic enabled');
+}
+
+/** A secondary CPU follows the boot CPU into x2APIC mode. Source: x2apic_setup() */
+export function* x2apic_setup(): Op {
+  if (kernel.x2apic_state === 'on') yield* __x2apic_enable();
+}
+
+/** A secondary CPU's local APIC. Source: apic_ap_setup() */
+export function* apic_ap_setup(): Op {
+  yield* setup_local_APIC();
+}
+
+/** The running CPU goes away: its local APIC takes nothing any more. Source: apic_soft_disable() */
+export function* apic_soft_disable(): Op {
+  apic_write(APIC_SPIV, SPIV.with(apic_read(APIC_SPIV), { enabled: 0 }));
+}
+
+/** Source: sysvec_apic_timer_interrupt() */
+export function* sysvec_apic_timer_interrupt(): Op {
+  ack_APIC_irq();
+  this_irq_stat().apic_timer_irqs++;
+}
+
+/** Vectors that no handler was installed for, and what the local APIC itself finds spurious. Source: spurious_interrupt() */
+export function* spurious_interrupt(vector: number): Op {
+  const where = `(vector 0x${vector.toString(16).padStart(2, '0')}) on CPU#${kernel.this_cpu}`;
+
+  this_irq_stat().irq_spurious_count++;
+
+  // The local APIC's own spurious vector is not in service: no end of interrupt.
+  if (vector === SPURIOUS_APIC_VECTOR) {
+    pr_info(`Spurious APIC interrupt (vector 0xFF) on CPU#${kernel.this_cpu}, should never happen.`);
+    return;
+  }
+
+  if (vector_bit(APIC_ISR, vector)) {
+    pr_info(`Spurious interrupt ${where}. Acked`);
+    ack_APIC_irq();
+  } else {
+    pr_info(`Spurious interrupt ${where}. Not pending!`);
+  }
+}
+
+/** Source: sysvec_spurious_apic_interrupt() */
+export function* sysvec_spurious_apic_interrupt(): Op {
+  yield* spurious_interrupt(SPURIOUS_APIC_VECTOR);
+}
+
+/** The local APIC found an error of its own. Source: sysvec_error_interrupt() */
+export function* sysvec_error_interrupt(): Op {
+  apic_write(APIC_ESR, 0);
+  const v = apic_read(APIC_ESR);
+  ack_APIC_irq();
+  kernel.irq_err_count++;
+  apic_printk(APIC_DEBUG, `APIC error on CPU${kernel.this_cpu}: ${v.toString(16).padStart(2, '0')}`);
+}
+
+/** CPUs of a mask that an IPI reaches are addressed one by one. Source: apic_default_calc_apicid() */
+export function* apic_default_calc_apicid(cpu: number): Op<number> {
+  return kernel.x86_cpu_to_apicid[cpu];
+}
+
+/** Source: apic_flat_calc_apicid() */
+export function* apic_flat_calc_apicid(cpu: number): Op<number> {
+  return 1 << cpu;
+}
+

@@ -1,0 +1,56 @@
+/** What differs between the kernels that can be chosen: one entry a commit. */
+export interface Change {
+  /** upstream commit, where known */
+  readonly commit?: string;
+  readonly subject: string;
+  /** what one sees */
+  readonly effect: string;
+}
+
+export const CHANGES = {
+  'multi-msi-early-activation': {
+    commit: '4c457e8cb75e',
+    subject: 'genirq/msi: Activate Multi-MSI early when MSI_FLAG_ACTIVATE_EARLY is set',
+    effect: 'every vector of a multi-MSI block is activated at allocation, not only the first',
+  },
+  'affinity-pre-startup': {
+    subject: 'genirq: Provide IRQCHIP_AFFINITY_PRE_STARTUP; PCI/MSI: Use it',
+    effect: 'irq_startup() sets the affinity before it unmasks, for PCI-MSI and IO-APIC chips',
+  },
+  'msix-enable-early': {
+    subject: 'PCI/MSI: Enable and mask MSI-X early',
+    effect: 'MSI-X is enabled with all entries masked before the table is mapped and irqs are allocated',
+  },
+  'msix-write-masked': {
+    subject: 'PCI/MSI: Enforce that MSI-X table entry is masked for update',
+    effect: 'an unmasked MSI-X entry is masked around the write of its message',
+  },
+  'msi-mask-all-unused': {
+    subject: 'PCI/MSI: Mask all unused MSI-X entries',
+    effect: 'every entry of the table is masked at enable, also those not allocated',
+  },
+  'msi-deactivate-on-teardown': {
+    subject: 'genirq/msi: Ensure deactivation on teardown',
+    effect: 'freeing MSIs first deactivates those that are still active',
+  },
+  'domain-alloc-locked': {
+    subject: 'irqdomain: Refactor __irq_domain_alloc_irqs(), Fix mapping-creation race',
+    effect: 'descriptors are allocated inside irq_domain_alloc_irqs_locked(), under irq_domain_mutex',
+  },
+  'vector-leak-cpu-offline': {
+    subject: 'genirq/cpuhotplug, x86/vector: Prevent vector leak during CPU offline',
+    effect: 'a vector left behind on a dead CPU is freed, not forgotten',
+  },
+  'legacy-vectors-no-ioapic': {
+    subject: 'x86/apic: Mark _all_ legacy interrupts when IO/APIC is missing',
+    effect: 'without an IOAPIC the vectors of the 8259 pair become system vectors on all CPUs',
+  },
+} as const satisfies Record<string, Change>;
+
+export type ChangeId = keyof typeof CHANGES;
+
+/** Kernels by name: the changes on top of v5.10 that each contains. */
+export const KERNELS: Record<string, readonly ChangeId[]> = {
+  'v5.10': [],
+  'v5.10.223': Object.keys(CHANGES) as ChangeId[],
+};

@@ -1,0 +1,68 @@
+import type { Op } from '../../../stepper/op';
+import type { irq_alloc_info } from '../../arch/x86/hw_irq';
+import type { irq_domain } from '../../include/irqdomain';
+import { ENOSYS } from '../../lib/errno';
+import { kernel } from '../../world';
+import { intel_irq_remap_ops } from './intel/irq_remapping';
+
+// What all interrupt remapping has in common: drivers/iommu/irq_remapping.c.
+
+export const IRQ_REMAP_XAPIC_MODE = 0;
+export const IRQ_REMAP_X2APIC_MODE = 1;
+/** bit number of irq_remap_capability */
+export const IRQ_POSTING_CAP = 0;
+
+export interface irq_remap_ops {
+  readonly prepare: () => Op<number>;
+  /** @returns IRQ_REMAP_*_MODE, or negative */
+  readonly enable: () => Op<number>;
+  readonly enable_faulting: () => Op<number>;
+  readonly get_irq_domain: (info: irq_alloc_info) => Op<irq_domain | null>;
+}
+
+export const irq_remapping_globals = () => ({
+  irq_remapping_enabled: false,
+  disable_irq_remap: false,
+  disable_irq_post: false,
+  disable_sourceid_checking: false,
+  remap_ops: null as irq_remap_ops | null,
+  irq_remap_capability: 0,
+});
+
+/** intremap= of the command line. Source: setup_irqremap() */
+export function* setup_irqremap(str: string): Op {
+  for (const option of str.split(',')) {
+    if (option === 'on') kernel.disable_irq_remap = kernel.disable_irq_post = false;
+    else if (option === 'off') kernel.disable_irq_remap = kernel.disable_irq_post = true;
+    else if (option === 'nosid') kernel.disable_sourceid_checking = true;
+    else if (option === 'nopost') kernel.disable_irq_post = true;
+  }
+}
+
+/** @returns 0, or -ENOSYS where nothing can remap. Source: irq_remapping_prepare() */
+export function* irq_remapping_prepare(): Op<number> {
+  if (kernel.disable_irq_remap) return -ENOSYS;
+
+  if ((yield* intel_irq_remap_ops.prepare()) !== 0) return -ENOSYS;
+  kernel.remap_ops = intel_irq_remap_ops;
+  return 0;
+}
+
+/** Source: irq_remapping_enable() */
+export function* irq_remapping_enable(): Op<number> {
+  return yield* kernel.remap_ops!.enable();
+}
+
+/** Source: irq_remap_enable_fault_handling() */
+export function* irq_remap_enable_fault_handling(): Op<number> {
+  if (!kernel.irq_remapping_enabled) return 0;
+
+  return yield* kernel.remap_ops!.enable_faulting();
+}
+
+/** The domain that serves a request, or null. Source: irq_remapping_get_irq_domain() */
+export function* irq_remapping_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  if (!kernel.remap_ops) return null;
+
+  return yield* kernel.remap_ops.get_irq_domain(info);
+}

@@ -1,0 +1,81 @@
+import { COMMAND, PCI_COMMAND, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
+import type { Op } from '../../../stepper/op';
+import type { PciDev } from '../../include/pci';
+import { WARN_ON_ONCE } from '../../lib/printk';
+import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
+import { pci_read_config_byte, pci_read_config_word, pci_write_config_word } from './access';
+
+const pci_dev_msi_enabled = (dev: PciDev): boolean => dev.msi_enabled || dev.msix_enabled;
+
+/** Changes bits of the command register, writing only when something changes. */
+function* pci_change_command(dev: PciDev, bits: Parameters<typeof COMMAND.with>[1]): Op {
+  const cmd = pci_read_config_word(dev, PCI_COMMAND);
+  const wanted = COMMAND.with(cmd, bits);
+  if (wanted !== cmd) pci_write_config_word(dev, PCI_COMMAND, wanted);
+}
+
+/** Lets the function drive its INTx line, or not. Source: drivers/pci/pci.c, pci_intx() */
+export function* pci_intx(pdev: PciDev, enable: number): Op {
+  yield* pci_change_command(pdev, { intx_disable: !enable });
+}
+
+/** Lets the function write to memory, so that it can send messages. Source: drivers/pci/pci.c, pci_set_master() */
+export function* pci_set_master(dev: PciDev): Op {
+  yield* pci_change_command(dev, { bus_master: 1 });
+  dev.is_busmaster = true;
+}
+
+/** Source: drivers/pci/pci.c, pci_clear_master() */
+export function* pci_clear_master(dev: PciDev): Op {
+  yield* pci_change_command(dev, { bus_master: 0 });
+  dev.is_busmaster = false;
+}
+
+/** @returns 0 or an errno. Source: arch/x86/pci/common.c, pcibios_enable_device() */
+function* pcibios_enable_device(dev: PciDev): Op<number> {
+  yield* pci_change_command(dev, { memory: 1 });
+  if (!pci_dev_msi_enabled(dev)) return yield* acpi_pci_irq_enable(dev);
+  return 0;
+}
+
+/** Source: arch/x86/pci/common.c, pcibios_disable_device() */
+function* pcibios_disable_device(dev: PciDev): Op {
+  if (!pci_dev_msi_enabled(dev)) yield* acpi_pci_irq_disable(dev);
+}
+
+/** Source: drivers/pci/pci.c, do_pci_enable_device() */
+function* do_pci_enable_device(dev: PciDev): Op<number> {
+  const err = yield* pcibios_enable_device(dev);
+  if (err < 0) return err;
+
+  if (pci_dev_msi_enabled(dev)) return 0;
+
+  if (pci_read_config_byte(dev, PCI_INTERRUPT_PIN) !== 0) yield* pci_change_command(dev, { intx_disable: 0 });
+  return 0;
+}
+
+/** @returns 0 or an errno; enabling nests. Source: drivers/pci/pci.c, pci_enable_device_flags() */
+export function* pci_enable_device(dev: PciDev): Op<number> {
+  if (++dev.enable_cnt > 1) return 0;
+
+  const err = yield* do_pci_enable_device(dev);
+  if (err < 0) dev.enable_cnt--;
+  return err;
+}
+
+/** Source: drivers/pci/pci.c, do_pci_disable_device() */
+function* do_pci_disable_device(dev: PciDev): Op {
+  yield* pci_change_command(dev, { bus_master: 0 });
+  yield* pcibios_disable_device(dev);
+}
+
+/** Source: drivers/pci/pci.c, pci_disable_device() */
+export function* pci_disable_device(dev: PciDev): Op {
+  WARN_ON_ONCE(dev.enable_cnt <= 0, 'drivers/pci/pci.c pci_disable_device');
+
+  if (--dev.enable_cnt !== 0) return;
+  yield* do_pci_disable_device(dev);
+  dev.is_busmaster = false;
+}
+
+export const pci_is_enabled = (dev: PciDev): boolean => dev.enable_cnt > 0;

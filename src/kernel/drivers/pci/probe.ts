@@ -1,0 +1,89 @@
+import type { PciFunction } from '../../../hardware/pci';
+import { MSIX_FLAGS, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
+import type { Op } from '../../../stepper/op';
+import type { irq_domain } from '../../include/irqdomain';
+import { PciDev } from '../../include/pci';
+import { kernel, machine } from '../../world';
+import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
+import { pci_read_config_byte } from './access';
+import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
+
+/** Globals of drivers/pci. */
+export const pci_globals = () => ({
+  /** in the order of their discovery */
+  pci_devices: [] as PciDev[],
+  /** off with pci=nomsi */
+  pci_msi_enable: true,
+  /** mask bits are the hypervisor's (Xen) */
+  pci_msi_ignore_mask: false,
+});
+
+/** Takes the command line. Source: drivers/pci/pci.c, pci_setup() */
+function* pci_setup(): Op {
+  const options = kernel.config.cmdline.filter(word => word.startsWith('pci=')).flatMap(word => word.slice(4).split(','));
+  if (options.includes('nomsi')) kernel.pci_msi_enable = false;
+}
+
+/** Finds all functions, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add(); drivers/pci/probe.c, pci_scan_child_bus() */
+export function* pci_scan_root_bus(): Op {
+  yield* pci_setup();
+  const order = (fn: PciFunction): number => fn.domain * 2 ** 16 + fn.requesterId;
+  for (const fn of [...machine.pci].sort((a, b) => order(a) - order(b))) yield* pci_scan_single_device(fn);
+}
+
+/** Source: drivers/pci/probe.c, pci_scan_single_device() */
+function* pci_scan_single_device(fn: PciFunction): Op<PciDev> {
+  const dev = new PciDev(fn, fn.domain, fn.bus, fn.devfn, fn.config.node);
+  yield* pci_read_irq(dev);
+  yield* pci_device_add(dev);
+  return dev;
+}
+
+/** The pin, and the irq that firmware thought of: good only until the device is enabled. Source: drivers/pci/probe.c, pci_read_irq() */
+function* pci_read_irq(dev: PciDev): Op {
+  dev.pin = pci_read_config_byte(dev, PCI_INTERRUPT_PIN);
+  dev.irq = dev.pin === 0 ? 0 : pci_read_config_byte(dev, PCI_INTERRUPT_LINE);
+}
+
+/** Finds the capabilities; what firmware left enabled is disabled. Source: drivers/pci/probe.c, pci_msi_setup_pci_dev() */
+function* pci_msi_setup_pci_dev(dev: PciDev): Op {
+  dev.msi_cap = dev.hw.space.msi;
+  if (dev.msi_cap) yield* pci_msi_set_enable(dev, 0);
+
+  dev.msix_cap = dev.hw.space.msix;
+  if (dev.msix_cap) yield* pci_msix_clear_and_set_ctrl(dev, MSIX_FLAGS.encode({ enable: 1 }), 0);
+}
+
+/** Source: drivers/pci/probe.c, pci_device_add() */
+function* pci_device_add(dev: PciDev): Op {
+  yield* pci_msi_setup_pci_dev(dev);
+  kernel.pci_devices.push(dev);
+  yield* pcibios_add_device(dev);
+  yield* pci_set_msi_domain(dev);
+  yield* device_add(dev);
+}
+
+/** The default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
+function* pcibios_add_device(dev: PciDev): Op<number> {
+  dev.msi_domain = kernel.x86_pci_msi_default_domain;
+  return 0;
+}
+
+/** What the platform chose already: no firmware of x86 names a domain. Source: drivers/pci/probe.c, pci_dev_msi_domain() */
+function* pci_dev_msi_domain(dev: PciDev): Op<irq_domain | null> {
+  return dev.msi_domain;
+}
+
+/** Source: drivers/pci/probe.c, pci_set_msi_domain() */
+function* pci_set_msi_domain(dev: PciDev): Op {
+  dev.msi_domain = yield* pci_dev_msi_domain(dev);
+}
+
+/** Tells who listens for new devices: the DMAR code gives the device its remapping domain. Source: drivers/base/core.c, device_add() */
+function* device_add(dev: PciDev): Op {
+  yield* dmar_pci_bus_notifier(dev);
+}
+
+/** @returns the device at an address. Source: drivers/pci/search.c, pci_get_domain_bus_and_slot() */
+export const pci_get_domain_bus_and_slot = (domain_nr: number, bus: number, devfn: number): PciDev | undefined =>
+  kernel.pci_devices.find(dev => dev.domain_nr === domain_nr && dev.bus === bus && dev.devfn === devfn);

@@ -1,0 +1,76 @@
+import { apic_globals } from './arch/x86/apic/apic';
+import { io_apic_globals } from './arch/x86/apic/io_apic';
+import { x86_msi_globals } from './arch/x86/apic/msi';
+import { vector_globals } from './arch/x86/apic/vector';
+import { irq_globals } from './arch/x86/irq';
+import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
+import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
+import { pci_globals } from './drivers/pci/probe';
+import { irqdesc_globals } from './irq/irqdesc';
+import { irqdomain_globals } from './irq/irqdomain';
+import { manage_globals } from './irq/manage';
+import { proc_globals } from './irq/proc';
+import { resend_globals } from './irq/resend';
+import { spurious_globals } from './irq/spurious';
+import { cpumask } from './lib/cpumask';
+import type { LogLine } from './lib/printk';
+import { isolation_globals } from './sched/isolation';
+import type { TraceEvent } from './trace/trace';
+
+/** What the kernel keeps for each CPU besides the per-CPU variables of single files. */
+export class CpuState {
+  irqs_enabled = true;
+  /** nesting of hard interrupts */
+  hardirq_count = 0;
+}
+
+/** What the kernel was built with and booted with; numbers follow from it by rule. */
+export interface KernelConfig {
+  /** Kconfig symbols that show, without CONFIG_: IA32_EMULATION, AMD_MEM_ENCRYPT, HAVE_KVM, X86_MCE_AMD ... */
+  readonly config: ReadonlySet<string>;
+  /** the kernel's command line, split */
+  readonly cmdline: readonly string[];
+}
+
+/**
+ * The kernel's globals, flat and under their C names; a file's own (C: static) ones are made by its `*_globals()`.
+ * @param nr_cpu_ids possible CPUs
+ */
+export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
+  return {
+    config,
+    nr_cpu_ids,
+    this_cpu: 0,
+    cpus: Array.from({ length: nr_cpu_ids }, () => new CpuState()),
+    cpu_possible_mask: new cpumask(nr_cpu_ids),
+    cpu_present_mask: new cpumask(nr_cpu_ids),
+    cpu_online_mask: new cpumask(nr_cpu_ids),
+    /** NUMA node of each CPU */
+    cpu_to_node: new Array<number>(nr_cpu_ids).fill(0),
+    /** CPUs of a node that have come up; include/topology.ts reads it */
+    node_to_cpumask_map: new Map<number, cpumask>(),
+    /** SMT siblings of each CPU, itself included */
+    cpu_sibling_map: Array.from({ length: nr_cpu_ids }, (_, cpu) => cpumask.of(nr_cpu_ids, cpu)),
+    log: [] as LogLine[],
+    trace: [] as TraceEvent[],
+    /** places that warned once already */
+    once: new Set<string>(),
+    ...irqdesc_globals(nr_cpu_ids),
+    ...irqdomain_globals(),
+    ...manage_globals(),
+    ...proc_globals(),
+    ...resend_globals(),
+    ...spurious_globals(),
+    ...isolation_globals(),
+    ...irq_globals(nr_cpu_ids),
+    ...apic_globals(),
+    ...vector_globals(nr_cpu_ids),
+    ...io_apic_globals(),
+    ...x86_msi_globals(),
+    ...irq_remapping_globals(),
+    ...intel_irq_remapping_globals(),
+    ...pci_globals(),
+  };
+}
+
+export type Kernel = ReturnType<typeof make_kernel>;

@@ -1,0 +1,55 @@
+import type { Op } from '../../stepper/op';
+import type { cpumask } from '../lib/cpumask';
+
+export const IRQF_TRIGGER_MASK = 0xf;
+export const IRQF_SHARED = 0x80;
+export const IRQF_PROBE_SHARED = 0x100;
+export const __IRQF_TIMER = 0x200;
+export const IRQF_PERCPU = 0x400;
+export const IRQF_NOBALANCING = 0x800;
+export const IRQF_IRQPOLL = 0x1000;
+export const IRQF_ONESHOT = 0x2000;
+export const IRQF_NO_SUSPEND = 0x4000;
+export const IRQF_FORCE_RESUME = 0x8000;
+export const IRQF_NO_THREAD = 0x10000;
+export const IRQF_EARLY_RESUME = 0x20000;
+export const IRQF_COND_SUSPEND = 0x40000;
+export const IRQF_TIMER = __IRQF_TIMER | IRQF_NO_SUSPEND | IRQF_NO_THREAD;
+
+export const IRQ_NONE = 0;
+export const IRQ_HANDLED = 1;
+export const IRQ_WAKE_THREAD = 2;
+
+export type irq_handler_t = (irq: number, dev_id: unknown) => Op<number>;
+
+/** One handler of a line. */
+export class irqaction {
+  next: irqaction | null = null;
+  /** its directory below /proc/irq/<irq>; null when another action of the line has the name */
+  dir: string | null = null;
+  constructor(
+    readonly handler: irq_handler_t,
+    readonly dev_id: unknown,
+    readonly name: string,
+    public flags: number,
+    public irq: number,
+  ) {}
+}
+
+/** What a driver asks of the spreading of its vectors. */
+export interface irq_affinity {
+  pre_vectors: number;
+  post_vectors: number;
+  nr_sets: number;
+  set_size: number[];
+  calc_sets?: (affd: irq_affinity, affvecs: number) => Op;
+  priv?: unknown;
+}
+
+/** Where one vector shall go; managed ones keep their CPUs for life. */
+export class irq_affinity_desc {
+  constructor(
+    public mask: cpumask,
+    public is_managed: boolean,
+  ) {}
+}

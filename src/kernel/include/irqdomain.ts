@@ -1,0 +1,66 @@
+import type { Op } from '../../stepper/op';
+import { mutex } from '../lib/locking';
+import type { irq_data } from './irq';
+
+/** DOMAIN_BUS_* of include/linux/irqdomain.h */
+export const DOMAIN_BUS = {
+  ANY: 0,
+  WIRED: 1,
+  GENERIC_MSI: 2,
+  PCI_MSI: 3,
+  PLATFORM_MSI: 4,
+  NEXUS: 5,
+  IPI: 6,
+  FSL_MC_MSI: 7,
+  TI_SCI_INTA_MSI: 8,
+  WAKEUP: 9,
+  VMD_MSI: 10,
+} as const;
+
+export const IRQ_DOMAIN_FLAG = {
+  HIERARCHY: 1 << 0,
+  NAME_ALLOCATED: 1 << 1,
+  IPI_PER_CPU: 1 << 2,
+  IPI_SINGLE: 1 << 3,
+  MSI: 1 << 4,
+  MSI_REMAP: 1 << 5,
+  MSI_NOMASK_QUIRK: 1 << 6,
+  NONCORE: 1 << 16,
+} as const;
+
+/** Callbacks of a domain. `arg` is the allocation info that travels up the hierarchy. Errors are negative errnos. */
+export interface irq_domain_ops {
+  alloc?: (domain: irq_domain, virq: number, nr_irqs: number, arg: unknown) => Op<number>;
+  free?: (domain: irq_domain, virq: number, nr_irqs: number) => Op;
+  activate?: (domain: irq_domain, irqd: irq_data, reserve: boolean) => Op<number>;
+  deactivate?: (domain: irq_domain, irqd: irq_data) => Op;
+}
+
+/** The firmware node that names a domain; `type` NAMED: "X", NAMED_ID: "X-n". */
+export interface fwnode_handle {
+  readonly name: string;
+}
+
+/** A number space of interrupts: hwirq <-> virq, and a place in the hierarchy. */
+export class irq_domain {
+  flags = 0;
+  mapcount = 0;
+  bus_token: number = DOMAIN_BUS.ANY;
+  parent: irq_domain | null = null;
+  /** hwirqs below revmap_size -> virq; 0 = none */
+  readonly linear_revmap: Map<number, number> = new Map();
+  readonly revmap_tree: Map<number, irq_data> = new Map();
+  readonly revmap_tree_mutex = new mutex('revmap_tree_mutex');
+
+  constructor(
+    public name: string,
+    readonly fwnode: fwnode_handle | null,
+    readonly ops: irq_domain_ops,
+    readonly host_data: unknown,
+    readonly revmap_size: number,
+    /** 0xffffffffffffffff for a tree */
+    readonly hwirq_max: bigint,
+  ) {}
+}
+
+export const irq_domain_is_hierarchy = (domain: irq_domain): boolean => (domain.flags & IRQ_DOMAIN_FLAG.HIERARCHY) !== 0;

@@ -1,0 +1,103 @@
+import type { Op } from '../../stepper/op';
+import type { PciDev } from './pci';
+import type { irq_affinity_desc } from './interrupt';
+import type { irq_chip } from './irq';
+import type { irq_domain } from './irqdomain';
+import type { irq_flow_handler } from './irqdesc';
+
+/** The message a device writes to raise an interrupt; three unsigned 32-bit values. */
+export class msi_msg {
+  address_lo = 0;
+  address_hi = 0;
+  data = 0;
+}
+
+/** PCI part of an msi_desc. */
+export interface pci_msi_attrib {
+  is_msix: boolean;
+  /** log2 of the vectors allocated (MSI) */
+  multiple: number;
+  /** log2 of the vectors supported (MSI) */
+  multi_cap: number;
+  maskbit: boolean;
+  is_64: boolean;
+  is_virtual: boolean;
+  entry_nr: number;
+  /** the device's INTx irq before */
+  default_irq: number;
+}
+
+/** One message of a device: MSI-X has one for each entry, MSI one for all its vectors. */
+export class msi_desc {
+  /** first Linux irq; 0 = not allocated */
+  irq = 0;
+  /** last message written */
+  msg = new msi_msg();
+  /** mask bits as last written (MSI) or vector control (MSI-X) */
+  masked = 0;
+  /** config offset of the mask register (MSI) */
+  mask_pos = 0;
+  /** physical address of the MSI-X table */
+  mask_base = 0;
+
+  constructor(
+    readonly dev: PciDev,
+    readonly nvec_used: number,
+    /** nvec_used entries, or null */
+    readonly affinity: readonly irq_affinity_desc[] | null,
+    readonly msi_attrib: pci_msi_attrib,
+  ) {}
+}
+
+export const X86_IRQ_ALLOC_TYPE = {
+  IOAPIC: 1,
+  HPET: 2,
+  PCI_MSI: 3,
+  PCI_MSIX: 4,
+  DMAR: 5,
+  UV: 6,
+  IOAPIC_GET_PARENT: 7,
+  HPET_GET_PARENT: 8,
+} as const;
+export const X86_IRQ_ALLOC_CONTIGUOUS_VECTORS = 1;
+export const X86_IRQ_ALLOC_LEGACY = 2;
+
+export const MSI_FLAG = {
+  USE_DEF_DOM_OPS: 0x01,
+  USE_DEF_CHIP_OPS: 0x02,
+  MULTI_PCI_MSI: 0x04,
+  PCI_MSIX: 0x08,
+  ACTIVATE_EARLY: 0x10,
+  MUST_REACTIVATE: 0x20,
+  LEVEL_CAPABLE: 0x40,
+} as const;
+
+/** msi_alloc_info_t of x86 is irq_alloc_info. */
+import type { irq_alloc_info } from '../arch/x86/hw_irq';
+export type msi_alloc_info_t = irq_alloc_info;
+
+export interface msi_domain_ops {
+  get_hwirq?: (info: msi_domain_info, arg: msi_alloc_info_t) => Op<number>;
+  msi_init?: (domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: msi_alloc_info_t) => Op<number>;
+  msi_free?: (domain: irq_domain, info: msi_domain_info, virq: number) => Op;
+  msi_check?: (domain: irq_domain, info: msi_domain_info, dev: PciDev) => Op<number>;
+  msi_prepare?: (domain: irq_domain, dev: PciDev, nvec: number, arg: msi_alloc_info_t) => Op<number>;
+  msi_finish?: (arg: msi_alloc_info_t, retval: number) => Op;
+  set_desc?: (arg: msi_alloc_info_t, desc: msi_desc) => Op;
+  handle_error?: (domain: irq_domain, desc: msi_desc, error: number) => Op<number>;
+  domain_alloc_irqs?: (domain: irq_domain, dev: PciDev, nvec: number) => Op<number>;
+  domain_free_irqs?: (domain: irq_domain, dev: PciDev) => Op;
+}
+
+/** How an MSI domain behaves; completed by msi_create_irq_domain(). */
+export interface msi_domain_info {
+  /** MSI_FLAG bits */
+  flags: number;
+  ops: msi_domain_ops;
+  chip: irq_chip;
+  chip_data?: unknown;
+  handler?: irq_flow_handler;
+  handler_data?: unknown;
+  handler_name?: string;
+  data?: unknown;
+}

@@ -1,0 +1,23 @@
+import { cpumask } from '../lib/cpumask';
+import { kernel } from '../world';
+
+// Inlines of include/linux/topology.h and arch/x86/include/asm/topology.h.
+
+/** CPUs of `node` that are up; empty before the node's first CPU has been identified. */
+export const cpumask_of_node = (node: number): cpumask => kernel.node_to_cpumask_map.get(node) ?? new cpumask(kernel.nr_cpu_ids);
+
+export const topology_sibling_cpumask = (cpu: number): cpumask => kernel.cpu_sibling_map[cpu];
+
+/** Highest node with a CPU, plus one. */
+export const nr_node_ids = (): number => kernel.cpu_to_node.reduce((most, node) => Math.max(most, node + 1), 1);
+
+/** `cpu` comes up in its node. Source: arch/x86/mm/numa.c, numa_add_cpu() */
+export function numa_add_cpu(cpu: number): void {
+  const node = kernel.cpu_to_node[cpu];
+  const mask = cpumask_of_node(node);
+  mask.set(cpu);
+  kernel.node_to_cpumask_map.set(node, mask);
+}
+
+/** `cpu` goes down. Source: arch/x86/mm/numa.c, numa_remove_cpu() */
+export const numa_remove_cpu = (cpu: number): void => cpumask_of_node(kernel.cpu_to_node[cpu]).clear(cpu);

@@ -1,0 +1,263 @@
+import type { Op } from '../../stepper/op';
+import { arch_dynirq_lower_bound } from '../arch/x86/apic/io_apic';
+import { arch_early_irq_init, arch_probe_nr_irqs } from '../arch/x86/apic/vector';
+import type { irq_affinity_desc } from '../include/interrupt';
+import { IRQD, irq_common_data, irq_data, irqd_is_handle_enforce_irqctx, irqd_set } from '../include/irq';
+import { irq_desc } from '../include/irqdesc';
+import { bitmap } from '../lib/bitmap';
+import { cpumask } from '../lib/cpumask';
+import { EEXIST, EINVAL, ENOMEM, EPERM } from '../lib/errno';
+import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
+import { pr_err, pr_info, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { kernel } from '../world';
+import { no_irq_chip } from './dummychip';
+import { handle_bad_irq } from './handle';
+import { unregister_irq_proc } from './proc';
+import { irq_settings_clr_and_set, irq_settings_is_per_cpu_devid } from './settings';
+
+/** The size of arch/x86/include/asm/irq_vectors.h for CONFIG_NR_CPUS 8192. */
+export const NR_IRQS = 256 + 64 * 8192;
+/** Numbers that CONFIG_SPARSE_IRQ can ever hand out. */
+export const IRQ_BITMAP_BITS = NR_IRQS + 8196;
+const IRQ_DEFAULT_INIT_FLAGS = 0;
+
+/** What __irq_get_desc_lock() has to check. */
+const _IRQ_DESC_CHECK = 1 << 0;
+const _IRQ_DESC_PERCPU = 1 << 1;
+export const IRQ_GET_DESC_CHECK_GLOBAL = _IRQ_DESC_CHECK;
+
+export const irqdesc_globals = (nr_cpu_ids: number) => ({
+  nr_irqs: NR_IRQS,
+  allocated_irqs: new bitmap(IRQ_BITMAP_BITS),
+  irq_desc_tree: new Map<number, irq_desc>(),
+  sparse_irq_lock: new mutex('sparse_irq_lock'),
+  /** affinity of a line that nobody asked anything for */
+  irq_default_affinity: new cpumask(nr_cpu_ids),
+});
+
+/** @returns the descriptor, or null for a number that is not allocated */
+export const irq_to_desc = (irq: number): irq_desc | null => kernel.irq_desc_tree.get(irq) ?? null;
+
+/** @returns the outermost irq_data, or null */
+export const irq_get_irq_data = (irq: number): irq_data | null => irq_to_desc(irq)?.irq_data ?? null;
+
+/** The line that any level of its irq_data chain belongs to. */
+export const irq_data_to_desc = (data: irq_data): irq_desc => irq_to_desc(data.irq)!;
+
+function* init_irq_default_affinity(): Op {
+  if (kernel.irq_default_affinity.empty) kernel.irq_default_affinity.setAll();
+}
+
+function* desc_smp_init(desc: irq_desc, node: number, affinity: cpumask | null): Op {
+  desc.irq_common_data.affinity.copyFrom(affinity ?? kernel.irq_default_affinity);
+  desc.pending_mask.clearAll();
+  desc.irq_common_data.node = node;
+}
+
+function* desc_set_defaults(irq: number, desc: irq_desc, node: number, affinity: cpumask | null): Op {
+  desc.irq_common_data.handler_data = null;
+  desc.irq_common_data.msi_desc = null;
+  desc.irq_data.irq = irq;
+  desc.irq_data.chip = no_irq_chip;
+  desc.irq_data.chip_data = null;
+  irq_settings_clr_and_set(desc, ~0, IRQ_DEFAULT_INIT_FLAGS);
+  irqd_set(desc.irq_data, IRQD.IRQ_DISABLED);
+  irqd_set(desc.irq_data, IRQD.IRQ_MASKED);
+  desc.handle_irq = handle_bad_irq;
+  desc.depth = 1;
+  desc.irq_count = 0;
+  desc.irqs_unhandled = 0;
+  desc.tot_count = 0;
+  desc.name = null;
+  desc.kstat_irqs.fill(0);
+  yield* desc_smp_init(desc, node, affinity);
+}
+
+export function* irq_lock_sparse(): Op {
+  yield* mutex_lock(kernel.sparse_irq_lock);
+}
+
+export function* irq_unlock_sparse(): Op {
+  yield* mutex_unlock(kernel.sparse_irq_lock);
+}
+
+function* alloc_desc(irq: number, node: number, flags: number, affinity: cpumask | null): Op<irq_desc> {
+  const n = kernel.nr_cpu_ids;
+  const common = new irq_common_data(node, new cpumask(n), new cpumask(n));
+  const data = new irq_data(irq, common, no_irq_chip);
+  const desc = new irq_desc(common, data, handle_bad_irq, new raw_spinlock(`irq_desc[${irq}].lock`), new mutex(`irq_desc[${irq}].request_mutex`), new cpumask(n), n);
+  yield* desc_set_defaults(irq, desc, node, affinity);
+  irqd_set(desc.irq_data, flags);
+  return desc;
+}
+
+function* free_desc(irq: number): Op {
+  const desc = irq_to_desc(irq)!;
+  yield* unregister_irq_proc(irq, desc);
+  kernel.irq_desc_tree.delete(irq);
+}
+
+/**
+ * Make `cnt` descriptors from `start` on. One with an affinity of its own belongs to the node of that mask's first CPU.
+ * @returns start, or -EINVAL for an empty mask. Source: kernel/irq/irqdesc.c, alloc_descs()
+ */
+function* alloc_descs(start: number, cnt: number, node: number, affinity: readonly irq_affinity_desc[] | null): Op<number> {
+  if (affinity) {
+    for (let i = 0; i < cnt; i++) {
+      if (affinity[i].mask.empty) return -EINVAL;
+    }
+  }
+
+  for (let i = 0; i < cnt; i++) {
+    let mask: cpumask | null = null;
+    let flags = 0;
+    if (affinity) {
+      if (affinity[i].is_managed) flags = IRQD.AFFINITY_MANAGED | IRQD.MANAGED_SHUTDOWN;
+      mask = affinity[i].mask;
+      node = kernel.cpu_to_node[mask.first]!;
+    }
+    const desc = yield* alloc_desc(start + i, node, flags, mask);
+    kernel.irq_desc_tree.set(start + i, desc);
+  }
+  for (let i = 0; i < cnt; i++) kernel.allocated_irqs.set(start + i);
+  return start;
+}
+
+function* irq_expand_nr_irqs(nr: number): Op<number> {
+  if (nr > IRQ_BITMAP_BITS) return -ENOMEM;
+  kernel.nr_irqs = nr;
+  return 0;
+}
+
+/** The first of the interrupt subsystem at boot: the legacy descriptors, then the architecture's part. @returns 0 or an errno of it. Source: kernel/irq/irqdesc.c, early_irq_init() */
+export function* early_irq_init(): Op<number> {
+  const node = 0;
+  yield* init_irq_default_affinity();
+  let initcnt = yield* arch_probe_nr_irqs();
+  pr_info(`NR_IRQS: ${NR_IRQS}, nr_irqs: ${kernel.nr_irqs}, preallocated irqs: ${initcnt}`);
+
+  if (WARN_ON(kernel.nr_irqs > IRQ_BITMAP_BITS, 'kernel/irq/irqdesc.c early_irq_init')) kernel.nr_irqs = IRQ_BITMAP_BITS;
+  if (WARN_ON(initcnt > IRQ_BITMAP_BITS, 'kernel/irq/irqdesc.c early_irq_init')) initcnt = IRQ_BITMAP_BITS;
+  if (initcnt > kernel.nr_irqs) kernel.nr_irqs = initcnt;
+
+  for (let i = 0; i < initcnt; i++) {
+    const desc = yield* alloc_desc(i, node, 0, null);
+    kernel.allocated_irqs.set(i);
+    kernel.irq_desc_tree.set(i, desc);
+  }
+  return yield* arch_early_irq_init();
+}
+
+/** The line's flow handler: header inline. */
+export function* generic_handle_irq_desc(desc: irq_desc): Op {
+  yield* desc.handle_irq(desc);
+}
+
+/** Run an interrupt by its number. @returns 0, -EINVAL without a descriptor, -EPERM outside of hard interrupts where the chip needs their context. Source: kernel/irq/irqdesc.c, generic_handle_irq() */
+export function* generic_handle_irq(irq: number): Op<number> {
+  const desc = irq_to_desc(irq);
+  if (!desc) return -EINVAL;
+  const in_irq = kernel.cpus[kernel.this_cpu].hardirq_count > 0;
+  if (WARN_ON_ONCE(!in_irq && irqd_is_handle_enforce_irqctx(desc.irq_data), 'kernel/irq/irqdesc.c generic_handle_irq')) return -EPERM;
+  yield* generic_handle_irq_desc(desc);
+  return 0;
+}
+
+export function* irq_free_descs(from: number, cnt: number): Op {
+  if (from >= kernel.nr_irqs || from + cnt > kernel.nr_irqs) return;
+
+  yield* mutex_lock(kernel.sparse_irq_lock);
+  for (let i = 0; i < cnt; i++) yield* free_desc(from + i);
+  for (let i = 0; i < cnt; i++) kernel.allocated_irqs.clear(from + i);
+  yield* mutex_unlock(kernel.sparse_irq_lock);
+}
+
+/**
+ * Allocate `cnt` consecutive interrupt numbers with their descriptors.
+ * @param irq the number wanted, or -1 for the first free area from `from` (or what the architecture keeps below) on
+ * @param node NUMA node or -1; an affinity descriptor's CPUs decide instead
+ * @returns the first number; -EINVAL for cnt 0, from > irq or an empty mask; -EEXIST when irq is taken; -ENOMEM when no number is left. Source: kernel/irq/irqdesc.c, __irq_alloc_descs()
+ */
+export function* __irq_alloc_descs(irq: number, from: number, cnt: number, node: number, affinity: readonly irq_affinity_desc[] | null): Op<number> {
+  if (cnt === 0) return -EINVAL;
+  if (irq >= 0) {
+    if (from > irq) return -EINVAL;
+    from = irq;
+  } else {
+    from = yield* arch_dynirq_lower_bound(from);
+  }
+
+  yield* mutex_lock(kernel.sparse_irq_lock);
+  const area = kernel.allocated_irqs.nextZeroArea(from, cnt);
+  const start = area < 0 ? IRQ_BITMAP_BITS : area;
+  let ret = -EEXIST;
+  if (irq < 0 || start === irq) {
+    ret = start + cnt > kernel.nr_irqs ? yield* irq_expand_nr_irqs(start + cnt) : 0;
+    if (ret === 0) ret = yield* alloc_descs(start, cnt, node, affinity);
+  }
+  yield* mutex_unlock(kernel.sparse_irq_lock);
+  return ret;
+}
+
+/** @returns the first allocated number at or after `offset`, or nr_irqs. Source: kernel/irq/irqdesc.c, irq_get_next_irq() */
+export function* irq_get_next_irq(offset: number): Op<number> {
+  const irq = kernel.allocated_irqs.next(offset, kernel.nr_irqs);
+  return irq < 0 ? kernel.nr_irqs : irq;
+}
+
+/** A descriptor held, and what to give back with it. */
+export interface locked_desc {
+  readonly desc: irq_desc;
+  readonly flags: boolean;
+}
+
+/** Take the chip's bus lock, where it has one: header inline. */
+export function* chip_bus_lock(desc: irq_desc): Op {
+  if (desc.irq_data.chip.irq_bus_lock) yield* desc.irq_data.chip.irq_bus_lock(desc.irq_data);
+}
+
+export function* chip_bus_sync_unlock(desc: irq_desc): Op {
+  if (desc.irq_data.chip.irq_bus_sync_unlock) yield* desc.irq_data.chip.irq_bus_sync_unlock(desc.irq_data);
+}
+
+/** @returns the descriptor with its lock taken (and the chip's bus locked); null when there is none, or not of the kind that `check` asks for. Source: kernel/irq/irqdesc.c, __irq_get_desc_lock() */
+export function* __irq_get_desc_lock(irq: number, bus: boolean, check: number): Op<locked_desc | null> {
+  const desc = irq_to_desc(irq);
+  if (!desc) return null;
+  if (check & _IRQ_DESC_CHECK) {
+    if (((check & _IRQ_DESC_PERCPU) !== 0) !== irq_settings_is_per_cpu_devid(desc)) return null;
+  }
+  if (bus) yield* chip_bus_lock(desc);
+  const flags = yield* raw_spin_lock_irqsave(desc.lock);
+  return { desc, flags };
+}
+
+export function* __irq_put_desc_unlock(held: locked_desc, bus: boolean): Op {
+  yield* raw_spin_unlock_irqrestore(held.desc.lock, held.flags);
+  if (bus) yield* chip_bus_sync_unlock(held.desc);
+}
+
+/** Inlines of kernel/irq/internals.h. */
+export const irq_get_desc_lock = (irq: number, check: number): Op<locked_desc | null> => __irq_get_desc_lock(irq, false, check);
+export const irq_put_desc_unlock = (held: locked_desc): Op => __irq_put_desc_unlock(held, false);
+export const irq_get_desc_buslock = (irq: number, check: number): Op<locked_desc | null> => __irq_get_desc_lock(irq, true, check);
+export const irq_put_desc_busunlock = (held: locked_desc): Op => __irq_put_desc_unlock(held, true);
+
+/** Count an interrupt for this CPU only: per-CPU lines. */
+export function __kstat_incr_irqs_this_cpu(desc: irq_desc): void {
+  desc.kstat_irqs[kernel.this_cpu]++;
+}
+
+export function kstat_incr_irqs_this_cpu(desc: irq_desc): void {
+  __kstat_incr_irqs_this_cpu(desc);
+  desc.tot_count++;
+}
+
+/** What the kernel logs of a line that should not have got an interrupt. Source: kernel/irq/debug.h, print_irq_desc() */
+export function print_irq_desc(irq: number, desc: irq_desc): void {
+  pr_err(`irq ${irq}, desc: (ptrval), depth: ${desc.depth}, count: ${desc.irq_count}, unhandled: ${desc.irqs_unhandled}`);
+  pr_err(`->handle_irq():  (ptrval), ${desc.handle_irq.name}`);
+  pr_err(`->irq_data.chip(): (ptrval), ${desc.irq_data.chip.name}`);
+  pr_err(`->action(): ${desc.action ? '(ptrval)' : '0000000000000000'}`);
+  if (desc.action) pr_err(`->action->handler(): (ptrval), ${desc.action.handler.name}`);
+}

@@ -1,0 +1,78 @@
+import type { Op } from '../../stepper/op';
+import { kernel, machine } from '../world';
+
+/** Locks are leaves: stepping goes over them. A lock that is held makes the task wait for it by name; tasks switch nowhere else. */
+abstract class lock {
+  /** the CPU (spin lock) or the task's name (mutex) that holds it; null when free */
+  owner: number | string | null = null;
+  constructor(readonly name: string) {}
+}
+
+export class raw_spinlock extends lock {}
+export class mutex extends lock {}
+
+export function* raw_spin_lock(l: raw_spinlock): Op {
+  while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
+  l.owner = kernel.this_cpu;
+}
+
+export function* raw_spin_unlock(l: raw_spinlock): Op {
+  l.owner = null;
+}
+
+/** @returns the interrupt flag before, for raw_spin_unlock_irqrestore() */
+export function* raw_spin_lock_irqsave(l: raw_spinlock): Op<boolean> {
+  const flags = yield* local_irq_save();
+  yield* raw_spin_lock(l);
+  return flags;
+}
+
+export function* raw_spin_unlock_irqrestore(l: raw_spinlock, flags: boolean): Op {
+  yield* raw_spin_unlock(l);
+  yield* local_irq_restore(flags);
+}
+
+export function* raw_spin_lock_irq(l: raw_spinlock): Op {
+  yield* raw_spin_lock_irqsave(l);
+}
+
+export function* raw_spin_unlock_irq(l: raw_spinlock): Op {
+  yield* raw_spin_unlock_irqrestore(l, true);
+}
+
+export function* mutex_lock(l: mutex): Op {
+  while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
+  l.owner = `cpu${kernel.this_cpu}`;
+}
+
+export function* mutex_unlock(l: mutex): Op {
+  l.owner = null;
+  yield* irq_window();
+}
+
+export function* local_irq_save(): Op<boolean> {
+  const cpu = kernel.cpus[kernel.this_cpu]!;
+  const flags = cpu.irqs_enabled;
+  cpu.irqs_enabled = false;
+  return flags;
+}
+
+export function* local_irq_restore(flags: boolean): Op {
+  kernel.cpus[kernel.this_cpu]!.irqs_enabled = flags;
+  if (flags) yield* irq_window();
+}
+
+/** A busy-wait's turn: others run. */
+export function* cpu_relax(): Op {
+  yield { wait: 'window' };
+}
+
+/** The same until `ready`. */
+export function* cpu_relax_until(on: string, ready: () => boolean): Op {
+  if (!ready()) yield { wait: 'until', on, ready };
+}
+
+/** Where interrupts are open: pending ones of this CPU enter here, other CPUs take theirs. */
+function* irq_window(): Op {
+  if (kernel.cpus[kernel.this_cpu]!.irqs_enabled && machine.interruptWaiting()) yield { wait: 'window' };
+}

@@ -1,0 +1,59 @@
+import { kernel } from '../world';
+
+/** Kernel log levels of include/linux/kern_levels.h. */
+export type LogLevel = 'emerg' | 'err' | 'warn' | 'notice' | 'info' | 'debug';
+
+/** One line of the kernel's log; `step` orders it among trace events. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly text: string;
+}
+
+function printk(level: LogLevel, text: string): void {
+  kernel.log.push({ level, text });
+}
+
+export const pr_emerg = (text: string): void => printk('emerg', text);
+export const pr_err = (text: string): void => printk('err', text);
+export const pr_warn = (text: string): void => printk('warn', text);
+export const pr_info = (text: string): void => printk('info', text);
+export const pr_debug = (text: string): void => printk('debug', text);
+
+export function pr_warn_once(text: string): void {
+  if (first_time(text)) pr_warn(text);
+}
+
+function first_time(key: string): boolean {
+  if (kernel.once.has(key)) return false;
+  kernel.once.add(key);
+  return true;
+}
+
+/** WARN_ON(): logs the place as the kernel does (without its stack dump) and @returns the condition. `where`: kernel file and function. */
+export function WARN_ON(condition: boolean, where: string): boolean {
+  if (condition) printk('warn', `WARNING: CPU: ${kernel.this_cpu} at ${where}`);
+  return condition;
+}
+
+/** Like WARN_ON(), logged once for each place. */
+export function WARN_ON_ONCE(condition: boolean, where: string): boolean {
+  if (condition && first_time(`WARN ${where}`)) WARN_ON(true, where);
+  return condition;
+}
+
+/** WARN(): WARN_ON() with a line of its own before. */
+export function WARN(condition: boolean, text: string, where: string): boolean {
+  if (condition) pr_warn(text);
+  return WARN_ON(condition, where);
+}
+
+/** A bug check that failed in the modelled kernel: no fault of the tool. */
+export class kernel_bug extends Error {
+  override readonly name = 'kernel BUG';
+}
+
+export function BUG_ON(condition: boolean, where: string): void {
+  if (!condition) return;
+  printk('emerg', `kernel BUG at ${where}!`);
+  throw new kernel_bug(`kernel BUG at ${where}!`);
+}

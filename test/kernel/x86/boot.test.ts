@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { IRTE_LOW } from '../../../src/hardware/irte';
+import { RTE } from '../../../src/hardware/io-apic';
+import type { World } from '../../../src/kernel/world';
+import { boot, capturedBoot, events, plain, remapped } from './machines';
+
+/** The list has the newest first. */
+const oldestFirst = (world: World) => [...world.kernel.irq_domain_list].reverse();
+const domains = (world: World): string[] => oldestFirst(world).map(d => `${d.name} < ${d.parent?.name ?? '-'} ${d.flags.toString(16)} ${d.mapcount}`);
+const online = (world: World): string[] => world.kernel.vector_matrix.maps.map(({ available, alloc_map }) => `${available}: ${alloc_map.toString()}`);
+
+describe('boot', () => {
+  it('does what the plain machine of the capture did, event by event', () => {
+    assert.deepEqual(events(boot(plain())), capturedBoot('5.10.0-32-n-4cpu-1nvme-min'));
+  });
+
+  it('does what the remapped machine of the capture did, event by event', () => {
+    assert.deepEqual(events(boot(remapped())), capturedBoot('5.10.0-32-n-4cpu-1nvme-min-intelir'));
+  });
+
+  it('leaves the matrix as the capture has it', () => {
+    assert.deepEqual(online(boot(remapped())), ['199: 33,48', '199: 33-34', '199: 33-34', '200: 33']);
+    assert.equal(boot(plain()).kernel.vector_matrix.system_map.toString(), '0-19,29,32,50,128,236,240-242,244,246-255');
+  });
+
+  it('creates domains in the order of the capture', () => {
+    assert.deepEqual(domains(boot(plain())), ['VECTOR < - 3 15', 'IO-APIC-0 < VECTOR 3 15', 'PCI-MSI-3 < VECTOR 53 0']);
+    assert.deepEqual(domains(boot(remapped())), [
+      'VECTOR < - 3 16', 'INTEL-IR-0 < VECTOR 3 15', 'INTEL-IR-MSI-0-3 < INTEL-IR-0 13 0', 'DMAR-MSI < VECTOR 13 1', 'IO-APIC-IR-0 < INTEL-IR-0 3 15',
+      'PCI-MSI-3 < VECTOR 53 0',
+    ]);
+  });
+
+  it('hands devices to the remapping unit only when all are found', () => {
+    const names = (world: World): (string | undefined)[] => world.kernel.pci_devices.map(dev => dev.msi_domain?.name);
+    assert.deepEqual(names(boot(plain())), ['PCI-MSI-3', 'PCI-MSI-3']);
+    assert.deepEqual(names(boot(remapped())), ['INTEL-IR-MSI-0-3', 'INTEL-IR-MSI-0-3']);
+  });
+
+  it('writes the vector into the RTE without remapping, the pin and an index with it', () => {
+    const rte = (world: World, pin: number): bigint => world.machine.ioapics[0].rte[pin];
+    const { vector, dest, dest_mode, mask } = RTE.decode(rte(boot(plain()), 9));
+    assert.deepEqual({ vector, dest, dest_mode, mask }, { vector: 33, dest: 2, dest_mode: 1, mask: 0 });
+    // pin 9 is the ninth pin that is connected: entry 8, in remappable format
+    assert.equal(rte(boot(remapped()), 9).toString(16), '11000000008009');
+  });
+
+  it('fills the remapping table in memory: ISA interrupts in pin order, the timer as its second', () => {
+    const { machine } = boot(remapped());
+    const entry = machine.remapUnits[0].peekEntry(1)!;
+    assert.equal(entry.low.toString(16), '1000030000d');
+    assert.equal(entry.high.toString(16), '4ff00');
+  });
+
+  it('switches to x2APIC clusters where CPUs and unit can', () => {
+    const world = boot(remapped(8, true));
+    assert.equal(world.kernel.apic.name, 'cluster x2apic');
+    assert.deepEqual(world.machine.cpus.map(({ lapic }) => lapic.mode), new Array(8).fill('x2apic'));
+    assert.equal(IRTE_LOW.get(world.machine.remapUnits[0].peekEntry(1)!.low, 'dest_id'), 1);
+    assert.deepEqual(world.kernel.x86_cpu_to_logical_apicid, [1, 2, 4, 8, 16, 32, 64, 128]);
+  });
+
+  it('stays in xAPIC mode without remapping, physical with more than eight CPUs', () => {
+    assert.equal(boot({ ...plain(), x2apic: true }).kernel.apic.name, 'flat');
+    assert.equal(boot(plain(16)).kernel.apic.name, 'physical flat');
+    assert.ok(boot(plain(16)).kernel.log.some(({ text }) => text === 'Switched APIC routing to physical flat.'));
+  });
+
+  it('obeys intremap=off, x2apic_phys and noapic', () => {
+    assert.equal(boot(remapped(), { cmdline: 'intremap=off' }).kernel.irq_remapping_enabled, false);
+    assert.equal(boot(remapped(4, true), { cmdline: 'x2apic_phys' }).kernel.apic.name, 'physical x2apic');
+  });
+
+  it('leaves interrupts to the 8259 pair with noapic; later kernels keep their vectors free on all CPUs', () => {
+    const old = boot(plain(), { cmdline: 'noapic', kernel: 'v5.10' });
+    assert.deepEqual(oldestFirst(old).map(({ name }) => name), ['VECTOR', 'PCI-MSI-3']);
+    assert.equal(old.kernel.irq_desc_tree.get(4)!.irq_data.chip.name, 'XT-PIC');
+    assert.deepEqual(online(old).map(text => text.split(':')[0]), ['186', '201', '201', '201']);
+    const { systembits_inalloc, total_allocated } = old.kernel.vector_matrix;
+    assert.deepEqual({ systembits_inalloc, total_allocated }, { systembits_inalloc: 3, total_allocated: 15 });
+
+    const later = boot(plain(), { cmdline: 'noapic' }).kernel.vector_matrix;
+    assert.deepEqual(later.maps.map(({ available }) => available), [186, 186, 186, 186]);
+    assert.deepEqual([later.systembits_inalloc, later.total_allocated], [18, 0]);
+  });
+
+  it('asks the firmware for every IOAPIC to be in a unit\'s scope', () => {
+    const config = remapped();
+    const world = boot({ ...config, intelRemap: { units: [{ ...config.intelRemap!.units[0], ioapics: [] }] } });
+    assert.equal(world.kernel.irq_remapping_enabled, false);
+    assert.ok(world.kernel.log.some(({ text }) => text.includes('ioapic 0 has no mapping iommu')));
+  });
+});
