@@ -1,0 +1,130 @@
+import type { HardwareEvent } from '../hardware/events';
+import { do_IRQ_entry } from '../kernel/arch/x86/irq';
+import type { LogLine } from '../kernel/lib/printk';
+import type { TraceEvent } from '../kernel/trace/trace';
+import type { ScenarioGuest } from '../scenario/load';
+import { $ } from '../stepper/runtime';
+import { type FrameInfo, type Host, type ProbeHit, type ProbeInfo, Stepper, type StopEvent } from '../stepper/stepper';
+
+/** A call of a model function, or, at the root, a step of the scenario. */
+export interface Call {
+  readonly name: string;
+  readonly path: string;
+  readonly line: number;
+  readonly cpu: number;
+  /** the interrupt or task that begins here; undefined for a call by the function above */
+  readonly context: string | undefined;
+  readonly args: readonly { readonly name: string; readonly value: unknown }[];
+  readonly items: Item[];
+}
+
+/** What happened in a function, in order. */
+export type Item = { readonly call: Call } | { readonly trace: TraceEvent } | { readonly log: LogLine } | { readonly hardware: HardwareEvent };
+
+export interface Recording {
+  readonly steps: readonly { readonly call: Call; /** absent when the step did not end, or returns nothing */ readonly result: number | undefined }[];
+  readonly stop: StopEvent;
+  /** as it is at the end; of a run that failed, before the statement that failed */
+  readonly guest: ScenarioGuest;
+  /** where the run failed, top first; empty when it did not */
+  readonly failedAt: readonly FrameInfo[];
+}
+
+/** Texts of arguments are made at the call: later the objects have changed. */
+export type Describe = (name: string, value: unknown) => unknown;
+
+/** Runs a scenario to its end and notes every call. */
+export async function recordCalls(make: (host: Host) => ScenarioGuest, describe: Describe): Promise<Recording> {
+  const guests: ScenarioGuest[] = [];
+  const stepper = new Stepper(host => {
+    const guest = make(host);
+    guests.push(guest);
+    return guest;
+  });
+  const recorder = new Recorder(guests[0], stepper, describe);
+  stepper.setMarks(recorder.probes.keys());
+  stepper.onProbe = hit => {
+    recorder.pass(hit);
+    return false;
+  };
+  const stop = await stepper.run({ kind: 'continue' });
+  recorder.noteEvents();
+  return { steps: recorder.steps, stop, guest: guests.at(-1)!, failedAt: stop.error ? stepper.frames(stop.thread) : [] };
+}
+
+/** What an interrupted CPU runs first. */
+const ENTRY = do_IRQ_entry.name;
+
+class Recorder {
+  /** every statement of the model and of the script */
+  readonly probes: ReadonlyMap<number, ProbeInfo>;
+  /** one for each step of the script */
+  private readonly roots: Call[] = [];
+  /** open calls by thread, by depth - 1 */
+  private readonly stacks = new Map<number, Call[]>();
+  /** the call whose statement ran last */
+  private running: Call | undefined;
+  private seen: { hardware: number; trace: number; log: number };
+
+  constructor(
+    private readonly guest: ScenarioGuest,
+    stepper: Stepper,
+    private readonly describe: Describe,
+  ) {
+    const paths = new Set([...stepper.modules().map(m => m.path), ...guest.steps().map(s => s.source.path)]);
+    this.probes = new Map([...paths].flatMap(path => stepper.probesBetween(path, 1, Infinity).map(probe => [probe.id, probe])));
+    this.seen = this.lengths();
+  }
+
+  get steps(): Recording['steps'] {
+    const results = new Map(this.guest.results.map(({ step, value }) => [step, value]));
+    return this.roots.map((call, i) => ({ call, result: results.get(i) }));
+  }
+
+  /** A statement is about to run. */
+  pass(hit: ProbeHit): void {
+    this.noteEvents();
+    const depth = $.sp;
+    const stack = this.stacks.get(hit.thread) ?? [];
+    this.stacks.set(hit.thread, stack);
+    stack.length = Math.min(stack.length, depth);
+    const probe = this.probes.get(hit.probe)!;
+    if (probe.entry) stack[depth - 1] = this.begin(hit, probe, depth > 1 ? stack[depth - 2] : undefined);
+    this.running = stack[depth - 1];
+  }
+
+  private begin(hit: ProbeHit, { fn, path, names }: ProbeInfo, parent: Call | undefined): Call {
+    const values = $.vals[$.sp];
+    const { name, line, params, module } = fn!;
+    const call: Call = {
+      name,
+      path,
+      line,
+      cpu: this.guest.world.kernel.this_cpu,
+      context: name === ENTRY ? hit.frames()[0].context : undefined,
+      args: params.map(param => ({ name: param.replace(/^_/, ''), value: this.describe(param, values[names.indexOf(param)]) })),
+      items: [],
+    };
+    // An interrupt of a CPU that idled belongs to what ran when it came; only a step of the script is nobody's.
+    const owner = parent ?? (module.source === '' ? undefined : this.running);
+    if (owner) owner.items.push({ call });
+    else this.roots.push(call);
+    return call;
+  }
+
+  /** What the statement before has left in the World's records. */
+  noteEvents(): void {
+    const { kernel, machine } = this.guest.world;
+    const items = this.running?.items ?? [];
+    const { hardware, trace, log } = this.seen;
+    for (let i = hardware; i < machine.events.length; i++) items.push({ hardware: machine.events[i] });
+    for (let i = trace; i < kernel.trace.length; i++) items.push({ trace: kernel.trace[i] });
+    for (let i = log; i < kernel.log.length; i++) items.push({ log: kernel.log[i] });
+    this.seen = this.lengths();
+  }
+
+  private lengths(): { hardware: number; trace: number; log: number } {
+    const { kernel, machine } = this.guest.world;
+    return { hardware: machine.events.length, trace: kernel.trace.length, log: kernel.log.length };
+  }
+}

@@ -1,0 +1,31 @@
+import { KERNELS } from '../kernel/changes';
+import { formatDiagnostic } from '../scenario/diagnostic';
+import { loadScenario, type Loaded } from '../scenario/load';
+import { type Arguments, type OptionSpec, UsageError } from './arguments';
+import type { Output } from './command';
+
+/** Options of every command that runs a scenario. */
+export const SCENARIO_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  kernel: { type: 'text', values: Object.keys(KERNELS) },
+  check: { type: 'text', values: ['yes', 'no'] },
+};
+
+export const SCENARIO_OPTIONS_HELP = `  --kernel K      run this kernel instead of the scenario's: ${Object.keys(KERNELS).join(', ')}
+  --check yes|no  no: go on when a step does not return what it expects (default yes)`;
+
+/** Reads the scenario that a command names; prints what is wrong with it. */
+export function loadFor(path: string, { texts }: Arguments, { err }: Output): Extract<Loaded, { ok: true }> | undefined {
+  const loaded = loadScenario(path, undefined, { kernel: texts.get('kernel'), check: texts.get('check') !== 'no' });
+  if (loaded.ok) return loaded;
+  err(loaded.diagnostics.map(d => `${formatDiagnostic(d)}\n`).join(''));
+  return undefined;
+}
+
+/** @throws UsageError when there are fewer or more operands than asked for */
+export function operands({ positionals }: Arguments, names: readonly string[], optional: readonly string[] = []): readonly string[] {
+  const missing = names.at(positionals.length);
+  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  const extra = positionals.at(names.length + optional.length);
+  if (extra !== undefined) throw new UsageError(`found ${extra} after ${[...names, ...optional].join(' ')}; expected nothing more`);
+  return positionals;
+}

@@ -1,0 +1,74 @@
+import type { Scenario } from '../scenario/load';
+import { readTextFile } from '../text/files';
+import type { Arguments } from './arguments';
+import { brief } from './brief';
+import { type Call, recordCalls, type Recording } from './call-tree';
+import type { Command, ExitStatus, Output } from './command';
+import { loadFor, operands, SCENARIO_OPTIONS, SCENARIO_OPTIONS_HELP } from './load';
+import { withProgress } from './progress';
+import { hardwareText, stepText } from './tree-text';
+
+export const runCommand: Command = {
+  name: 'run',
+  summary: 'run a scenario and print its call tree',
+  options: { ...SCENARIO_OPTIONS, json: { type: 'flag' } },
+  help: `usage: irqstep run FILE [--json] [--kernel K] [--check no]
+
+Runs a scenario (*.irq.yaml). For each step: the functions called with the arguments that matter, and in their places
+  *  trace events    !  lines of the kernel's log    ~  what the hardware did    =  what the step returned
+then /proc/interrupts as it is at the end.
+
+${SCENARIO_OPTIONS_HELP}
+  --json          print one JSON value instead
+
+exit status: 0; 1 when a step failed; 2 when the scenario or the command line is wrong
+
+examples:
+  irqstep run examples/nvme-msix.irq.yaml
+  irqstep run examples/nvme-intel-ir.irq.yaml --kernel v5.10.223 --json
+`,
+  run,
+};
+
+async function run(args: Arguments, output: Output): Promise<ExitStatus> {
+  const [path] = operands(args, ['FILE']);
+  const loaded = loadFor(path, args, output);
+  if (!loaded) return 2;
+  const recording = await withProgress(`running ${path}`, output, () => recordCalls(loaded.make, brief));
+  const ended: Ended = { scenario: loaded.scenario, recording, interrupts: readTextFile(recording.guest.world, '/proc/interrupts') };
+  output.out(args.flags.has('json') ? jsonText(ended) : treeText(ended));
+  if (!recording.stop.error) return 0;
+  output.err(failureText(recording));
+  return 1;
+}
+
+interface Ended {
+  readonly scenario: Scenario;
+  readonly recording: Recording;
+  readonly interrupts: string;
+}
+
+function treeText({ scenario, recording, interrupts }: Ended): string {
+  const head = `${scenario.title} (kernel ${scenario.kernel})\n\n`;
+  const steps = recording.steps.map(({ call, result }) => `${stepText(call, result)}\n`);
+  return `${head}${steps.join('')}/proc/interrupts:\n${interrupts}`;
+}
+
+function jsonText({ scenario, recording, interrupts }: Ended): string {
+  const error = recording.stop.error && { message: recording.stop.error.message, stack: recording.failedAt.map(({ fn, path, line }) => ({ function: fn.name, path, line })) };
+  const steps = recording.steps.map(({ call, result }) => ({ ...jsonCall(call), result }));
+  return `${JSON.stringify({ title: scenario.title, kernel: scenario.kernel, steps, error, interrupts }, null, 1)}\n`;
+}
+
+/** A call as JSON: { name, path, line, cpu, context?, args, items }; the items have one key: call, trace, log or hardware. */
+function jsonCall(call: Call): object {
+  const args = Object.fromEntries(call.args.map(({ name, value }) => [name, value]));
+  const items = call.items.map(item => ('call' in item ? { call: jsonCall(item.call) } : 'hardware' in item ? { hardware: hardwareText(item.hardware) } : item));
+  return { ...call, args, items };
+}
+
+/** The error, and the model's stack where it happened. */
+function failureText({ stop, failedAt }: Recording): string {
+  const frames = failedAt.map(({ fn, path, line }) => `    at ${fn.name} (${path}:${line})\n`);
+  return `irqstep: the run failed: ${stop.error!.message}\n${frames.join('')}`;
+}

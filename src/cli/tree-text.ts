@@ -1,0 +1,71 @@
+import type { HardwareEvent } from '../hardware/events';
+import { errnoName } from '../kernel/lib/errno';
+import { hex } from '../text/format';
+import type { Call, Item } from './call-tree';
+
+/** A step with all its calls, one a line, indented by depth. */
+export function stepText(step: Call, result: number | undefined): string {
+  const lines = [`${step.path}:${step.line}: ${step.name}`];
+  addItems(lines, step, '  ');
+  if (result !== undefined) lines.push(`  = ${errnoName(result) ?? result}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function addItems(lines: string[], { items, cpu }: Call, indent: string): void {
+  for (const item of items) {
+    lines.push(`${indent}${itemText(item, cpu)}`);
+    if ('call' in item) addItems(lines, item.call, `${indent}  `);
+  }
+}
+
+/** @param cpu the caller's */
+function itemText(item: Item, cpu: number): string {
+  if ('trace' in item) return `* ${item.trace.event}: ${item.trace.text}`;
+  if ('log' in item) return `! ${item.log.text}`;
+  if ('hardware' in item) return `~ ${hardwareText(item.hardware)}`;
+  const { call } = item;
+  const args = call.args.filter(arg => arg.value !== undefined).map(arg => `${arg.name}=${String(arg.value)}`);
+  return `${entered(call, cpu)}${call.name}(${args.join(', ')})`;
+}
+
+/** "[CPU 2, common_interrupt] " where an interrupt enters or another CPU takes over. */
+function entered(call: Call, cpu: number): string {
+  if (call.context === undefined && call.cpu === cpu) return '';
+  return `[CPU ${call.cpu}${call.context === undefined ? '' : `, ${call.context}`}] `;
+}
+
+/** One sentence of what the hardware did. */
+export function hardwareText(event: HardwareEvent): string {
+  switch (event.kind) {
+    case 'message':
+      return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)}`;
+    case 'memory write':
+      return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)}: no interrupt`;
+    case 'held back':
+      return `${requester(event.requesterId)} entry ${event.entry} sends no message: ${event.why}`;
+    case 'remapped':
+      return `remapping unit ${event.unit}: entry ${event.index} is ${hex(event.high, 16)} ${hex(event.low, 16)}${event.cached ? ' (cached)' : ''}`;
+    case 'posted':
+      return `remapping unit ${event.unit}: entry ${event.index} posts vector ${event.vector}`;
+    case 'fault':
+      return `remapping unit ${event.unit}: fault ${hex(event.reason)}, ${requester(event.sourceId)}, entry ${event.index}`;
+    case 'ipi':
+      return `CPU ${event.from} sends an IPI, vector ${event.request.vector}`;
+    case 'accepted':
+      return `CPU ${event.cpu}: local APIC accepts vector ${event.vector}${event.merged ? ', which waited there already' : ''}`;
+    case 'signal':
+      return `CPU ${event.cpu}: delivery mode ${event.delivery}`;
+    case 'lost':
+      return `vector ${event.request.vector} is lost: ${event.why}`;
+    case 'taken':
+      return `CPU ${event.cpu} takes vector ${event.vector}`;
+    case 'eoi':
+      return `CPU ${event.cpu}: end of interrupt${event.vector === null ? ', nothing was in service' : `, vector ${event.vector}`}`;
+  }
+}
+
+/** bus << 8 | devfn as "00:04.0". */
+function requester(id: number): string {
+  const digits = (value: number): string => value.toString(16).padStart(2, '0');
+  return `${digits(id >> 8)}:${digits((id >> 3) & 31)}.${id & 7}`;
+}

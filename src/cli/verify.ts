@@ -1,0 +1,32 @@
+import { statSync } from 'node:fs';
+import { verify } from '../capture/verify';
+import { type Arguments, UsageError } from './arguments';
+import type { Command, ExitStatus, Output } from './command';
+
+export const verifyCommand: Command = {
+  name: 'verify',
+  summary: 'compare the model with what a real kernel did',
+  options: {},
+  help: `usage: irqstep verify DIR...
+
+Builds the machine of a capture, performs the capture's own scripted steps on it, and compares every trace event, and
+after each step every interrupt, with the kernel's. The last line of each capture is
+
+  CAPTURE: events M/N, state M/N, inputs K, resumed R, unread U
+
+exit status: 0 when all is the same; 1 when something differs; 2 when there is no such capture
+
+example:
+  irqstep verify test/captures/5.10.0-32-n-4cpu-1nvme-min
+`,
+  run: verifyAll,
+};
+
+// eslint-disable-next-line @typescript-eslint/require-await -- a command is asynchronous; this one has nothing to wait for
+async function verifyAll({ positionals }: Arguments, { out }: Output): Promise<ExitStatus> {
+  if (positionals.length === 0) throw new UsageError('DIR is missing: a folder with a capture');
+  const missing = positionals.find(path => !statSync(path, { throwIfNoEntry: false })?.isDirectory());
+  if (missing !== undefined) throw new UsageError(`there is no folder ${missing}; expected one with a capture`);
+  const verdicts = positionals.map(folder => verify(folder, line => out(`${line}\n`)));
+  return verdicts.every(verdict => verdict.ok) ? 0 : 1;
+}

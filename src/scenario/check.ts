@@ -1,0 +1,119 @@
+import { errnoName } from '../kernel/lib/errno';
+import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
+import { cpusOf } from './cpu-list';
+import { builtInDrivers, deviceKind, sameAddress } from './devices';
+import type { Diagnostic } from './diagnostic';
+import { list, suggestion } from './nearest';
+import type { CpuList, DeviceSection, ScenarioFile, StepMap } from './scenario-file';
+import type { Path, YamlSource } from './yaml-source';
+
+/** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
+export function checkMeaning(file: ScenarioFile, source: YamlSource): Diagnostic[] {
+  return [...checkDevices(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
+}
+
+function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
+  const errors: Diagnostic[] = [];
+  const devices = machine?.devices ?? [];
+  devices.forEach((device, i) => {
+    const at = (key: string): Path => ['machine', 'devices', i, key];
+    const before = devices.slice(0, i);
+    const sameName = before.find(d => d.name === device.name);
+    const samePlace = before.find(d => sameAddress(d.address, device.address));
+    if (sameName) errors.push(source.error(at('name'), `there is a device ${device.name} already; expected another name`));
+    if (samePlace) errors.push(source.error(at('address'), `the address ${device.address} is there twice: ${samePlace.name} has it`));
+  });
+  return errors;
+}
+
+function checkDrivers({ drivers = {} }: ScenarioFile, source: YamlSource): Diagnostic[] {
+  const taken = Object.keys(drivers).filter(name => builtInDrivers.includes(name));
+  return taken.map(name => source.error(['drivers', name], `${name} is a driver of the kernel; expected another name`, 'key'));
+}
+
+function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMap, i: number): Diagnostic[] {
+  const path: Path = ['steps', i];
+  if (step === 'boot') return i === 0 ? [] : [source.error(path, 'the machine runs already; boot can only be the first step')];
+  const actions = actionsOf(step);
+  const first = actions.at(0);
+  const second = actions.at(1);
+  if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
+  if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
+  return [...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkAffinity(source, step, path), ...checkExpect(source, step, path)];
+}
+
+function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {
+  const named = deviceOf(step);
+  if (!named) return [];
+  const devices = file.machine?.devices ?? [];
+  const device = findDevice(devices, named.name);
+  if (!device) {
+    return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, devices.map(d => d.name))}`)];
+  }
+  return [...checkDriver(file, source, step, device, path), ...checkEntry(source, step, device, path)];
+}
+
+function checkDriver({ drivers = {} }: ScenarioFile, source: YamlSource, { probe }: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
+  if (probe === undefined) return [];
+  const written = typeof probe === 'string' ? undefined : probe.driver;
+  if (written === undefined) {
+    if (deviceKind(device).driver !== undefined) return [];
+    return [source.error([...path, 'probe'], `no driver of the kernel takes ${device.name} (${device.kind}); expected {device: ${device.name}, driver: one of yours}`)];
+  }
+  const known = [...builtInDrivers, ...Object.keys(drivers)];
+  if (known.includes(written)) return [];
+  return [source.error([...path, 'probe', 'driver'], `unknown driver ${written}${suggestion(written, known)}`)];
+}
+
+function checkEntry(source: YamlSource, { raise }: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
+  if (raise === undefined) return [];
+  const { msix, msi } = deviceKind(device);
+  const entries = Math.max(msix || 0, msi ? msi.vectors : 0);
+  if (entries === 0) return [source.error([...path, 'raise'], `${device.name} has neither MSI-X nor MSI, so it has no message to send`)];
+  const entry = typeof raise === 'string' ? 0 : (raise.entry ?? 0);
+  if (entry < entries) return [];
+  return [source.error([...path, 'raise', 'entry'], `${device.name} has no entry ${entry}; expected 0 to ${entries - 1}`)];
+}
+
+function checkCpus(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {
+  const written: [Path, CpuList | undefined][] = [
+    [['cpu'], step.cpu],
+    [['offline'], step.offline],
+    [['online'], step.online],
+    [['affinity', 'cpus'], step.affinity?.cpus],
+  ];
+  const count = cpuCount(file);
+  return written.flatMap(([where, cpus]) => {
+    if (cpus === undefined) return [];
+    const missing = cpusOf(cpus).find(cpu => cpu >= count);
+    if (missing === undefined) return [];
+    return [source.error([...path, ...where], `there is no CPU ${missing}; expected CPUs of 0 to ${count - 1}`)];
+  });
+}
+
+function checkAffinity(source: YamlSource, { affinity }: StepMap, path: Path): Diagnostic[] {
+  if (!affinity || (affinity.irq === undefined) !== (affinity.device === undefined)) return [];
+  const both = affinity.irq !== undefined;
+  return [source.error([...path, 'affinity'], `${both ? 'irq and device are both there' : 'whose affinity?'}; expected either irq, or device (and vector)`, 'key')];
+}
+
+const LAST_ERRNO = 4095;
+/** "-EPERM" and the like, all that the model knows. */
+const ERRNO_NAMES = Array.from({ length: LAST_ERRNO }, (_, i) => errnoName(-i - 1)).filter(name => name !== undefined);
+
+function checkExpect(source: YamlSource, { expect }: StepMap, path: Path): Diagnostic[] {
+  if (typeof expect !== 'string' || ERRNO_NAMES.includes(expect)) return [];
+  return [source.error([...path, 'expect'], `unknown errno ${expect}${suggestion(expect, ERRNO_NAMES)}`)];
+}
+
+export function cpuCount({ machine }: ScenarioFile): number {
+  const cpus = machine?.cpus ?? DEFAULT_CPUS;
+  return typeof cpus === 'number' ? cpus : cpus.length;
+}
+
+/** By name or by address. */
+export function findDevice(devices: readonly DeviceSection[], written: string): DeviceSection | undefined {
+  return devices.find(d => d.name === written) ?? devices.find(d => sameAddress(d.address, written));
+}
+
+export const DEFAULT_CPUS = 4;

@@ -1,0 +1,45 @@
+import type { DeviceSection, MsiSection } from './scenario-file';
+
+/** Ids and capabilities of a kind of device, as QEMU has them. */
+export interface DeviceKind {
+  readonly vendor: number;
+  readonly device: number;
+  readonly class: number;
+  readonly msix: number | false;
+  readonly msi: Required<MsiSection> | false;
+  /** the kernel's driver for it */
+  readonly driver?: string;
+}
+
+const ONE_PLAIN_MSI: Required<MsiSection> = { vectors: 1, maskable: false, addr64: true };
+
+const KINDS: Record<DeviceSection['kind'], DeviceKind> = {
+  nvme: { vendor: 0x1b36, device: 0x0010, class: 0x010802, msix: 65, msi: false, driver: 'nvme' },
+  nic: { vendor: 0x8086, device: 0x10d3, class: 0x020000, msix: 5, msi: ONE_PLAIN_MSI, driver: 'e1000e' },
+  edu: { vendor: 0x1234, device: 0x11e8, class: 0x00ff00, msix: false, msi: ONE_PLAIN_MSI },
+  custom: { vendor: 0x1234, device: 0x0001, class: 0xff0000, msix: false, msi: false },
+};
+
+/** Drivers of the modelled kernel. */
+export const builtInDrivers: readonly string[] = Object.values(KINDS).flatMap(kind => kind.driver ?? []);
+
+/** A device's kind, with what the scenario writes in its place. */
+export function deviceKind(d: DeviceSection): DeviceKind {
+  const kind = KINDS[d.kind];
+  return {
+    vendor: d.vendor ?? kind.vendor,
+    device: d.device ?? kind.device,
+    class: d.class ?? kind.class,
+    msix: d.msix ?? kind.msix,
+    msi: d.msi ? { ...ONE_PLAIN_MSI, ...d.msi } : (d.msi ?? kind.msi),
+    driver: kind.driver,
+  };
+}
+
+/** "00:04.0" as the kernel writes it: "0000:00:04.0". */
+export function fullAddress(address: string): string {
+  const lower = address.toLowerCase();
+  return lower.split(':').length === 3 ? lower : `0000:${lower}`;
+}
+
+export const sameAddress = (a: string, b: string): boolean => fullAddress(a) === fullAddress(b);

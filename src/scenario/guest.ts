@@ -1,0 +1,43 @@
+import { do_IRQ_entry } from '../kernel/arch/x86/irq';
+import { enterWorld, type World } from '../kernel/world';
+import type { Entry, Guest, ScriptStep } from '../stepper/guest';
+import { structuralHash } from './world-hash';
+
+/** A World with a script: what the stepper runs. */
+export class ModelGuest implements Guest {
+  readonly cpus: number;
+  private done = 0;
+
+  /** @param script made for this guest alone */
+  constructor(
+    readonly world: World,
+    private readonly script: readonly ScriptStep[],
+  ) {
+    this.cpus = world.machine.cpus.length;
+  }
+
+  enter(cpu: number): void {
+    enterWorld(this.world, cpu);
+  }
+
+  /** What the CPU's local APIC offers, while the kernel has interrupts on there. */
+  pending(cpu: number): Entry | null {
+    const { kernel, machine } = this.world;
+    if (!kernel.cpus[cpu].irqs_enabled) return null;
+    const vector = machine.cpus[cpu].lapic.deliverable();
+    if (vector === null) return null;
+    return { name: kernel.idt_table[vector]?.name ?? `vector ${vector}`, run: () => do_IRQ_entry(vector) };
+  }
+
+  nextStep(): ScriptStep | null {
+    return this.script[this.done++] ?? null;
+  }
+
+  steps(): readonly ScriptStep[] {
+    return this.script;
+  }
+
+  hash(): string {
+    return structuralHash([this.world, this.done]);
+  }
+}

@@ -1,0 +1,93 @@
+import { readFileSync, statSync } from 'node:fs';
+import { validateMachineConfig } from '../hardware/machine-config';
+import { KERNELS } from '../kernel/changes';
+import type { Host } from '../stepper/guest';
+import { checkMeaning } from './check';
+import { type Diagnostic, inFileOrder } from './diagnostic';
+import { ModelGuest } from './guest';
+import { machineConfig, sourcePath } from './machine';
+import { suggestion } from './nearest';
+import { boot, powerOn } from './power-on';
+import type { ScenarioFile } from './scenario-file';
+import { readScenarioFile } from './schema-errors';
+import { scriptOf, type StepResult } from './script';
+import { MAX_BYTES, tooLarge, YamlSource } from './yaml-source';
+
+export const DEFAULT_KERNEL = 'v5.10';
+
+export interface LoadOptions {
+  /** runs this kernel instead of the scenario's */
+  readonly kernel?: string;
+  /** false: a step that does not return what it expects does not end the run */
+  readonly check?: boolean;
+}
+
+export interface Scenario {
+  readonly path: string;
+  readonly title: string;
+  readonly kernel: string;
+  readonly file: ScenarioFile;
+}
+
+/** A guest whose steps note what they returned. */
+export class ScenarioGuest extends ModelGuest {
+  /** of the actions that have ended */
+  readonly results: readonly StepResult[];
+
+  constructor(scenario: Scenario, source: YamlSource, check: boolean) {
+    const { file, kernel } = scenario;
+    const results: StepResult[] = [];
+    const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
+    super(world, scriptOf(file, source, world, results, check));
+    this.results = results;
+    if (file.steps[0] !== 'boot') boot(this);
+  }
+}
+
+export type Loaded =
+  | { readonly ok: true; readonly scenario: Scenario; /** One power-on; the same each time. */ readonly make: (host: Host) => ScenarioGuest }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/**
+ * Reads a scenario; nothing of it runs yet.
+ * @param text the content, if it is not the file's on disk (an editor's)
+ */
+export function loadScenario(path: string, text?: string, options: LoadOptions = {}): Loaded {
+  const content = text ?? read(path);
+  if (typeof content !== 'string') return { ok: false, diagnostics: [content] };
+  const source = new YamlSource(path, content);
+  const file = source.errors.length > 0 ? [...source.errors] : readScenarioFile(source);
+  if (Array.isArray(file)) return { ok: false, diagnostics: inFileOrder(file) };
+  const kernel = options.kernel ?? file.kernel ?? DEFAULT_KERNEL;
+  const meaning = [...checkMeaning(file, source), ...checkKernel(kernel, source)];
+  const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
+  if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
+
+  const scenario: Scenario = { path, title: file.title ?? path, kernel, file };
+  return { ok: true, scenario, make: () => new ScenarioGuest(scenario, source, options.check ?? true) };
+}
+
+/** The file's text, or why there is none. */
+function read(path: string): string | Diagnostic {
+  try {
+    const { size } = statSync(path);
+    return size > MAX_BYTES ? tooLarge(path, size) : readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { path, line: 1, column: 1, endLine: 1, endColumn: 1, message: READ_ERRORS[code ?? ''] ?? message };
+  }
+}
+
+const READ_ERRORS: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'this is a folder; expected a file',
+  EACCES: 'the file may not be read',
+};
+
+function checkMachine(file: ScenarioFile, source: YamlSource): Diagnostic[] {
+  return validateMachineConfig(machineConfig(file.machine)).map(({ path, message }) => source.error(sourcePath(path), message));
+}
+
+function checkKernel(kernel: string, source: YamlSource): Diagnostic[] {
+  return kernel in KERNELS ? [] : [source.error(['kernel'], `unknown kernel ${kernel}${suggestion(kernel, Object.keys(KERNELS))}`)];
+}

@@ -1,0 +1,82 @@
+import type { CpuConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import { DEFAULT_CPUS } from './check';
+import { deviceKind, fullAddress } from './devices';
+import type { DeviceSection, IoApicSection, MachineSection } from './scenario-file';
+import type { Path } from './yaml-source';
+
+/** From this version on an IOAPIC has an EOI register. */
+const IOAPIC_VERSION = 0x20;
+const DEFAULT_IOAPIC: IoApicSection = { id: 0, address: 0xfec00000, pins: 24, gsiBase: 0 };
+const DMAR_ADDRESS = 0xfed90000;
+/** How the IOAPIC signs its messages: bus 0xff, as QEMU's q35 has it. */
+const IOAPIC_REQUESTER = 0xff00;
+/** The PIT is on pin 2; the SCI and the lines that PCI shares are level triggered. */
+const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 11].map(irq => ({ irq, gsi: irq, level: true }))];
+
+/** The hardware that a scenario describes, with what a usual PC has where it is silent. */
+export function machineConfig(machine: MachineSection = {}): MachineConfig {
+  const ioapics = (machine.ioapics ?? [DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
+  const unit = remapUnit(machine, ioapics);
+  return {
+    cpus: cpus(machine),
+    x2apic: machine.x2apic ?? false,
+    ioapics,
+    isaOverrides: PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
+    ...(unit && { intelRemap: { units: [unit] } }),
+    pci: (machine.devices ?? []).map(device => pciFunction(device, ioapics)),
+  };
+}
+
+function cpus({ cpus = DEFAULT_CPUS, nodes = 1 }: MachineSection): CpuConfig[] {
+  if (typeof cpus !== 'number') return cpus.map(({ apicId, node = 0 }) => ({ apicId, node }));
+  return Array.from({ length: cpus }, (_, i) => ({ apicId: i, node: Math.floor((i * nodes) / cpus) }));
+}
+
+function remapUnit({ remap = 'none', x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
+  if (remap === 'none') return undefined;
+  const { eim = x2apic, postedInterrupts = false } = remap === 'intel' ? {} : remap;
+  return {
+    segment: 0,
+    address: DMAR_ADDRESS,
+    eim,
+    pi: postedInterrupts,
+    includeAll: true,
+    devices: [],
+    ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: IOAPIC_REQUESTER + i * 8 })),
+  };
+}
+
+function pciFunction(section: DeviceSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
+  const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);
+  const address = fullAddress(section.address);
+  const gsi = intxGsi(address);
+  return {
+    address,
+    vendor,
+    device,
+    class: classCode,
+    name: section.name,
+    intxPin: 1,
+    gsi: hasPin(ioapics, gsi) ? gsi : -1,
+    ...(msi && { msi }),
+    ...(msix && { msix: { entries: msix } }),
+    node: section.node ?? -1,
+    ...(driver !== undefined && { driver }),
+  };
+}
+
+/** INTA goes to one of the pins 20 to 23, by the slot, as on a q35. */
+function intxGsi(address: string): number {
+  const slot = parseInt(address.slice(8, 10), 16);
+  return 20 + (slot % 4);
+}
+
+const hasPin = (ioapics: readonly IoApicConfig[], gsi: number): boolean => ioapics.some(a => gsi >= a.gsiBase && gsi < a.gsiBase + a.pins);
+
+/** Where the scenario says what is in the configuration at `machine.pci[3].msix.entries`: machine, devices, 3, msix. */
+export function sourcePath(configPath: string): Path {
+  const parts = configPath.split(/[.[\]]+/).filter(part => part !== '').map(part => (/^\d+$/.test(part) ? Number(part) : part));
+  if (parts[1] === 'pci') parts[1] = 'devices';
+  if (parts[1] === 'intelRemap') return ['machine', 'remap'];
+  return parts.map(part => (part === 'entries' ? 'msix' : part)).filter((part, i, all) => part !== all[i - 1]);
+}

@@ -1,0 +1,38 @@
+import { Machine } from '../hardware/machine';
+import type { MachineConfig } from '../hardware/machine-config';
+import { KERNELS } from '../kernel/changes';
+import { make_kernel } from '../kernel/globals';
+import { boot_steps } from '../kernel/init/main';
+import { World } from '../kernel/world';
+import type { TaskSpec } from '../stepper/guest';
+import { drain } from './drain';
+import type { ModelGuest } from './guest';
+
+/** What is switched on. */
+export interface PowerOn {
+  readonly machine: MachineConfig;
+  /** a key of KERNELS */
+  readonly kernel: string;
+  readonly cmdline?: string;
+  /** Kconfig symbols without CONFIG_; default: those of a distribution's kernel */
+  readonly config?: readonly string[];
+}
+
+/** What distributions build that shows in the interrupt code. */
+const DISTRIBUTION_CONFIG = ['IA32_EMULATION', 'AMD_MEM_ENCRYPT', 'HAVE_KVM', 'X86_MCE', 'X86_MCE_AMD', 'X86_MCE_THRESHOLD', 'X86_THERMAL_VECTOR', 'IRQ_WORK'];
+
+/** Machine and kernel, before the first instruction. */
+export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_CONFIG }: PowerOn): World {
+  const words = cmdline.split(/\s+/).filter(word => word !== '');
+  return new World(make_kernel(machine.cpus.length, { config: new Set(config), cmdline: words }), new Machine(machine), new Set(KERNELS[kernel]));
+}
+
+/** What runs from the first instruction to the first step, in order. */
+export const bootTasks = ({ machine }: World): TaskSpec[] => boot_steps(machine.cpus.length);
+
+/** Boots without a stop. */
+export function boot(guest: ModelGuest): void {
+  for (const task of bootTasks(guest.world)) {
+    drain(guest, task.cpu, task.run);
+  }
+}

@@ -1,0 +1,259 @@
+// The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
+// build/schema.mjs: comments are what editors show, `@expected` is what an error says.
+
+/**
+ * A PCI function: bus:device.function in hexadecimal, with or without the segment in front.
+ * @pattern ^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$
+ * @expected a PCI address such as 0000:00:04.0 or 00:04.0
+ */
+export type PciAddress = string;
+
+/**
+ * CPUs by their Linux numbers, written as the kernel writes them: 2, "0-3", "0,2-3".
+ */
+export type CpuList = CpuNumber | CpuRanges;
+
+/**
+ * A CPU by its Linux number, from 0.
+ * @asType integer
+ * @minimum 0
+ */
+export type CpuNumber = number;
+
+/**
+ * @pattern ^\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*$
+ * @expected CPUs such as 2, 0-3 or 0,2-3
+ */
+export type CpuRanges = string;
+
+/**
+ * A device by its name in `machine.devices`, or by its PCI address.
+ * @expected a device's name
+ */
+export type DeviceName = string;
+
+/**
+ * @asType integer
+ * @minimum 0
+ * @maximum 4294967295
+ */
+export type Unsigned = number;
+
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 2048
+ */
+export type VectorCount = number;
+
+/**
+ * @asType integer
+ * @minimum 0
+ * @maximum 2047
+ */
+export type VectorIndex = number;
+
+/**
+ * @minLength 1
+ * @maxLength 64
+ * @pattern ^[\w.:@-]+$
+ * @expected a name of letters, digits and . : @ - _
+ */
+export type Name = string;
+
+/** What is run: a kernel on a machine, and what is done there, step by step. */
+export interface ScenarioFile {
+  /** One line: what the scenario shows. */
+  title?: string;
+  /** The kernel that is modelled: v5.10 (default), or v5.10.223 with the stable changes of four years. */
+  kernel?: 'v5.10' | 'v5.10.223';
+  /** The kernel's command line, such as "intremap=off" or "nox2apic". */
+  cmdline?: string;
+  /** What the kernel was built with, without CONFIG_; default: as distributions build it. */
+  config?: Name[];
+  /** The hardware; default: a PC with 4 CPUs and no devices. */
+  machine?: MachineSection;
+  /** Drivers of your own, by name: what they ask of the interrupt code when they probe. */
+  drivers?: Record<string, DriverSection>;
+  /**
+   * What is done, in order. Each step is one action.
+   * @minItems 1
+   * @expected a list of actions, at least one
+   */
+  steps: Step[];
+}
+
+export interface MachineSection {
+  /**
+   * How many CPUs (APIC ids count from 0, nodes get equal blocks), or a list of them.
+   */
+  cpus?: CpuCount | CpuEntry[];
+  /**
+   * NUMA nodes that the CPUs are divided among.
+   * @asType integer
+   * @minimum 1
+   * @maximum 64
+   */
+  nodes?: number;
+  /** The CPUs have x2APIC mode; the kernel uses it where interrupt remapping allows. */
+  x2apic?: boolean;
+  /** Interrupt remapping: none (default), intel (one unit for all devices), or intel with options. */
+  remap?: 'none' | 'intel' | IntelRemapSection;
+  /** The IOAPICs; default: one with 24 pins. */
+  ioapics?: IoApicSection[];
+  /** The PCI functions. */
+  devices?: DeviceSection[];
+}
+
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 1024
+ * @expected a number of CPUs from 1 to 1024
+ */
+export type CpuCount = number;
+
+export interface CpuEntry {
+  apicId: Unsigned;
+  /** NUMA node; default 0. */
+  node?: Unsigned;
+}
+
+export interface IntelRemapSection {
+  type: 'intel';
+  /** Extended interrupt mode: 32-bit APIC ids; x2APIC needs it. Default: as `x2apic`. */
+  eim?: boolean;
+  /** The unit can post interrupts to a guest. */
+  postedInterrupts?: boolean;
+}
+
+export interface IoApicSection {
+  id: Unsigned;
+  /** Physical address of its registers. */
+  address: Unsigned;
+  /**
+   * @asType integer
+   * @minimum 1
+   * @maximum 240
+   */
+  pins: number;
+  /** Global interrupt number of its pin 0. */
+  gsiBase: Unsigned;
+}
+
+/** A PCI function. `kind` gives ids and capabilities; whatever is written besides wins. */
+export interface DeviceSection {
+  /** How the steps call it. */
+  name: Name;
+  /**
+   * nvme: 65 MSI-X entries; nic: an e1000e, 5 MSI-X entries and one MSI; edu: one MSI that cannot be masked, no driver;
+   * custom: only what is written here.
+   */
+  kind: 'nvme' | 'nic' | 'edu' | 'custom';
+  address: PciAddress;
+  /**
+   * @asType integer
+   * @minimum 0
+   * @maximum 65535
+   */
+  vendor?: number;
+  /**
+   * @asType integer
+   * @minimum 0
+   * @maximum 65535
+   */
+  device?: number;
+  /**
+   * Class code, three bytes: 0x010802 is an NVMe drive.
+   * @asType integer
+   * @minimum 0
+   * @maximum 16777215
+   */
+  class?: number;
+  /** Entries of the MSI-X table, or false for a device without MSI-X. */
+  msix?: VectorCount | false;
+  /** The MSI capability, or false for a device without MSI. */
+  msi?: MsiSection | false;
+  /** NUMA node; default: unknown (-1), as on a PC. */
+  node?: Unsigned;
+}
+
+export interface MsiSection {
+  /** Vectors that the device can use. */
+  vectors: 1 | 2 | 4 | 8 | 16 | 32;
+  /** Each vector has a mask bit. */
+  maskable?: boolean;
+  /** The message's address may have 64 bits. */
+  addr64?: boolean;
+}
+
+/** How a driver gets its interrupts: one pci_alloc_irq_vectors_affinity(), then one request_irq() a vector. */
+export interface DriverSection {
+  alloc: AllocSection;
+  /** Names of the interrupts, one request_irq() each, from vector 0 on; a last name ending in %d is for all that remain. Default: DRIVER-%d. */
+  request?: string[];
+}
+
+export interface AllocSection {
+  /** Fewest vectors that will do. */
+  min: VectorCount;
+  /** Most vectors that are of use. */
+  max: VectorCount;
+  /** Default: PCI_IRQ_MSIX and PCI_IRQ_MSI. */
+  flags?: ('PCI_IRQ_MSIX' | 'PCI_IRQ_MSI' | 'PCI_IRQ_LEGACY' | 'PCI_IRQ_AFFINITY')[];
+  /** Vectors before the spread ones (with PCI_IRQ_AFFINITY): pre_vectors. */
+  pre?: VectorIndex;
+  /** Vectors behind the spread ones (with PCI_IRQ_AFFINITY): post_vectors. */
+  post?: VectorIndex;
+}
+
+export type Step = 'boot' | StepMap;
+
+/**
+ * One action, and how it is done.
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, raise, affinity, offline or online
+ */
+export interface StepMap {
+  /** A driver takes the device: the one of its kind, or one of `drivers`. */
+  probe?: DeviceName | { device: DeviceName; driver?: Name };
+  /** The driver lets go of the device. */
+  remove?: DeviceName;
+  /** pci_alloc_irq_vectors_affinity() on a device that no driver has. Its result is the number of vectors. */
+  alloc?: { device: DeviceName } & AllocSection;
+  /** pci_free_irq_vectors() */
+  freeVectors?: DeviceName;
+  /** request_irq() on a vector of a device that no driver has. */
+  request?: {
+    device: DeviceName;
+    /** Default 0. */
+    vector?: VectorIndex;
+    /** As /proc/interrupts shows it; default: the device's name. */
+    name?: Name;
+    flags?: ('IRQF_SHARED' | 'IRQF_NOBALANCING' | 'IRQF_NO_THREAD')[];
+  };
+  /** free_irq() on a vector of a device that no driver has. */
+  free?: { device: DeviceName; vector?: VectorIndex };
+  /** The device sends the message of one of its entries. */
+  raise?: DeviceName | { device: DeviceName; entry?: VectorIndex };
+  /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
+  affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
+  /** Takes a CPU offline (not built yet: the step says so). */
+  offline?: CpuNumber;
+  /** Brings a CPU online (not built yet: the step says so). */
+  online?: CpuNumber;
+  /** The CPU that does it; default 0. */
+  cpu?: CpuNumber;
+  /** What the action must return: an errno such as -ENOSPC, or a number. The run fails if it returns something else. */
+  expect?: ErrnoName | ReturnValue;
+}
+
+/**
+ * @pattern ^-E[A-Z0-9]+$
+ * @expected an errno such as -ENOSPC
+ */
+export type ErrnoName = string;
+
+/**
+ * @asType integer
+ */
+export type ReturnValue = number;

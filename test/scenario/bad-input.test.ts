@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { formatDiagnostic } from '../../src/scenario/diagnostic';
+import { loadScenario } from '../../src/scenario/load';
+
+/** What is wrong with a text, as the terminal shows it, without the file's name. */
+function errorsOf(text: string, kernel?: string): string[] {
+  const loaded = loadScenario('x', text, { kernel });
+  return loaded.ok ? [] : loaded.diagnostics.map(d => formatDiagnostic(d).replace('x:', '').replace(' error:', ''));
+}
+
+const DEVICE = 'machine: { devices: [{ name: nvme0, kind: nvme, address: 00:04.0 }] }\n';
+
+describe('a broken scenario', () => {
+  const cases: Record<string, [text: string, errors: string[]]> = {
+    'an empty file': ['', ['1:1: the scenario: found nothing; expected a map with title, kernel, cmdline, config, machine, drivers and steps']],
+    'a wrong key, with the one that was meant': ['machine:\n  devcies: []\nsteps: [boot]', ['2:3: unknown key devcies; did you mean devices?']],
+    'a key like no other': ['steps: [boot]\nfoo: 1', ['2:1: unknown key foo; expected title, kernel, cmdline, config, machine, drivers or steps']],
+    'a key that is missing': ['steps: [{ request: { vector: 1 } }]', ["1:11: request has no device; expected a device's name there"]],
+    'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list of a map with apicId and node']],
+    'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
+    'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; did you mean v5.10?']],
+    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu or custom']],
+    'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0']],
+    'several errors at once, in the order of the file': [
+      'kernel: linux\nmachine: { cpus: 0 }\nsteps:\n  - prob: nvme0\n  - raise: 5',
+      [
+        '1:9: kernel: found "linux"; expected v5.10 or v5.10.223',
+        '2:18: cpus: found 0; expected a number of CPUs from 1 to 1024',
+        '4:5: unknown key prob; did you mean probe?',
+        "5:12: raise: found 5; expected a device's name or a map with device and entry",
+      ],
+    ],
+    'YAML that is none': ['steps: [boot\ntitle: x', ['2:1: Flow sequence in block collection must be sufficiently indented and end with a ]']],
+    'tabs': ['steps:\n\t- boot', ['2:1: Tabs are not allowed as indentation']],
+    'a key that is there twice': ['title: a\nsteps: [boot]\ntitle: b', ['3:1: the key title is there twice, first in line 1']],
+    'two documents': ['steps: [boot]\n---\nsteps: [boot]', ['2:1: a second document begins here; a scenario is one document']],
+    'an alias that stands in itself': ['steps: &a [*a]', ['1:12: the alias *a stands inside of what it names: the value would have no end']],
+    'an alias of nothing': ['steps: [*a]', ['1:9: the alias *a has no anchor &a before it']],
+    'an unknown device': [`${DEVICE}steps:\n  - probe: nvme1`, ['3:12: unknown device nvme1; did you mean nvme0?']],
+    'an unknown device where there is none': ['steps:\n  - raise: { device: nic, entry: 1 }', ['2:22: unknown device nic; there are none']],
+    'an unknown driver': [`${DEVICE}steps:\n  - probe: { device: nvme0, driver: nvm }`, ['3:37: unknown driver nvm; did you mean nvme?']],
+    'a device without a driver': [
+      'machine: { devices: [{ name: c, kind: custom, address: 00:05.0 }] }\nsteps:\n  - probe: c',
+      ['3:12: no driver of the kernel takes c (custom); expected {device: c, driver: one of yours}'],
+    ],
+    'an address that two devices have': [
+      'machine:\n  devices:\n    - { name: a, kind: nic, address: 00:04.0 }\n    - { name: b, kind: nic, address: 0000:00:04.0 }\nsteps: [boot]',
+      ['4:38: the address 0000:00:04.0 is there twice: a has it'],
+    ],
+    'a name that two devices have': [
+      'machine:\n  devices:\n    - { name: a, kind: nic, address: 00:04.0 }\n    - { name: a, kind: nic, address: 00:05.0 }\nsteps: [boot]',
+      ['4:15: there is a device a already; expected another name'],
+    ],
+    'a driver with a name of the kernel': ['drivers: { nvme: { alloc: { min: 1, max: 1 } } }\nsteps: [boot]', ['1:12: nvme is a driver of the kernel; expected another name']],
+    'a step with two actions': [`${DEVICE}steps:\n  - probe: nvme0\n    raise: nvme0`, ['4:5: a step has one action, and this one has probe already; expected a new step ("- raise: ...")']],
+    'a step without an action': ['steps:\n  - cpu: 1', ['2:5: a step without an action; expected one of probe, remove, alloc, freeVectors, request, free, raise, affinity, offline or online']],
+    'a boot that is not the first step': [`${DEVICE}steps: [{ probe: nvme0 }, boot]`, ['2:27: the machine runs already; boot can only be the first step']],
+    'a CPU that is not there': [`${DEVICE}steps:\n  - affinity: { device: nvme0, cpus: 2-4 }\n  - probe: nvme0\n    cpu: 4`, ['3:38: there is no CPU 4; expected CPUs of 0 to 3', '5:10: there is no CPU 4; expected CPUs of 0 to 3']],
+    'an affinity of nothing': ['steps:\n  - affinity: { cpus: 1 }', ['2:5: whose affinity?; expected either irq, or device (and vector)']],
+    'an entry that the table has not': [`${DEVICE}steps:\n  - raise: { device: nvme0, entry: 65 }`, ['3:36: nvme0 has no entry 65; expected 0 to 64']],
+    'a machine that cannot be: one APIC id twice': ['machine: { cpus: [{ apicId: 1 }, { apicId: 1 }] }\nsteps: [boot]', ['1:44: 1 is the id of cpus[0] already']],
+    'a machine that cannot be: APIC ids beyond xAPIC': ['machine: { cpus: 256 }\nsteps: [boot]', ['1:18: 255 is no APIC id; expected 0 to 254 (more needs x2apic)']],
+    'a number of vectors that MSI has not': ['machine: { devices: [{ name: a, kind: edu, address: 00:04.0, msi: { vectors: 3 } }] }\nsteps: [boot]', ['1:78: vectors: found 3; expected 1, 2, 4, 8, 16 or 32']],
+    'an errno that does not exist': ['steps: [{ offline: 1, expect: -ENOSPAC }]', ['1:31: unknown errno -ENOSPAC; did you mean -ENOSPC?']],
+    'an errno without its sign': ['steps: [{ offline: 1, expect: ENOSPC }]', ['1:31: expect: found "ENOSPC"; expected an errno such as -ENOSPC']],
+  };
+  for (const [name, [text, errors]] of Object.entries(cases)) {
+    it(`is refused with its place: ${name}`, () => assert.deepEqual(errorsOf(text), errors));
+  }
+
+  it('is refused for a kernel that the caller asks for', () => assert.deepEqual(errorsOf('title: a\nsteps: [boot]', 'v5.9'), ['1:1: unknown kernel v5.9; expected v5.10 or v5.10.223']));
+
+  it('is refused by its size alone, before it is read', () => {
+    assert.deepEqual(errorsOf('x'.repeat(10_000_000)), ['1:1: the file has 10000000 bytes; a scenario has at most 262144']);
+  });
+
+  it('with aliases that multiply has its limit reached at the alias', () => {
+    const laughs = ['a: &a [x,x,x,x,x,x,x,x,x,x]', ...['b', 'c', 'd', 'e', 'f'].map((name, i) => `${name}: &${name} [${Array<string>(10).fill(`*${'abcde'[i]}`).join(',')}]`)];
+    const [error] = errorsOf(laughs.join('\n'));
+    assert.match(error, /^5:\d+: with its aliases followed, the file has more than 100000 values/);
+  });
+
+  it('with deep nesting ends neither in an overflow nor in a crash', () => {
+    for (const opening of ['[', '- ', '{a: ', '? ']) {
+      const [error] = errorsOf(opening.repeat(30_000));
+      assert.match(error, /^1:\d+: more than 64 lists and maps stand inside of each other here/, opening);
+    }
+  });
+
+  it('of noise gets at most 21 errors', () => {
+    const noise = Array.from({ length: 20_000 }, (_, i) => `k${i}: ${i}`).join('\n');
+    const errors = errorsOf(noise);
+    assert.equal(errors.length, 21);
+    assert.equal(errors.at(-1), '19:1: 19981 more errors from here on');
+  });
+
+  it('that does not exist, or is a folder, is named', () => {
+    const message = (path: string): string => {
+      const loaded = loadScenario(path);
+      return loaded.ok ? '' : formatDiagnostic(loaded.diagnostics[0]);
+    };
+    assert.equal(message('test/none.irq.yaml'), 'test/none.irq.yaml:1:1: error: there is no such file');
+    assert.equal(message('test'), 'test:1:1: error: this is a folder; expected a file');
+  });
+});
