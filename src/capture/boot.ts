@@ -1,0 +1,90 @@
+import { linesOf } from './files';
+
+// What a machine says of itself while it boots: dmesg.txt, cpuinfo.txt.
+
+export interface CpuInfo {
+  readonly cpu: number;
+  readonly apicId: number;
+}
+
+/** Reads the lines `processor`, `apicid` of /proc/cpuinfo. */
+export function parseCpuinfo(text: string): CpuInfo[] {
+  const cpus: { cpu: number; apicId: number }[] = [];
+  for (const line of linesOf(text)) {
+    const match = /^(processor|apicid)\s*:\s*(\d+)$/.exec(line);
+    if (!match) continue;
+    const value = Number(match[2]);
+    if (match[1] === 'processor') cpus.push({ cpu: value, apicId: value });
+    else if (cpus.length > 0) cpus.at(-1)!.apicId = value;
+  }
+  return cpus;
+}
+
+export interface IoApicLine {
+  readonly id: number;
+  readonly version: number;
+  readonly address: number;
+  readonly gsiBase: number;
+  readonly gsiEnd: number;
+}
+
+export interface Override {
+  readonly irq: number;
+  readonly gsi: number;
+  readonly level: boolean;
+  readonly low: boolean;
+}
+
+export interface DmarUnit {
+  readonly address: number;
+  /** DRHD flag INCLUDE_PCI_ALL */
+  readonly includeAll: boolean;
+  readonly cap: bigint;
+  readonly ecap: bigint;
+  /** ids of the IOAPICs in its scope */
+  readonly ioapics: readonly number[];
+}
+
+export interface BootLog {
+  readonly ioapics: readonly IoApicLine[];
+  readonly overrides: readonly Override[];
+  readonly dmar: readonly DmarUnit[];
+  readonly x2apic: boolean;
+  /** NUMA node of an APIC id; CPUs that SRAT does not name are absent */
+  readonly nodes: ReadonlyMap<number, number>;
+}
+
+/** Reads what the kernel's log says of interrupt controllers. Lines of other parts of the kernel are none of its business. */
+export function parseDmesg(text: string): BootLog {
+  const lines = linesOf(text).map(line => line.replace(/^\[\s*\d+\.\d+\]\s?/, ''));
+  const all = (pattern: RegExp): RegExpExecArray[] => lines.map(line => pattern.exec(line)).filter(match => match !== null);
+  const hex = (value: string | undefined): number => parseInt(value ?? '0', 16);
+
+  const scopes = all(/^DMAR-IR: IOAPIC id (\d+) under DRHD base\s+0x([\da-f]+) IOMMU \d+/);
+  const flags = new Map(all(/^DMAR: DRHD base: 0x([\da-f]+) flags: 0x([\da-f]+)/).map(m => [hex(m[1]), hex(m[2])]));
+  const dmar = all(/^DMAR: (dmar\d+): reg_base_addr ([\da-f]+) ver \S+ cap ([\da-f]+) ecap ([\da-f]+)/).map(([, , base, cap, ecap]) => ({
+    address: hex(base),
+    includeAll: ((flags.get(hex(base)) ?? 0) & 1) === 1,
+    cap: BigInt(`0x${cap}`),
+    ecap: BigInt(`0x${ecap}`),
+    ioapics: scopes.filter(scope => hex(scope[2]) === hex(base)).map(scope => Number(scope[1])),
+  }));
+  return {
+    ioapics: all(/^IOAPIC\[\d+\]: apic_id (\d+), version (\d+), address 0x([\da-f]+), GSI (\d+)-(\d+)/).map(([, id, version, address, base, end]) => ({
+      id: Number(id),
+      version: Number(version),
+      address: hex(address),
+      gsiBase: Number(base),
+      gsiEnd: Number(end),
+    })),
+    overrides: all(/^ACPI: INT_SRC_OVR \(bus 0 bus_irq (\d+) global_irq (\d+) (\w+) (\w+)\)/).map(([, irq, gsi, polarity, trigger]) => ({
+      irq: Number(irq),
+      gsi: Number(gsi),
+      level: trigger === 'level',
+      low: polarity === 'low',
+    })),
+    dmar,
+    x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
+    nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
+  };
+}

@@ -1,0 +1,74 @@
+import type { MachineConfig } from '../hardware/machine-config';
+import { parseCpuinfo, parseDmesg } from './boot';
+import { CaptureFiles, type Unread } from './files';
+import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './interrupts';
+import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
+import { parsePci, type PciSnapshot } from './pci';
+import { scriptOf, type ScriptStepRecord } from './script';
+import { parseSnapshots, type Snapshot } from './snapshot';
+import { lostEvents, parseTrace } from './trace';
+
+/** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
+export interface Capture {
+  readonly name: string;
+  /** the model's name of its kernel; undefined for one that the model does not know */
+  readonly kernel: string | undefined;
+  readonly uname: string;
+  readonly machine: MachineConfig;
+  readonly cmdline: string;
+  /** Kconfig symbols that show */
+  readonly config: readonly string[];
+  readonly steps: readonly ScriptStepRecord[];
+  readonly snapshots: readonly Snapshot[];
+  readonly interrupts: readonly InterruptTable[];
+  readonly sysIrqs: readonly SysIrqs[];
+  readonly pci: readonly PciSnapshot[];
+  readonly unread: readonly Unread[];
+  readonly problems: readonly string[];
+}
+
+/** Reads a capture's folder. Never throws for what it finds there. */
+export function readCapture(folder: string): Capture {
+  const files = new CaptureFiles(folder);
+  const trace = files.read('trace-vectors.txt', 'no step and no event can be checked') ?? '';
+  const lines = parseTrace(trace);
+  const snapshots = parseSnapshots(files.read('irqlens.txt', 'there is no state to start from and none to check') ?? '');
+  const sysIrqs = parseSysKernelIrq(files.read('sys-kernel-irq.txt', 'actions and counts of the interrupts are not known: neither they nor /proc/interrupts are checked') ?? '');
+  const rows = files.read('proc-interrupts.txt', 'the rows of /proc/interrupts are not checked') ?? '';
+  const interrupts = parseProcInterrupts(sysIrqs.value.length > 0 ? rows : '');
+  const pci = parsePci(files.read('pci.txt', 'the machine has no devices, so that no command can run') ?? '');
+  const uname = files.read('uname.txt', 'which kernel it is cannot be told') ?? '';
+  const facts = {
+    cpus: parseCpuinfo(files.read('cpuinfo.txt', 'the machine has no CPUs') ?? ''),
+    log: parseDmesg(files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? ''),
+    pci: pci.value,
+    snapshots: snapshots.value,
+  };
+  const gap = facts.cpus.findIndex(({ cpu }, i) => cpu !== i);
+  if (gap >= 0) files.problems.push(`cpuinfo.txt has no CPU ${gap}: what is offline is not known`);
+  const lost = lostEvents(trace);
+  if (lost > 0) files.problems.push(`trace-vectors.txt lacks ${lost} events that were overwritten`);
+  for (const file of ['trace-vectors.txt', 'irqlens.txt', 'proc-interrupts.txt', 'sys-kernel-irq.txt', 'pci.txt']) noteTruncation(files, file);
+  return {
+    name: files.name,
+    kernel: kernelNameOf(uname),
+    uname: uname.trim(),
+    machine: machineConfigOf(facts),
+    cmdline: (files.read('cmdline.txt', 'the kernel is booted without parameters') ?? '').trim(),
+    config: configSymbolsOf(snapshots.value),
+    steps: scriptOf(lines.value),
+    snapshots: snapshots.value,
+    interrupts: interrupts.value,
+    sysIrqs: sysIrqs.value,
+    pci: pci.value,
+    unread: [lines, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread),
+    problems: files.problems,
+  };
+}
+
+/** Every one of these files ends with a newline. */
+function noteTruncation(files: CaptureFiles, file: string): void {
+  const text = files.read(file);
+  if (text !== undefined && text !== '' && !text.endsWith('\n')) files.problems.push(`${file} ends in the middle of a line: what follows is missing`);
+  if (text === '') files.problems.push(`${file} is empty`);
+}

@@ -1,0 +1,130 @@
+import { IRQD, irqd_is_level_type } from '../kernel/include/irq';
+import type { irq_desc } from '../kernel/include/irqdesc';
+import type { World } from '../kernel/world';
+import { PROC_IRQ } from '../text/proc-irq';
+import { procInterrupts } from '../text/proc-interrupts';
+import type { Capture } from './capture';
+import { parseProcInterrupts, type InterruptRow, type SysIrq } from './interrupts';
+import { lensBlocks, lensFormatOf, lensLines } from './lens-text';
+
+// Compares the model's state with what a capture shows under one label.
+
+/** A line that is compared. */
+export interface StateLine {
+  /** `irqlens.txt, snapshot msix4-req` */
+  readonly where: string;
+  /** the irq that it tells of */
+  readonly irq: number | undefined;
+  readonly captured: string | null;
+  readonly model: string | null;
+}
+
+export const same = (line: StateLine): boolean => line.captured === line.model;
+
+/** Every line of the three files under `label`, the model's beside it. */
+export function stateLines(world: World, capture: Capture, label: string): StateLine[] {
+  return [...lensState(world, capture, label), ...rowState(world, capture, label), ...sysState(world, capture, label)];
+}
+
+/** How many lines the capture has under `label`. */
+export function capturedLines({ snapshots, interrupts, sysIrqs }: Capture, label: string): number {
+  const under = <T extends { readonly label: string }>(sections: readonly T[]): T | undefined => sections.find(s => s.label === label);
+  return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.rows.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0);
+}
+
+/** irqlens.txt: by domain, matrix and irq, line by line. */
+function lensState(world: World, capture: Capture, label: string): StateLine[] {
+  const snapshot = capture.snapshots.find(s => s.label === label);
+  if (!snapshot) return [];
+  const clocked = new Set([...world.kernel.irq_desc_tree].flatMap(([irq, desc]) => (isClocked(desc) ? [irq] : [])));
+  const captured = new Map(lensBlocks(snapshot.lines).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
+  const model = new Map(lensBlocks(lensLines(world, lensFormatOf(snapshot.lines))).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
+  return [...new Set([...captured.keys(), ...model.keys()])].flatMap(key =>
+    pairs(captured.get(key) ?? [], model.get(key) ?? [], { where: `irqlens.txt, snapshot ${label}, ${key}`, irq: irqOf(key) }),
+  );
+}
+
+const irqOf = (key: string): number | undefined => (key.startsWith('irq ') ? Number(key.slice(4)) : undefined);
+
+/** Actions of interrupts that the clock or the console raises. */
+const CLOCKED = /^(timer|hpet\d+|ttyS\d+)$/;
+
+function isClocked(desc: irq_desc): boolean {
+  for (let action = desc.action; action; action = action.next) if (CLOCKED.test(action.name)) return true;
+  return false;
+}
+
+/** Whether a clocked interrupt is being handled at the instant of the snapshot is masked. */
+function masked(key: string, lines: readonly string[], clocked: ReadonlySet<number>): string[] {
+  const irq = irqOf(key);
+  return lines.map(line => {
+    const state = irq !== undefined && clocked.has(irq) ? /^ {2}state (0x[\da-f]+)(.*)$/.exec(line) : null;
+    return state ? `  state 0x${((Number(state[1]) & ~IRQD.IRQ_INPROGRESS) >>> 0).toString(16).padStart(8, '0')}${state[2]}` : line;
+  });
+}
+
+function pairs(captured: readonly string[], model: readonly string[], place: { where: string; irq: number | undefined }): StateLine[] {
+  return Array.from({ length: Math.max(captured.length, model.length) }, (_, i) => ({ ...place, captured: captured[i] ?? null, model: model[i] ?? null }));
+}
+
+/** /proc/interrupts: the set of rows, what stands behind the counts, and the counts of interrupts whose source is scripted. */
+function rowState(world: World, capture: Capture, label: string): StateLine[] {
+  const table = capture.interrupts.find(t => t.label === label);
+  if (!table) return [];
+  const [own] = parseProcInterrupts(`##### SNAPSHOT ${label}\n${procInterrupts(world)}`).value;
+  const text = (row: InterruptRow): string => (countsAreMasked(world, row.label) ? '' : `${row.counts.join(' ')} `) + row.description.replace(/\s+/g, ' ');
+  const rows = (rows: readonly InterruptRow[]): Map<string, string> => new Map(rows.map(row => [row.label, `${row.label}: ${text(row)}`]));
+  return keyed(rows(table.rows), rows(own.rows), `proc-interrupts.txt, snapshot ${label}`);
+}
+
+/** Network, block and input devices, whose traffic no script makes: by PCI class, and by name where they are not on PCI. */
+const TRAFFIC_CLASSES = [0x01, 0x02, 0x09];
+const TRAFFIC_ACTIONS = /^(i8042|ata_|floppy)/;
+
+function countsAreMasked(world: World, label: string): boolean {
+  const desc = world.kernel.irq_desc_tree.get(Number(label));
+  if (!desc || isClocked(desc)) return true;
+  for (let action = desc.action; action; action = action.next) {
+    if (action.name === 'irqlens') return false;
+    if (TRAFFIC_ACTIONS.test(action.name)) return true;
+  }
+  const pciClass = desc.irq_common_data.msi_desc?.dev.hw.config.class;
+  return pciClass !== undefined && TRAFFIC_CLASSES.includes(pciClass >>> 16);
+}
+
+/** /sys/kernel/irq and /proc/irq. per_cpu_count and wakeup are masked. */
+function sysState(world: World, capture: Capture, label: string): StateLine[] {
+  const captured = capture.sysIrqs.find(s => s.label === label);
+  if (!captured) return [];
+  const line = (irq: SysIrq): string => irq.source.replace(/\|(per_cpu_count|wakeup)=[^|]*/g, '');
+  const irqs = new Map(captured.irqs.map(irq => [String(irq.irq), line(irq)]));
+  const own = new Map([...world.kernel.irq_desc_tree].map(([irq, desc]) => [String(irq), sysLine(irq, desc)]));
+  return keyed(irqs, own, `sys-kernel-irq.txt, snapshot ${label}`);
+}
+
+function sysLine(irq: number, desc: irq_desc): string {
+  const { chip, domain, hwirq } = desc.irq_data;
+  const actions: string[] = [];
+  for (let action = desc.action; action; action = action.next) actions.push(action.name);
+  const file = (name: string): string => (desc.dir ? PROC_IRQ[name](desc).trim() : '');
+  const fields = {
+    chip_name: chip.name,
+    hwirq: domain ? hwirq : '',
+    type: irqd_is_level_type(desc.irq_data) ? 'level' : 'edge',
+    name: desc.name ?? '',
+    actions: actions.join(','),
+    smp_affinity_list: file('smp_affinity_list'),
+    effective_affinity_list: file('effective_affinity_list'),
+    node: file('node'),
+  };
+  return `${irq}${Object.entries(fields).map(([name, value]) => `|${name}=${value}`).join('')}`;
+}
+
+function keyed(captured: ReadonlyMap<string, string>, model: ReadonlyMap<string, string>, where: string): StateLine[] {
+  return [...new Set([...captured.keys(), ...model.keys()])].map(key => ({
+    where: `${where}, ${key}`,
+    irq: /^\d+$/.test(key) ? Number(key) : undefined,
+    captured: captured.get(key) ?? null,
+    model: model.get(key) ?? null,
+  }));
+}

@@ -1,0 +1,123 @@
+import type { MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS } from '../hardware/pci-registers';
+import { KERNELS } from '../kernel/changes';
+import type { BootLog, CpuInfo } from './boot';
+import { capabilityOf, type PciSnapshot, type PciState } from './pci';
+import type { Snapshot } from './snapshot';
+
+/** What a capture says of the machine it was made on. */
+export interface MachineFacts {
+  readonly cpus: readonly CpuInfo[];
+  readonly log: BootLog;
+  readonly pci: readonly PciSnapshot[];
+  readonly snapshots: readonly Snapshot[];
+}
+
+/** The machine, from its own words alone. */
+export function machineConfigOf(facts: MachineFacts): MachineConfig {
+  const { log } = facts;
+  const functions = facts.pci[0]?.functions ?? [];
+  return {
+    cpus: facts.cpus.map(({ apicId }) => ({ apicId, node: log.nodes.get(apicId) ?? 0 })),
+    x2apic: log.x2apic,
+    ioapics: log.ioapics.map(({ id, address, gsiBase, gsiEnd, version }) => ({ id, address, pins: gsiEnd - gsiBase + 1, gsiBase, version })),
+    isaOverrides: log.overrides,
+    ...(log.dmar.length > 0 && { intelRemap: { units: remapUnits(facts, functions) } }),
+    pci: functions.map(f => functionConfig(f, facts)),
+  };
+}
+
+/** The log tells of a unit's IOAPICs but not of its devices: those that an IOMMU covers are below the first unit, or below the one that takes the rest. */
+function remapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): RemapUnitConfig[] {
+  const covered = functions.filter(f => f.remapped).map(f => f.address);
+  return log.dmar.map((unit, i) => ({
+    segment: 0,
+    address: unit.address,
+    eim: bit(unit.ecap, 4n),
+    pi: bit(unit.cap, 59n),
+    includeAll: unit.includeAll,
+    devices: i === 0 && !unit.includeAll ? covered : [],
+    ioapics: unit.ioapics.map(id => ({ id, requesterId: ioapicRequester(snapshots) })),
+  }));
+}
+
+const bit = (value: bigint, n: bigint): boolean => ((value >> n) & 1n) === 1n;
+
+/** The sender that the entries of IOAPIC pins are verified against: the source id in the upper half of an IRTE. */
+function ioapicRequester(snapshots: readonly Snapshot[]): number {
+  for (const { chain } of snapshots[0]?.irqs ?? []) {
+    const irte = chain[0]?.domain?.startsWith('IO-APIC') ? chain[1]?.irte : undefined;
+    if (irte) return Number(irte.high & 0xffffn);
+  }
+  return 0;
+}
+
+function functionConfig(f: PciState, facts: MachineFacts): PciFunctionConfig {
+  return {
+    address: f.address,
+    vendor: f.vendor,
+    device: f.device,
+    class: f.class,
+    intxPin: f.config[PCI_INTERRUPT_PIN],
+    gsi: gsiOf(f.address, facts),
+    node: f.numa_node,
+    config: powerOn(f.config),
+  };
+}
+
+/** Configuration space as firmware leaves it: no interrupt and no bus mastering enabled yet. In 32-bit words. */
+function powerOn(config: Uint8Array): string {
+  const bytes = config.slice();
+  const view = new DataView(bytes.buffer);
+  const clear = (at: number, mask: number): void => view.setUint16(at, view.getUint16(at, true) & ~mask, true);
+  const msi = capabilityOf(bytes, PCI_CAP_ID_MSI);
+  const msix = capabilityOf(bytes, PCI_CAP_ID_MSIX);
+  clear(PCI_COMMAND, COMMAND.encode({ bus_master: 1, intx_disable: 1 }));
+  if (msi) clear(msi + PCI_MSI_FLAGS, MSI_FLAGS.encode({ enable: 1, qsize: 7 }));
+  if (msix) clear(msix + PCI_MSIX_FLAGS, MSIX_FLAGS.encode({ enable: 1, maskall: 1 }));
+  return Array.from({ length: bytes.length / 4 }, (_, i) => view.getUint32(i * 4, true).toString(16).padStart(8, '0')).join(' ');
+}
+
+/**
+ * Where a function's INTx goes: pci_dev.irq at a time when the function was enabled, if that irq is on an IOAPIC then.
+ * Before, pci_dev.irq is what firmware left in the interrupt line register.
+ * @returns -1 where no time tells
+ */
+function gsiOf(address: string, { pci, snapshots, log }: MachineFacts): number {
+  for (const { label, functions } of [...pci].reverse()) {
+    const f = functions.find(other => other.address === address);
+    const irqs = snapshots.find(s => s.label === label)?.irqs;
+    if (!f || !irqs || (f.driver === null && f.irq === f.config[PCI_INTERRUPT_LINE])) continue;
+    const level = irqs.find(i => i.irq === f.irq)?.chain[0];
+    const ioapic = log.ioapics.find((_, i) => level?.domain === `IO-APIC-${i}` || level?.domain === `IO-APIC-IR-${i}`);
+    if (level && ioapic) return ioapic.gsiBase + level.hwirq;
+  }
+  return -1;
+}
+
+/** Kconfig symbols that show as system vectors: the entries that only a kernel with the symbol installs. */
+const SYMBOL_OF_VECTOR: Record<number, string> = {
+  18: 'X86_MCE',
+  29: 'AMD_MEM_ENCRYPT',
+  128: 'IA32_EMULATION',
+  242: 'HAVE_KVM',
+  244: 'X86_MCE_AMD',
+  246: 'IRQ_WORK',
+  249: 'X86_MCE_THRESHOLD',
+  250: 'X86_THERMAL_VECTOR',
+};
+
+/** The symbols of the kernel's configuration that show. */
+export function configSymbolsOf(snapshots: readonly Snapshot[]): string[] {
+  const system = snapshots[0]?.matrix?.system ?? [];
+  return Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : []));
+}
+
+/**
+ * The model's name of the kernel that `uname -a` names, for a distribution's kernel by the upstream version that its package says.
+ * @returns undefined for one that the model does not know
+ */
+export function kernelNameOf(uname: string): string | undefined {
+  const versions = [...uname.matchAll(/\b(\d+\.\d+(?:\.\d+)?)\b/g)].map(m => `v${m[1]}`);
+  return versions.find(version => version in KERNELS);
+}

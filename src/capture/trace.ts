@@ -1,0 +1,67 @@
+import { linesOf, type Parsed, type Unread } from './files';
+
+/** One line of ftrace's text. `line` is its 1-based number in the file. */
+export interface TraceLine {
+  readonly line: number;
+  /** "init-1", "<idle>-0", "kworker/u8:3-61" */
+  readonly task: string;
+  readonly cpu: number;
+  /** hard interrupt: 'h', or 'H' when it hit a soft interrupt */
+  readonly hardirq: boolean;
+  /** as printed, in seconds: equal texts are equal times */
+  readonly time: string;
+  readonly event: string;
+  /** what stands behind "event: " */
+  readonly text: string;
+}
+
+/** Steps of the script that made the capture, written into the trace. */
+export const MARKS = ['STEP', 'DONE', 'TRY', 'WRITE', 'CMD', 'RES', 'BOOT', 'FINAL'] as const;
+export type MarkKind = (typeof MARKS)[number];
+
+export interface Mark {
+  readonly kind: MarkKind;
+  /** what stands behind the kind */
+  readonly text: string;
+}
+
+const LINE = /^(.+)-(\d+)\s+\[(\d+)\]\s+(\S{4,5})\s+(\d+\.\d+): (\w+): ?(.*)$/;
+
+/** Reads ftrace text (`tracing/trace`). Comment lines are skipped. */
+export function parseTrace(text: string, file = 'trace-vectors.txt'): Parsed<TraceLine[]> {
+  const value: TraceLine[] = [];
+  const unread: Unread[] = [];
+  linesOf(text).forEach((source, i) => {
+    if (source.startsWith('#') || source.trim() === '') return;
+    const match = LINE.exec(source.trimStart());
+    if (!match) return void unread.push({ file, line: i + 1, text: source });
+    const [, name, pid, cpu, flags, time, event, rest] = match;
+    value.push({
+      line: i + 1,
+      task: `${name.trim()}-${pid}`,
+      cpu: Number(cpu),
+      hardirq: /[hH]/.test(flags[2]),
+      time: time,
+      event: event,
+      text: rest.trimEnd(),
+    });
+  });
+  return { value, unread };
+}
+
+/** The script's mark in a trace line; undefined for an event, null for a mark of an unknown kind. */
+export function markOf(line: TraceLine): Mark | null | undefined {
+  if (line.event !== 'tracing_mark_write') return undefined;
+  const match = /^ORACLE: (\w+)\s*(.*)$/.exec(line.text);
+  const kind = MARKS.find(k => k === match?.[1]);
+  return kind && match ? { kind, text: match[2] } : null;
+}
+
+/** Events that are compared: everything of the two trace systems. */
+export const isVectorEvent = (event: string): boolean => event.startsWith('irq_matrix_') || event.startsWith('vector_');
+
+/** "entries-in-buffer/entries-written: 1008/1008" of the header. @returns the number of events that were overwritten before they were read */
+export function lostEvents(text: string): number {
+  const match = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/m.exec(text);
+  return match ? Number(match[2]) - Number(match[1]) : 0;
+}

@@ -1,0 +1,77 @@
+import type { irq_cpustat } from '../kernel/arch/x86/irq';
+import { IRQ_HIDDEN } from '../kernel/include/irq';
+import type { irq_desc } from '../kernel/include/irqdesc';
+import type { World } from '../kernel/world';
+import { left, right } from './format';
+
+/** /proc/interrupts. Source: kernel/irq/proc.c, show_interrupts(); arch/x86/kernel/irq.c, arch_show_interrupts() */
+export function procInterrupts(world: World): string {
+  const { kernel } = world;
+  const cpus = [...kernel.cpu_online_mask];
+  const width = Math.max(3, String(kernel.nr_irqs).length);
+  const header = `${' '.repeat(width + 8)}${cpus.map(cpu => `CPU${left(cpu, 8)}`).join('')}`;
+  const irqs = [...kernel.irq_desc_tree].sort(([a], [b]) => a - b);
+  const rows = irqs.flatMap(([irq, desc]) => irqRow(irq, desc, cpus, width) ?? []);
+  return [header, ...rows, ...summaryRows(world, cpus, width)].map(line => `${line}\n`).join('');
+}
+
+const counts = (values: readonly number[]): string => values.map(value => `${right(value >>> 0, 10)} `).join('');
+
+/** @returns undefined for an irq that nobody handles and that never came */
+function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: number): string | undefined {
+  const handled = cpus.map(cpu => desc.kstat_irqs[cpu]);
+  if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || (!desc.action && handled.every(count => count === 0))) return undefined;
+
+  const { chip, domain, hwirq } = desc.irq_data;
+  const flow = desc.name === null ? '' : `-${left(desc.name, 8)}`;
+  const number = right(domain ? hwirq : '', width);
+  return `${right(irq, width)}: ${counts(handled)} ${right(chip.name || '-', 8)} ${number}${flow}${actions(desc)}`;
+}
+
+function actions(desc: irq_desc): string {
+  const names: string[] = [];
+  for (let action = desc.action; action; action = action.next) names.push(action.name);
+  return names.length > 0 ? `  ${names.join(', ')}` : '';
+}
+
+interface SummaryRow {
+  readonly label: string;
+  readonly meaning: string;
+  readonly counter: keyof irq_cpustat;
+  /** the symbol without which the kernel has no such row */
+  readonly needs?: string;
+}
+
+const row = (label: string, meaning: string, counter: keyof irq_cpustat, needs?: string): SummaryRow => ({ label, meaning, counter, needs });
+
+const BEFORE_ERRORS: readonly SummaryRow[] = [
+  row('NMI', 'Non-maskable interrupts', '__nmi_count'),
+  row('LOC', 'Local timer interrupts', 'apic_timer_irqs'),
+  row('SPU', 'Spurious interrupts', 'irq_spurious_count'),
+  row('PMI', 'Performance monitoring interrupts', 'apic_perf_irqs'),
+  row('IWI', 'IRQ work interrupts', 'apic_irq_work_irqs'),
+  row('RTR', 'APIC ICR read retries', 'icr_read_retry_count'),
+  row('RES', 'Rescheduling interrupts', 'irq_resched_count'),
+  row('CAL', 'Function call interrupts', 'irq_call_count'),
+  row('TLB', 'TLB shootdowns', 'irq_tlb_count'),
+  row('TRM', 'Thermal event interrupts', 'irq_thermal_count', 'X86_THERMAL_VECTOR'),
+  row('THR', 'Threshold APIC interrupts', 'irq_threshold_count', 'X86_MCE_THRESHOLD'),
+  row('DFR', 'Deferred Error APIC interrupts', 'irq_deferred_error_count', 'X86_MCE_AMD'),
+  row('MCE', 'Machine check exceptions', 'mce_exception_count', 'X86_MCE'),
+  row('MCP', 'Machine check polls', 'mce_poll_count', 'X86_MCE'),
+];
+
+const BEHIND_ERRORS: readonly SummaryRow[] = [
+  row('PIN', 'Posted-interrupt notification event', 'kvm_posted_intr_ipis', 'HAVE_KVM'),
+  row('NPI', 'Nested posted-interrupt event', 'kvm_posted_intr_nested_ipis', 'HAVE_KVM'),
+  row('PIW', 'Posted-interrupt wakeup event', 'kvm_posted_intr_wakeup_ipis', 'HAVE_KVM'),
+];
+
+function summaryRows({ kernel }: World, cpus: readonly number[], width: number): string[] {
+  const print = (rows: readonly SummaryRow[]): string[] =>
+    rows
+      .filter(({ needs }) => needs === undefined || kernel.config.config.has(needs))
+      .map(({ label, meaning, counter }) => `${right(label, width)}: ${counts(cpus.map(cpu => kernel.irq_stat[cpu][counter]))}  ${meaning}`);
+  const errors = [`${right('ERR', width)}: ${right(kernel.irq_err_count, 10)}`, `${right('MIS', width)}: ${right(kernel.irq_mis_count, 10)}`];
+  return [...print(BEFORE_ERRORS), ...errors, ...print(BEHIND_ERRORS)];
+}
