@@ -1,0 +1,89 @@
+// The kernel's log as it grows, with the statement that printed.
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { ProbeHit, ProbeInfo } from '../src/stepper/stepper';
+import type { Run } from './run';
+
+/** Statements that may print. */
+const PRINTS = /\b(?:pr_\w+|WARN_ON\w*|BUG_ON)\s*\(/;
+/** Lines of a long run wait so long for each other, in ms. */
+const BATCH = 30;
+
+/** Lines of one kind and place make one event. */
+interface Batch {
+  readonly category: 'console' | 'stderr';
+  readonly probe: number | undefined;
+  text: string;
+}
+
+export class KernelLog {
+  /** Lines of the log that the client has; going back takes none from it. */
+  private shown = 0;
+  /** The last statement that might print, and how long the log was before it. */
+  private last: { readonly probe: number; readonly length: number } | undefined;
+  private held: Batch[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private printing: Set<number> | undefined;
+
+  constructor(private readonly send: (body: DebugProtocol.OutputEvent['body']) => void) {}
+
+  /** A new run prints from the start. */
+  reset(): void {
+    this.shown = 0;
+    this.last = undefined;
+    this.held = [];
+  }
+
+  /** The probes of statements that may print. */
+  probes(run: Run): Iterable<number> {
+    this.printing ??= new Set(run.sources.modules.flatMap(module => printing(module.source, run.stepper.probesBetween(module.path, 1, Infinity))));
+    return this.printing;
+  }
+
+  passing(hit: ProbeHit, run: Run): void {
+    this.collect(run);
+    if (this.printing?.has(hit.probe)) this.last = { probe: hit.probe, length: run.world.kernel.log.length };
+  }
+
+  /** A line from elsewhere, in its place among the kernel's. */
+  print(category: Batch['category'], text: string, probe: number, run: Run): void {
+    this.collect(run);
+    this.hold(category, text, probe, run);
+  }
+
+  /** Sends what was printed up to now. */
+  flush(run: Run): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (run.state === 'terminated') return;
+    this.collect(run);
+    for (const { category, text, probe } of this.held.splice(0)) {
+      this.send({ category, output: text, ...(probe === undefined ? {} : placeOf(run.stepper.probe(probe), run)) });
+    }
+  }
+
+  private collect(run: Run): void {
+    const { log } = run.world.kernel;
+    for (; this.shown < log.length; this.shown++) {
+      const { level, text } = log[this.shown];
+      const probe = this.last && this.shown >= this.last.length ? this.last.probe : undefined;
+      if (level !== 'debug') this.hold(level === 'info' || level === 'notice' ? 'console' : 'stderr', text, probe, run);
+    }
+  }
+
+  private hold(category: Batch['category'], line: string, probe: number | undefined, run: Run): void {
+    const batch = this.held.at(-1);
+    if (batch?.category === category && batch.probe === probe) batch.text += `${line}\n`;
+    else this.held.push({ category, probe, text: `${line}\n` });
+    this.timer ??= setTimeout(() => this.flush(run), BATCH);
+  }
+}
+
+/** A statement's place, as an output event gives it. */
+function placeOf(probe: ProbeInfo, run: Run): Pick<DebugProtocol.OutputEvent['body'], 'source' | 'line' | 'column'> {
+  return { source: run.sources.source(probe.path), line: run.client.line(probe.line), column: run.client.column(probe.column) };
+}
+
+function printing(source: string, probes: readonly ProbeInfo[]): number[] {
+  const lines = source.split(/\r\n|[\n\r\u2028\u2029]/);
+  return probes.filter(({ line, endLine, column }) => PRINTS.test([lines[line - 1].slice(column - 1), ...lines.slice(line, endLine)].join('\n'))).map(probe => probe.id);
+}

@@ -1,0 +1,144 @@
+// One launched scenario: where it stands, and going on from there.
+import { kernel_bug } from '../src/kernel/lib/printk';
+import { enterWorld, type World } from '../src/kernel/world';
+import { DeadlockError, Stepper, type FrameInfo, type Goal, type Guest, type Host, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
+import type { Breakpoints } from './breakpoints';
+import type { Client } from './client';
+import type { KernelLog } from './output';
+import type { Sources } from './sources';
+import { VariableStore } from './variables/store';
+
+/** A guest with a kernel in it. */
+export interface KernelGuest extends Guest {
+  readonly world: World;
+}
+
+/** `ready`: nothing has run. `over`: it stands behind the last step, from where one can only go back. */
+export type State = 'ready' | 'running' | 'stopped' | 'over' | 'terminated';
+
+export interface Stop extends StopEvent {
+  /** Of an exception: what happened, in a word. */
+  readonly failure?: 'kernel BUG' | 'NULL dereference' | 'deadlock' | 'error';
+}
+
+/** Where the client shall find something when nothing is left that runs. */
+export const END_THREAD = 0x7fffffff;
+
+export interface RunParts {
+  readonly make: (host: Host) => KernelGuest;
+  readonly kernel: string;
+  readonly sources: Sources;
+  readonly client: Client;
+  readonly breakpoints: Breakpoints;
+  readonly log: KernelLog;
+  /** Stops at an exception that leaves the model? */
+  readonly catches: () => boolean;
+  readonly stopped: (run: Run, stop: Stop) => void;
+}
+
+export class Run {
+  readonly stepper: Stepper;
+  readonly variables: VariableStore;
+  state: State = 'ready';
+  /** Where it stopped last. */
+  stop: Stop | undefined;
+  readonly kernel: string;
+  readonly sources: Sources;
+  readonly client: Client;
+  private readonly guests = new WeakMap<Guest, KernelGuest>();
+  private readonly frameIds = new Map<number, { thread: number; index: number }>();
+  private lastFrameId = 0;
+  /** The first probes of all functions. */
+  private known: ProbeInfo[] | undefined;
+
+  /** @throws what the guest throws while it is built */
+  constructor(private readonly parts: RunParts) {
+    this.kernel = parts.kernel;
+    this.sources = parts.sources;
+    this.client = parts.client;
+    this.variables = new VariableStore(() => parts.client.paging);
+    this.stepper = new Stepper(host => {
+      const guest = parts.make(host);
+      this.guests.set(guest, guest);
+      return guest;
+    });
+    this.stepper.onProbe = hit => {
+      parts.log.passing(hit, this);
+      return parts.breakpoints.hit(hit, this);
+    };
+  }
+
+  get world(): World {
+    return this.guests.get(this.stepper.guest)!.world;
+  }
+
+  get entries(): readonly ProbeInfo[] {
+    this.known ??= this.sources.modules.flatMap(module => this.stepper.probesBetween(module.path, 1, Infinity).filter(probe => probe.entry));
+    return this.known;
+  }
+
+  /** Tells the stepper which probes to ask about. */
+  mark(): void {
+    this.stepper.setMarks([...this.parts.breakpoints.probes, ...this.parts.log.probes(this)]);
+  }
+
+  /** Goes on; the stop is reported when it comes. */
+  async resume(goal: Goal): Promise<void> {
+    this.forget();
+    this.state = 'running';
+    const stop = await this.stepper.run(goal);
+    // Nobody may be listening any more.
+    if (this.ended) return;
+    this.stop = { ...stop, ...failureOf(stop) };
+    const ignored = stop.reason === 'exception' && !this.parts.catches();
+    this.state = stop.reason === 'end' || ignored ? 'over' : 'stopped';
+    this.parts.log.flush(this);
+    this.parts.stopped(this, ignored ? { ...this.stop, reason: 'end' } : this.stop);
+  }
+
+  /** The run is of no interest any more. */
+  end(): void {
+    this.state = 'terminated';
+    this.stepper.pause();
+    this.forget();
+  }
+
+  /** Makes its World the one that the model's functions look at: other sessions have run since. */
+  enter(): void {
+    enterWorld(this.world, this.world.kernel.this_cpu);
+  }
+
+  /** The thread to look at. */
+  get thread(): number {
+    return this.stop?.thread || END_THREAD;
+  }
+
+  frameId(thread: number, index: number): number {
+    this.frameIds.set(++this.lastFrameId, { thread, index });
+    return this.lastFrameId;
+  }
+
+  /** The frame and those that called it; undefined for an id of another stop. */
+  framesFrom(id: number): FrameInfo[] | undefined {
+    const at = this.frameIds.get(id);
+    return at && this.stepper.frames(at.thread).slice(at.index);
+  }
+
+  // end() may have come while the stepper was busy; TypeScript takes the state for the one set before.
+  private get ended(): boolean {
+    return this.state === 'terminated';
+  }
+
+  /** Ids and references of this stop are not those of the next. */
+  private forget(): void {
+    this.frameIds.clear();
+    this.variables.clear();
+  }
+}
+
+function failureOf({ error }: StopEvent): Pick<Stop, 'failure'> {
+  if (!error) return {};
+  if (error instanceof kernel_bug) return { failure: 'kernel BUG' };
+  if (error instanceof DeadlockError) return { failure: 'deadlock' };
+  return { failure: error instanceof TypeError ? 'NULL dereference' : 'error' };
+}

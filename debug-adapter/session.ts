@@ -1,0 +1,131 @@
+// One client's session: routes its requests, and tells it what happens.
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { Goal } from '../src/stepper/stepper';
+import { ChangeTracker } from './changes';
+import { breakpointRequests, Breakpoints, dapOf } from './breakpoints';
+import { Client, clientRequests } from './client';
+import { completionRequests, TRIGGERS } from './completions';
+import { Connection } from './connection';
+import { controlRequests } from './control';
+import { evaluateRequests } from './evaluate';
+import { exceptionRequests, EXCEPTION_FILTERS } from './exceptions';
+import { launchRequests, type LaunchArguments, type Load } from './launch';
+import { KernelLog } from './output';
+import { panelRequests } from './panel';
+import { Registry } from './registry';
+import type { Run, Stop } from './run';
+import { sourceRequests } from './sources';
+import { stackRequests } from './stack';
+import { threadRequests } from './threads';
+
+const registry = new Registry([
+  ...clientRequests,
+  ...launchRequests,
+  ...breakpointRequests,
+  ...exceptionRequests,
+  ...controlRequests,
+  ...threadRequests,
+  ...stackRequests,
+  ...sourceRequests,
+  ...evaluateRequests,
+  ...completionRequests,
+  ...panelRequests,
+]);
+
+export interface SessionOptions {
+  readonly load: Load;
+  /** The folder where the model's listing is installed. */
+  readonly listing: string;
+}
+
+export class Session {
+  readonly connection: Connection;
+  readonly client = new Client();
+  readonly log = new KernelLog(body => this.connection.event('output', body));
+  readonly breakpoints = new Breakpoints((...line) => this.log.print(...line));
+  readonly changes = new ChangeTracker();
+  run: Run | undefined;
+  launched: LaunchArguments | undefined;
+  /** Stops at exceptions that leave the model? */
+  catches = true;
+  readonly load: Load;
+  readonly listing: string;
+
+  constructor({ load, listing }: SessionOptions) {
+    this.load = load;
+    this.listing = listing;
+    this.connection = new Connection((command, args) => registry.answer(command, args, this));
+    this.connection.on('close', () => this.run?.end());
+  }
+
+  get capabilities(): DebugProtocol.Capabilities {
+    return { ...registry.capabilities(), exceptionBreakpointFilters: EXCEPTION_FILTERS, completionTriggerCharacters: TRIGGERS };
+  }
+
+  /** Goes on once the request in progress is answered. */
+  resume(goal: Goal): void {
+    const { run } = this;
+    if (!run) return;
+    run.state = 'running';
+    this.connection.later(() => {
+      this.changes.leave();
+      run.resume(goal).catch((error: unknown) => this.broke(run, error));
+    });
+  }
+
+  /** What does not lie in the model is shown, and ends the run, not the adapter. */
+  private broke(run: Run, error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.connection.event('output', { category: 'stderr', output: `irqstep: the run cannot go on: ${text}\n` });
+    this.terminate(run);
+  }
+
+  /** Tells the client where the run stopped. */
+  stopped(run: Run, stop: Stop): void {
+    if (run !== this.run) return;
+    if (this.launched?.noDebug) { this.finish(run, stop); return; }
+    this.tell(this.breakpoints.review(run, stop.reason === 'end'), run);
+    this.connection.event('stopped', { ...this.reasonOf(run, stop), threadId: run.thread, allThreadsStopped: true });
+  }
+
+  /** The end of a run that nobody debugs. */
+  private finish(run: Run, { error, failure }: Stop): void {
+    if (error) this.connection.event('output', { category: 'stderr', output: `${failure ?? 'error'}: ${error.message}\n` });
+    this.terminate(run);
+  }
+
+  /** The client forgets the run. */
+  terminate(run: Run): void {
+    if (run.state === 'terminated') return;
+    this.log.flush(run);
+    run.end();
+    this.connection.event('terminated');
+  }
+
+  /** Binds the breakpoints to a new run, and tells what became of them. */
+  rebind(run: Run): void {
+    this.tell(this.breakpoints.rebind(run), run);
+  }
+
+  private tell(changed: ReturnType<Breakpoints['rebind']>, run: Run): void {
+    for (const breakpoint of changed) this.connection.event('breakpoint', { reason: 'changed', breakpoint: dapOf(breakpoint, run) });
+  }
+
+  private reasonOf(run: Run, { reason, error, failure }: Stop): Partial<DebugProtocol.StoppedEvent['body']> {
+    switch (reason) {
+      case 'breakpoint': {
+        const { ids, onFunctions } = this.breakpoints.hitAt(run.stepper.step);
+        return { reason: onFunctions ? 'function breakpoint' : 'breakpoint', hitBreakpointIds: ids };
+      }
+      case 'end':
+        return { reason: 'end', description: 'End of the scenario', text: 'nothing is left to run; step back, or continue to end the session' };
+      case 'start':
+        return { reason: 'entry', description: 'Start of the scenario', text: 'nothing lies before this' };
+      case 'exception':
+      case 'deadlock':
+        return { reason: 'exception', description: `Paused on ${failure ?? 'error'}`, text: error?.message ?? '' };
+      default:
+        return { reason };
+    }
+  }
+}
