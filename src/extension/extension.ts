@@ -1,0 +1,16 @@
+import * as vscode from 'vscode';
+import { registerAutostart } from './autostart';
+import { registerCompletion } from './completion';
+import { registerDebugging } from './debugging';
+import { registerDiagnostics } from './diagnostics';
+import { registerDocuments } from './documents';
+import { registerPanel } from './panel';
+
+export function activate(context: vscode.ExtensionContext): void {
+  registerDebugging(context);
+  registerDocuments(context);
+  registerDiagnostics(context);
+  registerCompletion(context);
+  registerPanel(context);
+  registerAutostart();
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { cellsOf, vectorsOf } from '../../webview/vector-cells';
+import { PanelPage } from './page';
+import { stopInActivation } from './snapshot';
+
+const AXE = readFileSync(createRequire(join(process.cwd(), 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface AxeResult {
+  violations: { id: string; nodes: { html: string }[] }[];
+}
+
+describe('the hierarchy panel in a browser', function () {
+  this.timeout(120_000);
+  let browserPath: string;
+  let panel: PanelPage;
+
+  before(async () => {
+    const chromium = (await import(pathToFileURL(join(process.cwd(), 'build', 'vscode', 'chromium.mjs')).href)) as { findChromium(): Promise<string> };
+    browserPath = await chromium.findChromium();
+  });
+  beforeEach(async () => {
+    panel = await PanelPage.open('dark', browserPath);
+    await panel.send({ type: 'snapshot', session: 'test', snapshot: stopInActivation });
+  });
+  afterEach(() => panel.close());
+
+  it('asks for what it shows as soon as it has loaded, and runs under its content policy without a violation', async () => {
+    assert.deepEqual((await panel.sent())[0], { type: 'ready', irq: null, sections: ['chain', 'current', 'domains', 'matrix'] });
+    assert.deepEqual(await panel.violations(), []);
+  });
+
+  it('shows the chain outermost level first and marks what changed, with its old value', async () => {
+    const levels = await panel.page.locator('chain-view li .domain').allTextContents();
+    assert.deepEqual(levels, ['INTEL-IR-MSI-0-3', 'INTEL-IR-0', 'VECTOR']);
+    const vector = panel.page.locator('chain-view code.changed', { hasText: '0x22' });
+    assert.equal(await vector.getAttribute('title'), 'was 0x0');
+  });
+
+  it('selects an interrupt from the domain tree and goes back to the frame', async () => {
+    await panel.page.locator('[data-irq="27"]').click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'select', irq: 27 });
+    await panel.page.getByRole('button', { name: 'follow the frame again' }).click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'select', irq: null });
+  });
+
+  it('keeps the selection and closed sections when it is reloaded', async () => {
+    await panel.page.locator('[data-irq="27"]').click();
+    await panel.page.locator('[data-section="matrix"]').locator('.collapsible-header').click();
+    await panel.page.reload();
+    assert.deepEqual((await panel.sent())[0], { type: 'ready', irq: 27, sections: ['chain', 'current', 'domains'] });
+  });
+
+  it('says in words what the cursor of the matrix is on, moved by the keyboard', async () => {
+    const matrix = panel.page.getByRole('application', { name: /Vectors of each CPU/ });
+    await matrix.focus();
+    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight']) await panel.page.keyboard.press(key);
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'vectors', cpu: 1 });
+    await panel.send({ type: 'vectors', cpu: 1, vectors: [{ vector: 34, irq: 26, state: 'managed', name: 'nvme0q1' }] });
+    const text = (await panel.page.locator('vector-matrix .where').textContent())!.replace(/\s+/g, ' ');
+    assert.match(text, /^CPU 1, vector 0x22 \(34\): managed, in use, irq 26 nvme0q1\./);
+  });
+
+  it('draws 4096 CPUs on one canvas of the rows in view', async () => {
+    const cpus = Array.from({ length: 4096 }, (_, cpu) => ({ ...stopInActivation.matrix!.cpus[1]!, cpu }));
+    await panel.send({ type: 'snapshot', session: 'big', snapshot: { ...stopInActivation, matrix: { ...stopInActivation.matrix!, cpus } } });
+    assert.equal(await panel.page.locator('vector-matrix canvas').evaluate((c) => (c as HTMLCanvasElement).height), 24 * 16);
+    const nodes = await panel.page.locator('vector-matrix').evaluate((e) => e.shadowRoot!.querySelectorAll('*').length);
+    assert.ok(nodes < 100, `${nodes} elements`);
+  });
+
+  it('says what to do while there is no session', async () => {
+    await panel.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' });
+    assert.equal(await panel.page.getByRole('status').textContent(), 'No session. Open a scenario (*.irq.yaml) and press F5.');
+  });
+
+  for (const theme of ['dark', 'light'] as const)
+    it(`has no accessibility fault that axe finds, ${theme} theme`, async () => {
+      await panel.close();
+      panel = await PanelPage.open(theme, browserPath);
+      await panel.send({ type: 'snapshot', session: 'test', snapshot: stopInActivation });
+      await panel.page.evaluate(AXE);
+      const result = await panel.page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run());
+      mkdirSync(join('dist', 'screenshots'), { recursive: true });
+      await panel.page.screenshot({ path: join('dist', 'screenshots', `panel-${theme}.png`), fullPage: true });
+      assert.deepEqual(
+        result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' ')}`),
+        [],
+      );
+    });
+});
+
+describe('the cells of the vector matrix', () => {
+  it('reads the kernel list format', () => {
+    assert.deepEqual([...vectorsOf('33-35,48')], [33, 34, 35, 48]);
+    assert.deepEqual([...vectorsOf('')], []);
+  });
+
+  it('tells a managed vector in use from one set aside, and the system vectors inside the range', () => {
+    const matrix = { ...stopInActivation.matrix!, cpus: [] };
+    const cells = cellsOf(matrix, { cpu: 0, online: true, available: 0, allocated: 0, managed: 2, managedAllocated: 1, allocMap: '33,35-36', managedMap: '33-34', moving: '36' });
+    assert.deepEqual(cells.slice(31, 38), ['outside', 'system', 'managed', 'reserved', 'allocated', 'moving', 'free']);
+    assert.equal(cells[236], 'system');
+    assert.equal(cells[237], 'outside');
+  });
+});

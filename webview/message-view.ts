@@ -1,0 +1,40 @@
+import { LitElement, css, html, type TemplateResult } from 'lit';
+import type { Message } from '../debug-adapter/panel-protocol';
+import { changedClass, changedStyles } from './changed';
+
+const hex32 = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
+
+/** The composed MSI message and what its bits mean. */
+class MessageView extends LitElement {
+  static override properties = { message: { attribute: false } };
+  declare message: Message;
+
+  static override styles = [
+    changedStyles,
+    css`
+      p { margin: 8px 0 4px; }
+      table { border-collapse: collapse; }
+      th, td { text-align: left; padding: 1px 12px 1px 0; vertical-align: top; }
+      thead th, .doc { color: var(--vscode-descriptionForeground); font-weight: normal; }
+    `,
+  ];
+
+  override render(): TemplateResult {
+    const { message } = this;
+    return html`<p>
+        <strong>Message</strong>, ${message.format}:
+        <code class=${changedClass(message.changed)}>${hex32(message.address_hi)} ${hex32(message.address_lo)} data ${hex32(message.data)}</code>
+      </p>
+      <table aria-label="bits of the message">
+        <thead><tr><th scope="col">word</th><th scope="col">bits</th><th scope="col">field</th><th scope="col">value</th><th scope="col">meaning</th></tr></thead>
+        <tbody>
+          ${message.fields.map(
+            ({ word, bits: [high, low], name, value, doc }) =>
+              html`<tr><td>${word}</td><td>${high === low ? high : `${high}:${low}`}</td><td>${name}</td><td><code>${value}</code></td><td class="doc">${doc ?? ''}</td></tr>`,
+          )}
+        </tbody>
+      </table>`;
+  }
+}
+
+customElements.define('message-view', MessageView);
