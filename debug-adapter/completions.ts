@@ -8,9 +8,9 @@ import { request } from './registry';
 import type { Run } from './run';
 import { CONSTANTS } from './variables/flags';
 
-/** An operand that ends in a member operator, if there is one, and the part of a name before the cursor. */
-const BEFORE_CURSOR = /((?:\w+(?:\([^()]*\))?(?:\[\w+\]|->|\.)*)+?(?=->\w*$|\.\w*$)(->|\.))?(\w*)$/;
 const MOST = 200;
+/** Nobody completes a longer line. */
+const LONGEST = 1000;
 
 export const TRIGGERS = ['.', '>'];
 
@@ -22,14 +22,28 @@ export const completionRequests = [
       const frames = frameId === undefined ? run!.stepper.frames(run!.thread) : run!.framesFrom(frameId);
       if (!frames) throw new RequestError(`completions: there is no frame ${frameId!}: frames end when the run goes on`);
       const before = (text.split('\n').at(line - 1) ?? '').slice(0, client.fromColumn(column) - 1);
-      const [, operand, operator = '', start] = BEFORE_CURSOR.exec(before)!;
+      if (before.length > LONGEST) return { targets: [] };
+      const start = /\w*$/.exec(before)![0];
+      const operand = operandOf(before.slice(0, before.length - start.length));
       const names = namesOf(frames.at(0), run!.world);
-      const offered = operand ? membersOf(operand.slice(0, -operator.length), names) : namesAt(frames.at(0)?.names ?? [], run!);
+      const offered = operand !== undefined ? membersOf(operand, names) : namesAt(frames.at(0)?.names ?? [], run!);
       const fitting = offered.filter(item => item.label.startsWith(start)).slice(0, MOST);
-      return { targets: fitting.map(item => ({ ...item, start: before.length - start.length, length: start.length })) };
+      return { targets: fitting.map(item => ({ ...item, start: client.column(before.length - start.length + 1), length: start.length })) };
     },
   ),
 ];
+
+/** What a text that ends in `->` or `.` takes a member of; undefined for another text. */
+function operandOf(text: string): string | undefined {
+  const end = text.length - (/(->|\.)$/.exec(text)?.[0].length ?? 0);
+  if (end === text.length) return undefined;
+  let begin = end;
+  for (let operator: string | undefined = ''; operator !== undefined; operator = /(->|\.)$/.exec(text.slice(0, begin))?.[0]) {
+    begin -= operator.length;
+    begin -= /(\w+(\([^()]*\))?(\[\w+\])*)?$/.exec(text.slice(0, begin))![0].length;
+  }
+  return text.slice(begin, end);
+}
 
 function membersOf(operand: string, names: Names): DebugProtocol.CompletionItem[] {
   try {

@@ -19,6 +19,9 @@ export interface Expression {
   readonly free: readonly { readonly name: string; readonly column: number }[];
 }
 
+/** Nested as deep as such a text can be, it still fits on the stack. */
+const LONGEST = 1000;
+
 /** Higher binds tighter; C's own order. */
 const PRECEDENCE: Readonly<Record<string, number | undefined>> = {
   '||': 1, '&&': 2, '|': 3, '^': 4, '&': 5, '==': 6, '!=': 6, '<': 7, '>': 7, '<=': 7, '>=': 7, '<<': 8, '>>': 8, '+': 9, '-': 9, '*': 10, '/': 10, '%': 10,
@@ -31,6 +34,7 @@ const WORDS: Readonly<Record<string, unknown>> = { NULL: null, null: null, true:
  * @throws SyntaxProblem with the column of what was not understood
  */
 export function compile(source: string, helpers: readonly string[]): Expression {
+  if (source.length > LONGEST) throw new SyntaxProblem(`an expression has up to ${LONGEST} characters, this one has ${source.length}`, LONGEST + 1);
   const parser = new Parser(source, helpers);
   return { evaluate: parser.whole(), free: parser.free };
 }

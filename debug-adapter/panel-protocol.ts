@@ -132,6 +132,7 @@ export interface Chain {
 
 export interface Level {
   domain: string | null;
+  /** "NULL" while the level is being set up. */
   chip: string;
   hwirq: Field;
   /** chip_data of this level: "apic_chip_data", "intel_ir_data"; null for none. */

@@ -45,7 +45,6 @@ export class Run {
   readonly kernel: string;
   readonly sources: Sources;
   readonly client: Client;
-  private readonly guests = new WeakMap<Guest, KernelGuest>();
   private readonly frameIds = new Map<number, { thread: number; index: number }>();
   private lastFrameId = 0;
   /** The first probes of all functions. */
@@ -57,11 +56,7 @@ export class Run {
     this.sources = parts.sources;
     this.client = parts.client;
     this.variables = new VariableStore(() => parts.client.paging);
-    this.stepper = new Stepper(host => {
-      const guest = parts.make(host);
-      this.guests.set(guest, guest);
-      return guest;
-    });
+    this.stepper = new Stepper(parts.make);
     this.stepper.onProbe = hit => {
       parts.log.passing(hit, this);
       return parts.breakpoints.hit(hit, this);
@@ -69,7 +64,8 @@ export class Run {
   }
 
   get world(): World {
-    return this.guests.get(this.stepper.guest)!.world;
+    // make() builds all of its guests.
+    return (this.stepper.guest as KernelGuest).world;
   }
 
   get entries(): readonly ProbeInfo[] {

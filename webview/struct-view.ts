@@ -2,6 +2,9 @@ import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import type { Field, Struct } from '../debug-adapter/panel-protocol';
 import { changedStyles, valueOf } from './changed';
 
+/** Members of members are shown; what lies deeper is for the Variables view. */
+const DEEPEST = 1;
+
 /** A kernel structure as a table of members, nested ones indented. */
 class StructView extends LitElement {
   static override properties = { struct: { attribute: false } };
@@ -15,7 +18,6 @@ class StructView extends LitElement {
       th { text-align: left; font-weight: normal; color: var(--vscode-descriptionForeground); padding: 1px 12px 1px 0; vertical-align: top; white-space: nowrap; font-family: var(--vscode-editor-font-family); }
       td { padding: 1px 0; width: 100%; }
       .depth1 { padding-left: 14px; }
-      .depth2 { padding-left: 28px; }
     `,
   ];
 
@@ -27,11 +29,12 @@ class StructView extends LitElement {
   }
 
   private row(field: Field, depth: number): TemplateResult {
+    const members = depth < DEEPEST ? field.fields : undefined;
     return html`<tr>
-        <th scope="row" class="depth${Math.min(depth, 2)}">${field.name}</th>
-        <td>${valueOf(field)}</td>
+        <th scope="row" class="depth${depth}">${field.name}</th>
+        <td>${valueOf(members && field.type ? { ...field, value: field.type } : field)}</td>
       </tr>
-      ${field.fields ? field.fields.map((inner) => this.row(inner, depth + 1)) : nothing}`;
+      ${members ? members.map((inner) => this.row(inner, depth + 1)) : nothing}`;
   }
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { IRQD } from '../../src/kernel/include/irq';
 import type { irq_desc } from '../../src/kernel/include/irqdesc';
-import { lensLines } from '../../src/capture/lens-text';
+import { lensFormatOf, lensLines } from '../../src/capture/lens-text';
 import type { World } from '../../src/kernel/world';
 import { drain } from '../../src/scenario/drain';
 import { ModelGuest } from '../../src/scenario/guest';
@@ -32,7 +32,8 @@ for (const name of CAPTURES) {
       const { world } = resumed(`test/captures/${name}`, 'edu-cpu-online');
       const text = gunzipSync(readFileSync(`test/captures/${name}/irqlens.txt.gz`)).toString();
       const [, section] = /##### SNAPSHOT edu-cpu-online\n([^#]*)/.exec(text)!;
-      assert.deepEqual(lensLines(world), section.trimEnd().split('\n'));
+      const lines = section.trimEnd().split('\n');
+      assert.deepEqual(lensLines(world, lensFormatOf(lines)), lines);
     });
 
     it('has hardware in which each message reaches the CPU and the descriptor of its irq', () => {

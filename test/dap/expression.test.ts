@@ -51,9 +51,11 @@ describe('expressions', () => {
     ['"open', 1, /has no end/],
     ['1.5', 1, /found '1\.5'/],
     ['a == 12x', 6, /found '12x'/],
+    ['('.repeat(1000), 1001, /a value was expected/],
+    ['('.repeat(1001), 1001, /up to 1000 characters/],
     ['sizeof(a)', 1, /only irq\(\) can/],
   ] as const) {
-    it(`says where ${JSON.stringify(source)} goes wrong`, () => {
+    it(`says where ${JSON.stringify(source.slice(0, 20))} goes wrong`, () => {
       assert.throws(() => value(source), (error: unknown) => error instanceof SyntaxProblem && error.column === column && problem.test(error.message));
     });
   }

@@ -161,7 +161,8 @@ describe('debug adapter: completions', () => {
     assert.deepEqual(await labels(client, 'x + irq(24)->irq_data.hw'), ['hwirq']);
     assert.deepEqual(await labels(client, 'irq_domain_list[0].na'), ['name']);
     assert.deepEqual(await labels(client, 'nothing->'), []);
+    assert.deepEqual(await labels(client, `${'a'.repeat(50_000)}->`), []);
     const { targets } = await client.ask<{ targets: DebugProtocol.CompletionItem[] }>('completions', { text: 'domain->par', column: 12 });
-    assert.deepEqual([targets[0].start, targets[0].length], [8, 3]);
+    assert.deepEqual([targets[0].start, targets[0].length], [9, 3]);
   });
 });
