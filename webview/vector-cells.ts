@@ -26,7 +26,7 @@ export function* vectorsOf(list: VectorList): Generator<number> {
 export function cellsOf(matrix: Matrix, cpu: MatrixCpu): CellKind[] {
   const cells = Array.from({ length: matrix.matrixBits }, (_, vector): CellKind => (vector >= matrix.allocStart && vector < matrix.allocEnd ? 'free' : 'outside'));
   const mark = (list: VectorList, kind: (before: CellKind) => CellKind): void => {
-    for (const vector of vectorsOf(list)) cells[vector] = kind(cells[vector]!);
+    for (const vector of vectorsOf(list)) cells[vector] = kind(cells[vector]);
   };
   mark(matrix.system, () => 'system');
   mark(cpu.managedMap, () => 'reserved');

@@ -104,7 +104,7 @@ class VectorMatrix extends LitElement {
   private describe(): TemplateResult {
     const row = this.row();
     if (!row) return html`No CPU.`;
-    const kind = cellsOf(this.matrix, row)[this.vector]!;
+    const kind = cellsOf(this.matrix, row)[this.vector];
     const owner = this.owners.get(row.cpu)?.find((o) => o.vector === this.vector);
     return html`CPU ${row.cpu}${row.online ? '' : ' (offline)'}, vector <code>0x${this.vector.toString(16)}</code> (${this.vector}): ${KIND_TEXT[kind]}${owner
         ? html`, <button @click=${() => this.choose(owner.irq)}>irq ${owner.irq}</button> ${owner.name}`
@@ -127,7 +127,7 @@ class VectorMatrix extends LitElement {
 
   private readonly onKey = (event: KeyboardEvent): void => {
     const last = { cpu: this.matrix.cpus.length - 1, vector: this.matrix.matrixBits - 1 };
-    const moves: Record<string, [number, number]> = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], PageUp: [-VISIBLE_ROWS, 0], PageDown: [VISIBLE_ROWS, 0], Home: [0, -256], End: [0, 256] };
+    const moves: Partial<Record<string, [number, number]>> = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], PageUp: [-VISIBLE_ROWS, 0], PageDown: [VISIBLE_ROWS, 0], Home: [0, -256], End: [0, 256] };
     const move = moves[event.key];
     if (move) {
       event.preventDefault();

@@ -15,7 +15,7 @@ const MAY_IMPORT = /** @type {Record<string, readonly string[]>} */ ({
   'src/capture': middle,
   'src/cli': middle,
   'debug-adapter': middle,
-  'src/extension': ['debug-adapter', ...middle],
+  'src/extension': ['debug-adapter', 'webview/messages', ...middle],
   webview: ['debug-adapter/panel-protocol'],
 });
 

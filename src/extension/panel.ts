@@ -12,7 +12,10 @@ export function registerPanel(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     vscode.commands.registerCommand('irqstep.showHierarchy', () => host.show()),
     vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
-      deserializeWebviewPanel: async (panel) => host.adopt(panel),
+      deserializeWebviewPanel: (panel) => {
+        host.adopt(panel);
+        return Promise.resolve();
+      },
     }),
     vscode.debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, {
       createDebugAdapterTracker: (session) => ({ onDidSendMessage: (m: unknown) => host.onAdapterMessage(session, m) }),
@@ -68,6 +71,7 @@ class PanelHost {
       void this.refresh();
     } else if (session === this.session && (event === 'continued' || isResume(message))) {
       this.stopped = false;
+      this.asked++;
       this.send({ type: 'running', session: session.name });
     }
   }
@@ -110,8 +114,8 @@ class PanelHost {
   private async refresh(): Promise<void> {
     const session = this.session;
     if (!this.panel) return;
-    if (!session) return this.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' });
-    if (!this.stopped) return this.send({ type: 'running', session: session.name });
+    if (!session) { this.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' }); return; }
+    if (!this.stopped) { this.send({ type: 'running', session: session.name }); return; }
     const mine = ++this.asked;
     try {
       const snapshot = await request(session, 'irqstep/snapshot', {
@@ -121,14 +125,16 @@ class PanelHost {
       });
       if (mine === this.asked) this.send({ type: 'snapshot', session: session.name, snapshot });
     } catch (error) {
-      if (mine === this.asked && this.stopped) this.send({ type: 'idle', reason: error instanceof Error ? error.message : String(error) });
+      if (mine === this.asked) this.send({ type: 'idle', reason: error instanceof Error ? error.message : String(error) });
     }
   }
 
   private async sendVectors(cpu: number): Promise<void> {
-    if (!this.session || !this.stopped) return;
-    const { vectors } = await request(this.session, 'irqstep/vectors', { cpu });
-    this.send({ type: 'vectors', cpu, vectors });
+    const session = this.session;
+    if (!session || !this.stopped) return;
+    // A run that goes on or ends meanwhile refuses: the next stop asks again.
+    const answer = await request(session, 'irqstep/vectors', { cpu }).catch(() => undefined);
+    if (answer) this.send({ type: 'vectors', cpu, vectors: answer.vectors });
   }
 
   private send(message: ToPage): void {

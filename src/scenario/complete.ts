@@ -36,7 +36,7 @@ function markedPath(document: Document): Path | undefined {
   visit(document, {
     Scalar(key, node, ancestors) {
       if (typeof node.value !== 'string' || !node.value.includes(MARK)) return undefined;
-      found = pathOf(ancestors as readonly (Node | Pair | Document)[], node, key);
+      found = pathOf(ancestors, node, key);
       return visit.BREAK;
     },
   });
@@ -60,7 +60,7 @@ const nameOf = (pair: Pair): string => (isScalar(pair.key) ? String(pair.key.val
 function unfold(part: Part): Part[] {
   const name = /^#\/definitions\/(.*)$/.exec(typeof part['$ref'] === 'string' ? part['$ref'] : '')?.[1];
   if (name !== undefined) {
-    const target = (schema.definitions as Record<string, Part>)[decodeURIComponent(name)];
+    const target = (schema.definitions as Partial<Record<string, Part>>)[decodeURIComponent(name)];
     return target ? unfold(target).map((inner) => ({ definition: name, ...inner })) : [];
   }
   const choices = (part['anyOf'] ?? part['allOf']) as Part[] | undefined;

@@ -28,7 +28,7 @@ export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_C
 }
 
 /** What runs from the first instruction to the first step, in order. */
-export const bootTasks = ({ machine }: World): TaskSpec[] => boot_steps(machine.cpus.length);
+export const bootTasks = (world: World): TaskSpec[] => boot_steps(world);
 
 /** Boots without a stop. */
 export function boot(guest: ModelGuest): void {

@@ -162,7 +162,8 @@ describe('reading pci.txt', () => {
 
 describe('reading what a machine says at boot', () => {
   it('takes CPUs with gaps in their APIC ids', () => {
-    assert.deepEqual(parseCpuinfo('processor\t: 0\napicid\t\t: 0\ninitial apicid\t: 7\nprocessor\t: 1\napicid\t\t: 16\n'), [{ cpu: 0, apicId: 0 }, { cpu: 1, apicId: 16 }]);
+    const text = 'processor\t: 0\nphysical id\t: 0\ncore id\t\t: 3\napicid\t\t: 0\ninitial apicid\t: 7\nprocessor\t: 1\nphysical id\t: 1\ncore id\t\t: 3\napicid\t\t: 16\n';
+    assert.deepEqual(parseCpuinfo(text), [{ cpu: 0, apicId: 0, package: 0, core: 3 }, { cpu: 1, apicId: 16, package: 1, core: 3 }]);
   });
 
   it('takes IOAPICs, overrides and remapping units with their IOAPICs', () => {

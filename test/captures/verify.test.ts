@@ -100,6 +100,16 @@ describe('a capture that differs', () => {
     assert.deepEqual(verdict.inputs.filter(input => input.includes('by itself')), ['irq 25 came by itself (line 1254)']);
   });
 
+  it('has a CPU that took an interrupt only when the script had gone on: when is an input', () => {
+    rmSync(folder, { recursive: true });
+    cpSync(join(DATA, '5.10.0-32-b-4cpu-noiommu'), folder, { recursive: true });
+    // What moved the irq to CPU 3 comes behind the end of the command that fired.
+    edit('trace-vectors.txt', text => text.replace(/((?:.*d\.h\..*\n)+)(.*RES 0 : fire.*\n)/, '$2$1'));
+    const { verdict, lines } = run(folder);
+    assert.ok(verdict.ok, lines.join('\n'));
+    assert.equal(verdict.inputs.filter(input => /^CPU \d took it later \(line \d+\)$/.test(input)).length, 1);
+  });
+
   it('was cut off: what is left is checked, and it is said what is missing', () => {
     edit('trace-vectors.txt', text => text.slice(0, text.indexOf('STEP lens-msix-managed-more') + 2000));
     rmSync(join(folder, 'proc-interrupts.txt.gz'));

@@ -184,6 +184,14 @@ describe('IntelRemapUnit', () => {
     assert.deepEqual(rig.vectors(), [0x21, null, null, null]);
   });
 
+  it('sends no second fault message before software has cleared what the first one told of', () => {
+    const rig = new Rig();
+    rig.send(6);
+    assert.equal(rig.m.cpus[0].lapic.acknowledge(), 0x21);
+    rig.submit(0xfn);
+    assert.deepEqual(rig.vectors(), [null, null, null, null]);
+  });
+
   it('uses a cached entry until it is invalidated', () => {
     const rig = new Rig();
     rig.entry(5, REMAPPED);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { APIC_DFR, APIC_EOI, APIC_ESR, APIC_ICR, APIC_ICR2, APIC_ID, APIC_IRR, APIC_ISR, APIC_LDR, APIC_PROCPRI, APIC_SELF_IPI, APIC_SPIV, APIC_TASKPRI, DFR_CLUSTER, ESR, ICR_LOW, SHORTHAND, SPIV } from '../../src/hardware/local-apic-registers';
+import { APIC_DFR, APIC_EOI, APIC_ESR, APIC_ICR, APIC_ICR2, APIC_ID, APIC_IRR, APIC_ISR, APIC_LDR, APIC_LVT0, APIC_PROCPRI, APIC_SELF_IPI, APIC_SPIV, APIC_TASKPRI, DFR_CLUSTER, ESR, ICR_LOW, LVT, SHORTHAND, SPIV } from '../../src/hardware/local-apic-registers';
 import { logicalX2apicId } from '../../src/hardware/local-apic';
 import { BROADCAST, DELIVERY } from '../../src/hardware/message';
 import { eventsOf, machine } from './machines';
@@ -52,6 +52,17 @@ describe('LocalApic', () => {
     m.cpus[0].lapic.write(APIC_SPIV, SPIV.encode({ vector: 0xff }));
     assert.equal(m.sendMessage(0x20, 0, 0xfee00000, 0x4031), false);
     assert.deepEqual(eventsOf(m, 'lost').map(e => 'why' in e && e.why), ['local APIC disabled']);
+  });
+
+  it('has its local vectors masked while it is disabled by software', () => {
+    const lapic = lapicOf();
+    const masked = () => LVT.get(lapic.read(APIC_LVT0), 'masked');
+    lapic.write(APIC_SPIV, SPIV.encode({ enabled: 1, vector: 0xff }));
+    lapic.write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT }));
+    assert.equal(masked(), 0);
+    lapic.write(APIC_SPIV, SPIV.encode({ enabled: 0, vector: 0xff }));
+    lapic.write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT }));
+    assert.equal(masked(), 1);
   });
 
   it('takes no vector below 16 and notes the error, which ESR shows after a write', () => {

@@ -65,7 +65,7 @@ describe('the hierarchy panel in a browser', function () {
   });
 
   it('draws 4096 CPUs on one canvas of the rows in view', async () => {
-    const cpus = Array.from({ length: 4096 }, (_, cpu) => ({ ...stopInActivation.matrix!.cpus[1]!, cpu }));
+    const cpus = Array.from({ length: 4096 }, (_, cpu) => ({ ...stopInActivation.matrix!.cpus[1], cpu }));
     await panel.send({ type: 'snapshot', session: 'big', snapshot: { ...stopInActivation, matrix: { ...stopInActivation.matrix!, cpus } } });
     assert.equal(await panel.page.locator('vector-matrix canvas').evaluate((c) => (c as HTMLCanvasElement).height), 24 * 16);
     const nodes = await panel.page.locator('vector-matrix').evaluate((e) => e.shadowRoot!.querySelectorAll('*').length);

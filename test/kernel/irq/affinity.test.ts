@@ -32,6 +32,11 @@ describe('spreading vectors over CPUs', () => {
   it('gives whole nodes to fewer vectors than nodes', () => {
     assert.deepEqual(spread({ cpus: 4, node: (cpu) => cpu }, 2), ['0,2', '1,3']);
   });
+  it('gives whole nodes without what may be plugged in, since 5.10.223', () => {
+    const setup = { cpus: 4, node: (cpu: number) => cpu % 2, present: [0, 1] };
+    assert.deepEqual(spread(setup, 2), ['0,2', '1,3']);
+    assert.deepEqual(spread({ ...setup, kernel: 'v5.10.223' }, 1), ['0-3']);
+  });
   it('keeps SMT siblings together', () => {
     const { kernel } = setUp({ cpus: 4 });
     kernel.cpu_sibling_map = [0, 1, 2, 3].map((cpu) => cpumask.of(4, cpu & 1, (cpu & 1) + 2));

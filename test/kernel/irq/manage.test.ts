@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { IRQ_HANDLED, IRQ_NONE, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED, irq_affinity_desc } from '../../../src/kernel/include/interrupt';
+import { IRQ_HANDLED, IRQ_NONE, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED, IRQ_NOTCONNECTED, irq_affinity_desc } from '../../../src/kernel/include/interrupt';
 import { IRQ_MOVE_PCNTXT, IRQ_NOAUTOEN, IRQ_NOREQUEST, IRQD, IRQCHIP_AFFINITY_PRE_STARTUP, IRQCHIP_ONESHOT_SAFE } from '../../../src/kernel/include/irq';
 import { IRQS, type irq_desc } from '../../../src/kernel/include/irqdesc';
 import { irq_set_status_flags } from '../../../src/kernel/irq/chip';
 import { irq_affinity_online_cpu, irq_migrate_all_off_this_cpu } from '../../../src/kernel/irq/cpuhotplug';
 import { __irq_alloc_descs, generic_handle_irq, irq_to_desc } from '../../../src/kernel/irq/irqdesc';
 import { __irq_domain_alloc_irqs } from '../../../src/kernel/irq/irqdomain';
-import { disable_irq, enable_irq, free_irq, IRQ_NOTCONNECTED, irq_set_affinity, request_irq, request_threaded_irq } from '../../../src/kernel/irq/manage';
+import { disable_irq, enable_irq, free_irq, irq_set_affinity, request_irq, request_threaded_irq } from '../../../src/kernel/irq/manage';
 import { irq_move_irq } from '../../../src/kernel/irq/migration';
 import { AFFINITY, AFFINITY_LIST, init_irq_proc, write_irq_affinity } from '../../../src/kernel/irq/proc';
 import { cpumask } from '../../../src/kernel/lib/cpumask';

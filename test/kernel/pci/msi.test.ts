@@ -109,6 +109,20 @@ describe('pci_alloc_irq_vectors_affinity', () => {
     assert.deepEqual(masks, ['0-3', '0', '1', '2', '3']);
   });
 
+  it('knows no affinity of vectors that were not spread', () => {
+    const rig = new Rig(MSIX);
+    rig.alloc(2, 2, PCI_IRQ_MSIX);
+    assert.equal(rig.run(() => pci_irq_get_affinity(rig.dev, 1)), null);
+  });
+
+  it('takes vectors at once where the hypervisor has the mask bits', () => {
+    const rig = new Rig(MSIX);
+    rig.world.kernel.pci_msi_ignore_mask = true;
+    const before = rig.world.kernel.vector_matrix.total_allocated;
+    rig.alloc(2, 2, PCI_IRQ_MSIX);
+    assert.equal(rig.world.kernel.vector_matrix.total_allocated, before + 2);
+  });
+
   it('tells a driver that asks entry by entry its irqs; an entry twice is -EINVAL', () => {
     const rig = new Rig(MSIX);
     const entries = [{ entry: 4, vector: 0 }, { entry: 1, vector: 0 }];

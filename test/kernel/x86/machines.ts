@@ -73,7 +73,7 @@ export function takeInterrupts(world: World): void {
 
 export function boot(config: MachineConfig, options: Options = {}): World {
   const world = powerOn(config, options);
-  for (const step of boot_steps(config.cpus.length)) run(world, step.cpu, step.run);
+  for (const step of boot_steps(world)) run(world, step.cpu, step.run);
   return world;
 }
 

@@ -52,7 +52,7 @@ export async function frames({ session, threadId }: Stop): Promise<DapFrame[]> {
 /** Names and values of the first scope of a frame. */
 export async function locals(stop: Stop): Promise<Record<string, string>> {
   const [top] = await frames(stop);
-  const { scopes } = (await stop.session.customRequest('scopes', { frameId: top!.id })) as { scopes: { variablesReference: number }[] };
-  const { variables } = (await stop.session.customRequest('variables', { variablesReference: scopes[0]!.variablesReference })) as { variables: { name: string; value: string }[] };
+  const { scopes } = (await stop.session.customRequest('scopes', { frameId: top.id })) as { scopes: { variablesReference: number }[] };
+  const { variables } = (await stop.session.customRequest('variables', { variablesReference: scopes[0].variablesReference })) as { variables: { name: string; value: string }[] };
   return Object.fromEntries(variables.map(({ name, value }) => [name, value]));
 }

@@ -13,7 +13,7 @@ describe('a person steps through the default example', function () {
 
   it('stands at its first breakpoint with the hierarchy panel beside the code', async () => {
     const stack = await workbench.stopped();
-    assert.match(stack[0]!, /^x86_vector_alloc_irqs/);
+    assert.match(stack[0], /^x86_vector_alloc_irqs/);
     const panel = workbench.panel();
     await panel.locator('domain-tree vscode-tree-item[data-domain="VECTOR"]').waitFor();
     assert.match((await panel.locator('irqstep-panel h2').textContent())!, /^Step [\d,]+$/);
