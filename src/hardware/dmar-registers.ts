@@ -78,14 +78,3 @@ export const QI_DESC = bits(64, {
 
 export const QI_TYPE = { CONTEXT: 1, IOTLB: 2, DEVICE_IOTLB: 3, INTERRUPT_ENTRY_CACHE: 4, WAIT: 5 } as const;
 export const QI_DESC_SIZE = 16;
-
-/** Fault reasons of interrupt requests. Source: VT-d specification, table of fault reason encodings. */
-export const FAULT_REASON: Readonly<Record<number, string>> = {
-  0x20: 'reserved field set in the interrupt request',
-  0x21: 'interrupt index beyond the remapping table',
-  0x22: 'entry of the remapping table is not present',
-  0x23: 'remapping table cannot be read',
-  0x24: 'reserved field set in the entry of the remapping table',
-  0x25: 'compatibility-format interrupt blocked',
-  0x26: 'source id does not pass the check of the entry',
-};

@@ -25,18 +25,21 @@ export class FaultLog {
       this.overflow = true;
       return false;
     }
+    const reported = this.status !== 0;
     this.recordLow = FRCD_LOW.encode({ fault_index: Math.max(index, 0) });
     this.recordHigh = FRCD_HIGH.encode({ sid: sourceId, reason, fault: 1 });
-    this.notify();
+    if (!reported) this.notify();
     return true;
   }
 
   /** The invalidation queue met a descriptor that it does not know. */
   stopQueue(): void {
+    const reported = this.status !== 0;
     this.queueError = true;
-    this.notify();
+    if (!reported) this.notify();
   }
 
+  /** Only the first of several conditions makes an interrupt: the next one comes after software has cleared them all. */
   private notify(): void {
     this.messagePending = true;
     this.sendPending();

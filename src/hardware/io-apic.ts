@@ -81,7 +81,7 @@ export class IoApic {
 
   /** Looks at a register; undefined where there is none. */
   peek(reg: number): number | undefined {
-    if (reg === IOAPIC_ID || reg === IOAPIC_ARB) return this.id << 24;
+    if (reg === IOAPIC_ID || reg === IOAPIC_ARB) return (this.id << 24) >>> 0;
     if (reg === IOAPIC_VERSION) return VERSION_REGISTER.encode({ version: this.config.version, max_redirect: this.config.pins - 1 });
     const rte = this.rte.at((reg - IOAPIC_RTE(0)) >> 1);
     if (reg < IOAPIC_RTE(0) || rte === undefined) return undefined;

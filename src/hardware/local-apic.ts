@@ -10,8 +10,9 @@ const VERSION = 0x14 | (5 << 16);
 const LVT_MASKED = LVT.encode({ masked: 1 });
 const FIRST_LEGAL_VECTOR = 16;
 
+const LOCAL_VECTORS = [APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1, APIC_LVTERR];
 /** Registers without any effect but to keep what was written. */
-const PLAIN = new Set([APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1, APIC_LVTERR, APIC_TMICT, APIC_TDCR]);
+const PLAIN = new Set([...LOCAL_VECTORS, APIC_TMICT, APIC_TDCR]);
 
 /** A CPU's interrupt controller, after reset: disabled by software, everything masked. Source: Intel SDM volume 3, chapter 10. */
 export class LocalApic {
@@ -28,7 +29,7 @@ export class LocalApic {
   private dfr = DFR_FLAT;
   private icrLow = 0;
   private icrHigh = 0;
-  readonly plain = new Map<number, number>([APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1, APIC_LVTERR].map(reg => [reg, LVT_MASKED]));
+  readonly plain = new Map<number, number>(LOCAL_VECTORS.map(reg => [reg, LVT_MASKED]));
 
   /** @param cpu index in Machine.cpus */
   constructor(
@@ -76,21 +77,33 @@ export class LocalApic {
     switch (reg) {
       case APIC_TASKPRI: this.taskPriority = value & 0xff; return;
       case APIC_EOI: this.endOfInterrupt(); return;
-      case APIC_SPIV: this.spurious = value >>> 0; return;
+      case APIC_SPIV: this.enable(value >>> 0); return;
       case APIC_ESR: this.errorStatus = this.pendingErrors; this.pendingErrors = 0; return;
       case APIC_ICR: this.command(value >>> 0, high >>> 0); return;
     }
     if (this.mode === 'x2apic') {
       if (reg === APIC_SELF_IPI) this.send(selfIpi(value & 0xff), SHORTHAND.SELF);
-      else if (PLAIN.has(reg)) this.plain.set(reg, value >>> 0);
+      else if (PLAIN.has(reg)) this.keep(reg, value);
       else this.pendingErrors |= ESR.encode({ illegal_register: 1 });
       return;
     }
     if (reg === APIC_LDR) this.ldr = (value & 0xff000000) >>> 0;
     else if (reg === APIC_DFR) this.dfr = (value | 0x0fffffff) >>> 0;
     else if (reg === APIC_ICR2) this.icrHigh = value >>> 0;
-    else if (PLAIN.has(reg)) this.plain.set(reg, value >>> 0);
+    else if (PLAIN.has(reg)) this.keep(reg, value);
     else this.pendingErrors |= ESR.encode({ illegal_register: 1 });
+  }
+
+  /** Disabling by software masks the local vectors. Source: Intel SDM volume 3, 10.4.7.2. */
+  private enable(spurious: number): void {
+    this.spurious = spurious;
+    for (const reg of LOCAL_VECTORS) this.keep(reg, this.plain.get(reg)!);
+  }
+
+  /** While disabled by software a local vector cannot be unmasked. */
+  private keep(reg: number, value: number): void {
+    const stuck = SPIV.get(this.spurious, 'enabled') === 0 && LOCAL_VECTORS.includes(reg) ? LVT_MASKED : 0;
+    this.plain.set(reg, (value | stuck) >>> 0);
   }
 
   private command(low: number, high: number): void {

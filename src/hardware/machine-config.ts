@@ -9,11 +9,17 @@ export interface MachineConfig {
   readonly isaOverrides: readonly IsaOverride[];
   readonly intelRemap?: { readonly units: readonly RemapUnitConfig[] };
   readonly pci: readonly PciFunctionConfig[];
+  /** NUMA nodes that have memory; default: those of the CPUs */
+  readonly memoryNodes?: readonly number[];
 }
 
 export interface CpuConfig {
   readonly apicId: number;
   readonly node: number;
+  /** threads of one core have one number; default: a core of its own */
+  readonly core?: number;
+  /** false: a place that a CPU may be plugged into; default: true */
+  readonly present?: boolean;
 }
 
 export interface IoApicConfig {
@@ -60,6 +66,8 @@ export interface PciFunctionConfig {
   readonly intxPin: number;
   /** where the INTx line goes; -1 = nowhere */
   readonly gsi: number;
+  /** so ACPI's interrupt link has that line; default: active low, as PCI has it */
+  readonly gsiActiveHigh?: boolean;
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
   /** NUMA node or -1 */
@@ -114,6 +122,7 @@ const problem = (path: string, message: string): ConfigProblem => ({ path: `mach
 
 function* cpuProblems({ cpus, x2apic }: MachineConfig): Problems {
   if (cpus.length === 0) yield problem('cpus', 'a machine needs at least one CPU');
+  if (cpus.at(0)?.present === false) yield problem('cpus[0].present', 'the first CPU boots: it cannot be absent');
   if (cpus.length > MAX_CPUS) yield problem('cpus', `${cpus.length} CPUs; at most ${MAX_CPUS} are possible`);
   const seen = new Map<number, number>();
   const limit = x2apic ? MAX_APIC_ID : MAX_XAPIC_ID;

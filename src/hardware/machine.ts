@@ -4,7 +4,7 @@ import { IntelRemapUnit } from './intel-remap-unit';
 import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
-import { ConfigError, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
+import { ConfigError, type CpuConfig, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
 import { Memory } from './memory';
 import { decodeCompatibility, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
@@ -15,9 +15,7 @@ const FIRST_BAR = 0xd0000000;
 const BAR_WINDOW = 0x10000;
 const PAGE = 4096;
 
-export interface Cpu {
-  readonly apicId: number;
-  readonly node: number;
+export interface Cpu extends CpuConfig {
   readonly lapic: LocalApic;
 }
 
@@ -39,7 +37,7 @@ export class Machine {
     const problems = validateMachineConfig(config);
     if (problems.length > 0) throw new ConfigError(problems);
 
-    this.cpus = config.cpus.map(({ apicId, node }, cpu) => ({ apicId, node, lapic: new LocalApic(cpu, apicId, this.bus) }));
+    this.cpus = config.cpus.map((config, cpu) => ({ ...config, lapic: new LocalApic(cpu, config.apicId, this.bus) }));
     this.bus.lapics.push(...this.cpus.map(cpu => cpu.lapic));
     this.remapUnits = (config.intelRemap?.units ?? []).map((unit, i) => new IntelRemapUnit(i, unit, this.memory, this.bus));
     this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));

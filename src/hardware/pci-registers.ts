@@ -2,11 +2,8 @@ import { bits } from './bits';
 
 // Configuration space. Names as in the kernel's include/uapi/linux/pci_regs.h. Source: PCI Local Bus specification 3.0, chapter 6.
 
-export const PCI_VENDOR_ID = 0x00;
 export const PCI_COMMAND = 0x04;
 export const PCI_STATUS = 0x06;
-export const PCI_CLASS_REVISION = 0x08;
-export const PCI_HEADER_TYPE = 0x0e;
 export const PCI_BASE_ADDRESS_0 = 0x10;
 export const PCI_CAPABILITY_LIST = 0x34;
 export const PCI_INTERRUPT_LINE = 0x3c;
@@ -24,6 +21,9 @@ export const COMMAND = bits(16, {
 });
 
 export const STATUS = bits(16, { interrupt: [3, 'drives INTx, or would'], cap_list: 4 });
+
+/** Base address register of memory. */
+export const BAR = bits(32, { io: [0, '1 = I/O ports'], type: [1, 2, '0 = 32 bits, 2 = 64: the next register has the upper half'], prefetch: 3, base: [4, 31] });
 
 /** Offsets from the MSI capability. */
 export const PCI_MSI_FLAGS = 0x02;

@@ -14,8 +14,8 @@ export const CHANGES = {
     effect: 'every vector of a multi-MSI block is activated at allocation, not only the first',
   },
   'affinity-pre-startup': {
-    subject: 'genirq: Provide IRQCHIP_AFFINITY_PRE_STARTUP; PCI/MSI: Use it',
-    effect: 'irq_startup() sets the affinity before it unmasks, for PCI-MSI and IO-APIC chips',
+    subject: 'genirq: Provide IRQCHIP_AFFINITY_PRE_STARTUP; x86/msi, x86/ioapic: Force affinity setup before startup',
+    effect: 'irq_startup() sets the affinity before it unmasks, for the MSI and IO-APIC chips',
   },
   'msix-enable-early': {
     subject: 'PCI/MSI: Enable and mask MSI-X early',
@@ -29,6 +29,18 @@ export const CHANGES = {
     subject: 'PCI/MSI: Mask all unused MSI-X entries',
     effect: 'every entry of the table is masked at enable, also those not allocated',
   },
+  'msi-mask-valid-bits': {
+    subject: 'PCI/MSI: Do not set invalid bits in MSI mask',
+    effect: 'unmasking all vectors of an MSI capability no longer sets the mask bits of vectors that it does not have',
+  },
+  'msi-mask-lock': {
+    subject: 'PCI/MSI: Protect msi_desc::masked for multi-MSI',
+    effect: 'the mask bits of an MSI capability change under msi_lock',
+  },
+  'msi-sysfs-first': {
+    subject: 'PCI/MSI: Destroy sysfs before freeing entries',
+    effect: 'the directory msi_irqs goes before the interrupts that it lists are freed',
+  },
   'msi-deactivate-on-teardown': {
     subject: 'genirq/msi: Ensure deactivation on teardown',
     effect: 'freeing MSIs first deactivates those that are still active',
@@ -40,6 +52,10 @@ export const CHANGES = {
   'vector-leak-cpu-offline': {
     subject: 'genirq/cpuhotplug, x86/vector: Prevent vector leak during CPU offline',
     effect: 'a vector left behind on a dead CPU is freed, not forgotten',
+  },
+  'affinity-unbalanced-nodes': {
+    subject: 'genirq/affinity: Consider that CPUs on nodes can be unbalanced',
+    effect: 'where whole nodes share fewer vectors, a vector gets the present CPUs of a node first, not also those that may be plugged in',
   },
   'legacy-vectors-no-ioapic': {
     subject: 'x86/apic: Mark _all_ legacy interrupts when IO/APIC is missing',

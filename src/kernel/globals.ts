@@ -3,6 +3,7 @@ import { io_apic_globals } from './arch/x86/apic/io_apic';
 import { x86_msi_globals } from './arch/x86/apic/msi';
 import { vector_globals } from './arch/x86/apic/vector';
 import { irq_globals } from './arch/x86/irq';
+import { cpu_globals } from './cpu';
 import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
 import { pci_globals } from './drivers/pci/probe';
@@ -49,8 +50,9 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
     cpu_to_node: new Array<number>(nr_cpu_ids).fill(0),
     /** CPUs of a node that have come up; include/topology.ts reads it */
     node_to_cpumask_map: new Map<number, cpumask>(),
-    /** SMT siblings of each CPU, itself included */
-    cpu_sibling_map: Array.from({ length: nr_cpu_ids }, (_, cpu) => cpumask.of(nr_cpu_ids, cpu)),
+    /** SMT siblings of each CPU that has come up, itself included */
+    cpu_sibling_map: Array.from({ length: nr_cpu_ids }, () => new cpumask(nr_cpu_ids)),
+    cpu_sibling_setup_mask: new cpumask(nr_cpu_ids),
     log: [] as LogLine[],
     trace: [] as TraceEvent[],
     /** places that warned once already */
@@ -61,6 +63,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
     ...proc_globals(),
     ...resend_globals(),
     ...spurious_globals(),
+    ...cpu_globals(),
     ...isolation_globals(),
     ...irq_globals(nr_cpu_ids),
     ...apic_globals(),

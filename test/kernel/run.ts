@@ -14,6 +14,8 @@ export interface Setup {
   readonly online?: readonly number[];
   /** NUMA node of a CPU; default: all in node 0 */
   readonly node?: (cpu: number) => number;
+  /** default: those of the CPUs */
+  readonly memoryNodes?: readonly number[];
   /** the first number for an interrupt that may have any */
   readonly gsiTop?: number;
   readonly kernel?: 'v5.10' | 'v5.10.223';
@@ -21,9 +23,9 @@ export interface Setup {
 }
 
 /** Makes a world and enters it on CPU 0. */
-export function setUp({ cpus = 4, present, online, node = () => 0, gsiTop = 24, kernel: name = 'v5.10', cmdline = [] }: Setup = {}): World {
+export function setUp({ cpus = 4, present, online, node = () => 0, memoryNodes, gsiTop = 24, kernel: name = 'v5.10', cmdline = [] }: Setup = {}): World {
   const all = Array.from({ length: cpus }, (_, cpu) => cpu);
-  const machine = new Machine({ cpus: all.map((cpu) => ({ apicId: cpu, node: node(cpu) })), x2apic: false, ioapics: [], isaOverrides: [], pci: [] });
+  const machine = new Machine({ cpus: all.map((cpu) => ({ apicId: cpu, node: node(cpu) })), x2apic: false, ioapics: [], isaOverrides: [], pci: [], ...(memoryNodes && { memoryNodes }) });
   const world = new World(make_kernel(cpus, { config: new Set(), cmdline }), machine, new Set<ChangeId>(KERNELS[name]));
   enterWorld(world, 0);
 

@@ -20,8 +20,9 @@ const HCTX_TYPE_POLL = 2;
 /** A pair of submission and completion queue. */
 class nvme_queue {
   cq_vector = 0;
-  /** its interrupt is requested */
   enabled = false;
+  /** it has no interrupt */
+  polled = false;
   /** interrupts handled */
   completions = 0;
   constructor(
@@ -70,7 +71,8 @@ function* nvme_alloc_queue(dev: nvme_dev, qid: number): Op {
 function* nvme_create_queue(nvmeq: nvme_queue, qid: number, polled: boolean): Op<number> {
   const dev = nvmeq.dev;
   // A queue's vector is its number, unless there is only one vector.
-  if (!polled) nvmeq.cq_vector = dev.num_vecs === 1 ? 0 : qid;
+  nvmeq.polled = polled;
+  nvmeq.cq_vector = polled || dev.num_vecs === 1 ? 0 : qid;
 
   dev.online_queues++;
   if (!polled) {
@@ -90,7 +92,8 @@ function* nvme_suspend_queue(nvmeq: nvme_queue): Op<number> {
   nvmeq.enabled = false;
 
   nvmeq.dev.online_queues--;
-  yield* pci_free_irq(nvmeq.dev.pdev, nvmeq.cq_vector, nvmeq);
+  if (!nvmeq.polled) yield* pci_free_irq(nvmeq.dev.pdev, nvmeq.cq_vector, nvmeq);
+  nvmeq.polled = false;
   return 0;
 }
 
@@ -99,7 +102,7 @@ function* nvme_suspend_io_queues(dev: nvme_dev): Op {
   for (let i = dev.queues.length - 1; i > 0; i--) yield* nvme_suspend_queue(dev.queues[i]);
 }
 
-/** Looks for completions while the queue's interrupt is off. Source: drivers/nvme/host/pci.c, nvme_poll_irqdisable() */
+/** Look for completions while the queue's interrupt is off. Source: drivers/nvme/host/pci.c, nvme_poll_irqdisable() */
 function* nvme_poll_irqdisable(nvmeq: nvme_queue): Op {
   yield* disable_irq(yield* pci_irq_vector(nvmeq.dev.pdev, nvmeq.cq_vector));
   yield* enable_irq(yield* pci_irq_vector(nvmeq.dev.pdev, nvmeq.cq_vector));
@@ -133,7 +136,7 @@ function* nvme_pci_configure_admin_queue(dev: nvme_dev): Op<number> {
   return 0;
 }
 
-/** Splits the vectors among queues that write and queues that read. Source: drivers/nvme/host/pci.c, nvme_calc_irq_sets() */
+/** Split the vectors among queues that write and queues that read. Source: drivers/nvme/host/pci.c, nvme_calc_irq_sets() */
 function* nvme_calc_irq_sets(affd: irq_affinity, nrirqs: number): Op {
   const dev = affd.priv as nvme_dev;
   const nr_write_queues = dev.nr_write_queues;
@@ -226,7 +229,7 @@ function* nvme_dev_disable(dev: nvme_dev): Op {
   yield* nvme_pci_disable(dev);
 }
 
-/** Sets the controller up; a kworker's work. @returns 0 or an errno, after which the controller is down. Source: drivers/nvme/host/pci.c, nvme_reset_work() */
+/** Set the controller up; a kworker's work. @returns 0 or an errno, after which the controller is down. Source: drivers/nvme/host/pci.c, nvme_reset_work() */
 function* nvme_reset_work(dev: nvme_dev): Op<number> {
   let result = yield* nvme_pci_enable(dev);
   if (result === 0) result = yield* nvme_pci_configure_admin_queue(dev);

@@ -32,7 +32,7 @@ class PatternDev {
   readonly vectors: PatternVector[] = [];
 }
 
-/** Handles a message; a level line only while the device drives it. */
+/** Handle a message; a level line only while the device drives it. */
 function* pattern_irq(_irq: number, dev_id: unknown): Op<number> {
   const vector = dev_id as PatternVector;
   const hw = vector.pdev.hw;
@@ -78,7 +78,7 @@ function* pattern_remove(pdev: PciDev): Op {
   yield* pci_disable_device(pdev);
 }
 
-/** Makes a driver of a pattern: its probe enables the device, allocates and requests; its remove undoes that. */
+/** Make a driver of a pattern: its probe enables the device, allocates and requests; its remove undoes that. */
 export const pattern_driver = (pattern: DriverPattern): pci_driver => ({
   name: pattern.name,
   probe: pdev => pattern_probe(pattern, pdev),

@@ -16,6 +16,9 @@ export const IRQF_EARLY_RESUME = 0x20000;
 export const IRQF_COND_SUSPEND = 0x40000;
 export const IRQF_TIMER = __IRQF_TIMER | IRQF_NO_SUSPEND | IRQF_NO_THREAD;
 
+/** The irq of a device whose line is not wired. */
+export const IRQ_NOTCONNECTED = 0x80000000;
+
 export const IRQ_NONE = 0;
 export const IRQ_HANDLED = 1;
 export const IRQ_WAKE_THREAD = 2;

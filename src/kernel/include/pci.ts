@@ -1,4 +1,5 @@
 import type { PciFunction } from '../../hardware/pci';
+import { raw_spinlock } from '../lib/locking';
 import type { irq_domain } from './irqdomain';
 import type { msi_desc } from './msi';
 
@@ -14,6 +15,8 @@ export class PciDev {
   static readonly struct = 'pci_dev';
   msi_domain: irq_domain | null = null;
   msi_list: msi_desc[] = [];
+  /** msi_desc.masked of its MSI descriptor, in kernels that have it */
+  readonly msi_lock = new raw_spinlock('msi_lock');
   msi_enabled = false;
   msix_enabled = false;
   /** config offsets of the capabilities; 0 = absent */
@@ -50,6 +53,9 @@ export class PciDev {
     return `${hex(this.domain_nr, 4)}:${hex(this.bus, 2)}:${hex(this.devfn >> 3, 2)}.${this.devfn & 7}`;
   }
 }
+
+/** How a device's log lines begin: with its driver's name, or its bus's. */
+export const dev_driver_string = (dev: PciDev): string => dev.driver ?? 'pci';
 
 /** Requester id: bus << 8 | devfn. */
 export const pci_dev_id = (dev: PciDev): number => (dev.bus << 8) | dev.devfn;

@@ -1,5 +1,5 @@
 import { cpumask } from '../lib/cpumask';
-import { kernel } from '../world';
+import { kernel, machine } from '../world';
 
 // Inlines of include/linux/topology.h and arch/x86/include/asm/topology.h.
 
@@ -8,8 +8,10 @@ export const cpumask_of_node = (node: number): cpumask => kernel.node_to_cpumask
 
 export const topology_sibling_cpumask = (cpu: number): cpumask => kernel.cpu_sibling_map[cpu];
 
-/** Highest node with a CPU, plus one. */
-export const nr_node_ids = (): number => kernel.cpu_to_node.reduce((most, node) => Math.max(most, node + 1), 1);
+export const cpu_to_node = (cpu: number): number => kernel.cpu_to_node[cpu];
+
+/** Highest possible node, plus one: one that has memory or a CPU. */
+export const nr_node_ids = (): number => [...(machine.config.memoryNodes ?? []), ...kernel.cpu_to_node].reduce((most, node) => Math.max(most, node + 1), 1);
 
 /** `cpu` comes up in its node. Source: arch/x86/mm/numa.c, numa_add_cpu() */
 export function numa_add_cpu(cpu: number): void {

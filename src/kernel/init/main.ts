@@ -5,18 +5,20 @@ import { disable_ioapic_support } from '../arch/x86/apic/io_apic';
 import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
-import { start_secondary } from '../arch/x86/smpboot';
+import { prefill_possible_map, set_cpu_sibling_map, start_secondary } from '../arch/x86/smpboot';
+import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
 import { setup_irqremap } from '../drivers/iommu/irq_remapping';
 import { pci_scan_root_bus } from '../drivers/pci/probe';
 import { IRQ_HANDLED, IRQF_IRQPOLL, IRQF_NOBALANCING, IRQF_SHARED, IRQF_TIMER } from '../include/interrupt';
 import { numa_add_cpu } from '../include/topology';
-import { early_irq_init } from '../irq/irqdesc';
+import { early_irq_init, irq_affinity_setup } from '../irq/irqdesc';
 import { free_irq, request_irq } from '../irq/manage';
 import { init_irq_proc } from '../irq/proc';
 import { local_irq_restore } from '../lib/locking';
-import { kernel, machine } from '../world';
+import { housekeeping_isolcpus_setup } from '../sched/isolation';
+import { kernel, type World } from '../world';
 
 // The boot, as far as it concerns interrupts: init/main.c and what it calls.
 
@@ -28,11 +30,18 @@ export interface boot_step {
 }
 
 /** All of it, in order. */
-export const boot_steps = (nr_cpus: number): boot_step[] => [
+export const boot_steps = (world: World): boot_step[] => [
   { name: 'swapper/0', cpu: 0, run: start_kernel },
-  ...Array.from({ length: nr_cpus - 1 }, (_, i) => ({ name: `swapper/${i + 1}`, cpu: i + 1, run: start_secondary })),
+  ...nonboot_cpus(world).map(cpu => ({ name: `swapper/${cpu}`, cpu, run: start_secondary })),
   { name: 'init', cpu: 0, run: kernel_init },
 ];
+
+/** Present CPUs are started in order while fewer than maxcpus= are up. Source: kernel/cpu.c, bringup_nonboot_cpus() */
+function nonboot_cpus({ kernel: { config }, machine }: World): number[] {
+  const limit = config.cmdline.filter(word => word.startsWith('maxcpus=')).at(-1)?.slice('maxcpus='.length);
+  const setup_max_cpus = limit === undefined ? Infinity : Math.max(1, Number(limit));
+  return machine.cpus.flatMap(({ present = true }, cpu) => (cpu > 0 && present ? cpu : [])).slice(0, setup_max_cpus - 1);
+}
 
 /** The boot CPU, until it can start the others. Source: start_kernel() */
 function* start_kernel(): Op {
@@ -41,6 +50,7 @@ function* start_kernel(): Op {
   kernel.cpu_online_mask.set(cpu);
 
   yield* setup_arch();
+  yield* parse_args();
   yield* early_irq_init();
   yield* init_IRQ();
   yield* local_irq_restore(true);
@@ -48,6 +58,7 @@ function* start_kernel(): Op {
 
   // identify_boot_cpu(): only now the CPU's node has a CPU.
   numa_add_cpu(cpu);
+  yield* set_cpu_sibling_map(cpu);
 }
 
 /** Source: setup_arch() */
@@ -55,8 +66,10 @@ function* setup_arch(): Op {
   yield* idt_setup_traps();
   yield* parse_early_param();
   yield* check_x2apic();
-  for (const [cpu, { node }] of machine.cpus.entries()) kernel.cpu_to_node[cpu] = node;
+  yield* numa_init_array();
   yield* acpi_boot_init();
+  yield* prefill_possible_map();
+  yield* init_cpu_to_node();
 }
 
 /** What of the command line concerns interrupts. Source: parse_early_param() */
@@ -69,6 +82,15 @@ function* parse_early_param(): Op {
     else if (name === 'x2apic_phys') kernel.x2apic_phys = true;
     else if (name === 'nointremap') kernel.disable_irq_remap = true;
     else if (name === 'intremap') yield* setup_irqremap(value);
+  }
+}
+
+/** What is parsed when the CPUs are known: `__setup()`. Source: kernel/params.c, parse_args() */
+function* parse_args(): Op {
+  for (const word of kernel.config.cmdline) {
+    const [name, value = ''] = word.split('=', 2);
+    if (name === 'irqaffinity') yield* irq_affinity_setup(value);
+    else if (name === 'isolcpus') yield* housekeeping_isolcpus_setup(value);
   }
 }
 

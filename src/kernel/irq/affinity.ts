@@ -1,10 +1,11 @@
 import type { Op } from '../../stepper/op';
+import { cpus_read_lock, cpus_read_unlock } from '../cpu';
 import { irq_affinity_desc, type irq_affinity } from '../include/interrupt';
 import { nr_node_ids, topology_sibling_cpumask } from '../include/topology';
 import { cpumask } from '../lib/cpumask';
 import { WARN_ON, WARN_ON_ONCE } from '../lib/printk';
 import { sort } from '../lib/sort';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 
 const IRQ_AFFINITY_MAX_SETS = 4;
 
@@ -39,7 +40,10 @@ function* get_nodes_in_cpumask(node_to_cpumask: readonly cpumask[], mask: cpumas
   return [...node_to_cpumask.keys()].filter((node) => mask.intersects(node_to_cpumask[node]));
 }
 
-/** A node's share of the vectors; Infinity CPUs: it takes no part. */
+/** UINT_MAX CPUs: the node takes no part. Differences wrap, so it sorts as the smallest, not the largest. */
+const NO_CPUS = -1;
+
+/** A node's share of the vectors. */
 interface node_vectors {
   readonly id: number;
   ncpus: number;
@@ -51,7 +55,7 @@ interface node_vectors {
  * @returns the nodes in the order in which they were served. Source: kernel/irq/affinity.c, alloc_nodes_vectors()
  */
 function* alloc_nodes_vectors(numvecs: number, node_to_cpumask: readonly cpumask[], cpu_mask: cpumask, nodemsk: readonly number[]): Op<node_vectors[]> {
-  const nodes = node_to_cpumask.map((_, id): node_vectors => ({ id, ncpus: Infinity, nvectors: 0 }));
+  const nodes = node_to_cpumask.map((_, id): node_vectors => ({ id, ncpus: NO_CPUS, nvectors: 0 }));
   let remaining_ncpus = 0;
   for (const n of nodemsk) {
     const ncpus = cpu_mask.and(node_to_cpumask[n]).weight;
@@ -61,11 +65,11 @@ function* alloc_nodes_vectors(numvecs: number, node_to_cpumask: readonly cpumask
   }
   numvecs = Math.min(remaining_ncpus, numvecs);
 
-  sort(nodes, (a, b) => (a.ncpus === b.ncpus ? 0 : a.ncpus - b.ncpus));
+  sort(nodes, (a, b) => a.ncpus - b.ncpus);
 
   for (const node of nodes) {
     const { ncpus } = node;
-    if (ncpus === Infinity) continue;
+    if (ncpus === NO_CPUS) continue;
     WARN_ON_ONCE(numvecs === 0, 'kernel/irq/affinity.c alloc_nodes_vectors');
     node.nvectors = Math.max(1, Math.floor((numvecs * ncpus) / remaining_ncpus));
     WARN_ON_ONCE(node.nvectors > ncpus, 'kernel/irq/affinity.c alloc_nodes_vectors');
@@ -91,14 +95,15 @@ function* __irq_build_affinity_masks(
   // fewer vectors than nodes: whole nodes
   if (numvecs <= nodemsk.length) {
     for (const n of nodemsk) {
-      masks[curvec].mask = masks[curvec].mask.or(node_to_cpumask[n]);
+      const nmsk = has('affinity-unbalanced-nodes') ? cpu_mask.and(node_to_cpumask[n]) : node_to_cpumask[n];
+      masks[curvec].mask = masks[curvec].mask.or(nmsk);
       if (++curvec === last_affv) curvec = firstvec;
     }
     return numvecs;
   }
 
   for (const nv of yield* alloc_nodes_vectors(numvecs, node_to_cpumask, cpu_mask, nodemsk)) {
-    if (nv.ncpus === Infinity) continue;
+    if (nv.ncpus === NO_CPUS) continue;
     const nmsk = cpu_mask.and(node_to_cpumask[nv.id]);
     let extra_vecs = nv.ncpus % nv.nvectors;
     for (let v = 0; v < nv.nvectors; v++, curvec++) {
@@ -117,12 +122,14 @@ function* __irq_build_affinity_masks(
 
 /** First the CPUs that are present, then those that may be plugged in. */
 function* irq_build_affinity_masks(startvec: number, numvecs: number, firstvec: number, masks: readonly irq_affinity_desc[]): Op {
+  yield* cpus_read_lock();
   const node_to_cpumask = yield* build_node_to_cpumask();
   const nr_present = yield* __irq_build_affinity_masks(startvec, numvecs, firstvec, node_to_cpumask, kernel.cpu_present_mask, masks);
 
   const curvec = nr_present >= numvecs ? firstvec : firstvec + nr_present;
   const npresmsk = kernel.cpu_possible_mask.andNot(kernel.cpu_present_mask);
   const nr_others = yield* __irq_build_affinity_masks(curvec, numvecs, firstvec, node_to_cpumask, npresmsk, masks);
+  yield* cpus_read_unlock();
   WARN_ON(nr_present + nr_others < numvecs, 'kernel/irq/affinity.c irq_build_affinity_masks');
 }
 
@@ -164,6 +171,12 @@ export function* irq_create_affinity_masks(nvecs: number, affd: irq_affinity): O
 export function* irq_calc_affinity_vectors(minvec: number, maxvec: number, affd: irq_affinity): Op<number> {
   const resv = affd.pre_vectors + affd.post_vectors;
   if (resv > minvec) return 0;
-  const set_vecs = affd.calc_sets ? maxvec - resv : kernel.cpu_possible_mask.weight;
+
+  let set_vecs = maxvec - resv;
+  if (!affd.calc_sets) {
+    yield* cpus_read_lock();
+    set_vecs = kernel.cpu_possible_mask.weight;
+    yield* cpus_read_unlock();
+  }
   return resv + Math.min(set_vecs, maxvec - resv);
 }

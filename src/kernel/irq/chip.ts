@@ -9,7 +9,7 @@ import type { irq_desc, irq_flow_handler } from '../include/irqdesc';
 import type { msi_desc, msi_msg } from '../include/msi';
 import type { cpumask } from '../lib/cpumask';
 import { EINVAL, ENOSYS } from '../lib/errno';
-import { WARN, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { WARN_ON, WARN_ON_ONCE, WARN_ONCE } from '../lib/printk';
 import { has, kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { handle_bad_irq } from './handle';
@@ -31,7 +31,7 @@ export const IRQ_START_FORCE = true;
 export const IRQ_START_COND = false;
 
 function* bad_chained_irq(irq: number): Op<number> {
-  WARN(true, `Chained irq ${irq} should not call an action`, 'kernel/irq/chip.c bad_chained_irq');
+  WARN_ONCE(true, `Chained irq ${irq} should not call an action`, 'kernel/irq/chip.c bad_chained_irq');
   return IRQ_NONE;
 }
 

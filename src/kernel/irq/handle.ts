@@ -1,10 +1,10 @@
 import type { Op } from '../../stepper/op';
 import { ack_bad_irq } from '../arch/x86/irq';
-import { IRQ_NONE, IRQ_WAKE_THREAD } from '../include/interrupt';
+import { IRQ_NONE, IRQ_WAKE_THREAD, type irqaction } from '../include/interrupt';
 import { IRQD, irqd_clear, irqd_set } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
 import { raw_spin_lock, raw_spin_unlock } from '../lib/locking';
-import { pr_warn_once, WARN } from '../lib/printk';
+import { pr_warn_once, WARN_ONCE } from '../lib/printk';
 import { kernel } from '../world';
 import { kstat_incr_irqs_this_cpu, print_irq_desc } from './irqdesc';
 import { note_interrupt } from './spurious';
@@ -22,6 +22,12 @@ export function* no_action(_irq: number, _dev_id: unknown): Op<number> {
   return IRQ_NONE;
 }
 
+function* warn_no_thread(irq: number, action: irqaction): Op {
+  const text = `IRQ ${irq} device ${action.name} returned IRQ_WAKE_THREAD but no thread function available.`;
+  // the kernel warns once for each action
+  pr_warn_once(text, text);
+}
+
 /** Run the line's actions. @returns their answers or-ed. Source: kernel/irq/handle.c, __handle_irq_event_percpu() */
 export function* __handle_irq_event_percpu(desc: irq_desc): Op<number> {
   const { irq } = desc.irq_data;
@@ -30,8 +36,8 @@ export function* __handle_irq_event_percpu(desc: irq_desc): Op<number> {
     const res = yield* action.handler(irq, action.dev_id);
 
     const cpu = kernel.cpus[kernel.this_cpu];
-    if (WARN(cpu.irqs_enabled, `irq ${irq} handler ${action.handler.name} enabled interrupts`, 'kernel/irq/handle.c __handle_irq_event_percpu')) cpu.irqs_enabled = false;
-    if (res === IRQ_WAKE_THREAD) pr_warn_once(`IRQ ${irq} device ${action.name} returned IRQ_WAKE_THREAD but no thread function available.`);
+    if (WARN_ONCE(cpu.irqs_enabled, `irq ${irq} handler ${action.handler.name} enabled interrupts`, 'kernel/irq/handle.c __handle_irq_event_percpu')) cpu.irqs_enabled = false;
+    if (res === IRQ_WAKE_THREAD) yield* warn_no_thread(irq, action);
     retval |= res;
   }
   return retval;

@@ -2,13 +2,16 @@ import type { Op } from '../../stepper/op';
 import { arch_dynirq_lower_bound } from '../arch/x86/apic/io_apic';
 import { arch_early_irq_init, arch_probe_nr_irqs } from '../arch/x86/apic/vector';
 import type { irq_affinity_desc } from '../include/interrupt';
-import { IRQD, irq_common_data, irq_data, irqd_is_handle_enforce_irqctx, irqd_set } from '../include/irq';
-import { irq_desc } from '../include/irqdesc';
+import {
+  IRQ_LEVEL, IRQ_NOAUTOEN, IRQ_NOPROBE, IRQ_NOREQUEST, IRQ_NOTHREAD, IRQ_PER_CPU, IRQD, irq_common_data, irq_data, irqd_is_handle_enforce_irqctx, irqd_set,
+} from '../include/irq';
+import { irq_desc, IRQS } from '../include/irqdesc';
 import { bitmap } from '../lib/bitmap';
+import { bitmap_parselist } from '../lib/bitmap_parse';
 import { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOMEM, EPERM } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
-import { pr_err, pr_info, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { pr_info, pr_warn, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
 import { kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { handle_bad_irq } from './handle';
@@ -43,6 +46,13 @@ export const irq_get_irq_data = (irq: number): irq_data | null => irq_to_desc(ir
 
 /** The line that any level of its irq_data chain belongs to. */
 export const irq_data_to_desc = (data: irq_data): irq_desc => irq_to_desc(data.irq)!;
+
+/** irqaffinity= of the command line, a list of CPUs; the boot CPU is always one of them. Source: irq_affinity_setup() */
+export function* irq_affinity_setup(list: string): Op {
+  const parsed = bitmap_parselist(list, kernel.nr_cpu_ids);
+  if (typeof parsed !== 'number') kernel.irq_default_affinity.copyFrom(parsed);
+  kernel.irq_default_affinity.set(kernel.this_cpu);
+}
 
 function* init_irq_default_affinity(): Op {
   if (kernel.irq_default_affinity.empty) kernel.irq_default_affinity.setAll();
@@ -253,11 +263,16 @@ export function kstat_incr_irqs_this_cpu(desc: irq_desc): void {
   desc.tot_count++;
 }
 
+const PRINTED_SETTINGS = { IRQ_LEVEL, IRQ_PER_CPU, IRQ_NOPROBE, IRQ_NOREQUEST, IRQ_NOTHREAD, IRQ_NOAUTOEN };
+const PRINTED_STATE = { IRQS_AUTODETECT: IRQS.AUTODETECT, IRQS_REPLAY: IRQS.REPLAY, IRQS_WAITING: IRQS.WAITING, IRQS_PENDING: IRQS.PENDING };
+
 /** What the kernel logs of a line that should not have got an interrupt. Source: kernel/irq/debug.h, print_irq_desc() */
 export function print_irq_desc(irq: number, desc: irq_desc): void {
-  pr_err(`irq ${irq}, desc: (ptrval), depth: ${desc.depth}, count: ${desc.irq_count}, unhandled: ${desc.irqs_unhandled}`);
-  pr_err(`->handle_irq():  (ptrval), ${desc.handle_irq.name}`);
-  pr_err(`->irq_data.chip(): (ptrval), ${desc.irq_data.chip.name}`);
-  pr_err(`->action(): ${desc.action ? '(ptrval)' : '0000000000000000'}`);
-  if (desc.action) pr_err(`->action->handler(): (ptrval), ${desc.action.handler.name}`);
+  pr_warn(`irq ${irq}, desc: (ptrval), depth: ${desc.depth}, count: ${desc.irq_count}, unhandled: ${desc.irqs_unhandled}`);
+  pr_warn(`->handle_irq():  (ptrval), ${desc.handle_irq.name}`);
+  pr_warn(`->irq_data.chip(): (ptrval), ${desc.irq_data.chip.name}`);
+  pr_warn(`->action(): ${desc.action ? '(ptrval)' : '0000000000000000'}`);
+  if (desc.action) pr_warn(`->action->handler(): (ptrval), ${desc.action.handler.name}`);
+  for (const [name, bit] of Object.entries(PRINTED_SETTINGS)) if (desc.status_use_accessors & bit) pr_warn(`${name.padStart(14)} set`);
+  for (const [name, bit] of Object.entries(PRINTED_STATE)) if (desc.istate & bit) pr_warn(`${name.padStart(14)} set`);
 }

@@ -1,6 +1,6 @@
 import type { Op } from '../../stepper/op';
 import {
-  IRQF_COND_SUSPEND, IRQF_NO_SUSPEND, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_PERCPU, IRQF_PROBE_SHARED, IRQF_SHARED, IRQF_TRIGGER_MASK, irqaction,
+  IRQ_NOTCONNECTED, IRQF_COND_SUSPEND, IRQF_NO_SUSPEND, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_PERCPU, IRQF_PROBE_SHARED, IRQF_SHARED, IRQF_TRIGGER_MASK, irqaction,
   type irq_handler_t,
 } from '../include/interrupt';
 import {
@@ -29,9 +29,6 @@ export const manage_globals = () => ({
   mask_lock: new raw_spinlock('mask_lock'),
   tmp_mask_lock: new raw_spinlock('tmp_mask_lock'),
 });
-
-/** The irq of a device whose line is not wired. */
-export const IRQ_NOTCONNECTED = 0x80000000;
 
 function* __synchronize_hardirq(desc: irq_desc, sync_chip: boolean): Op {
   const on = `irq ${desc.irq_data.irq} in progress`;

@@ -67,7 +67,7 @@ export interface MatrixSlot {
   readonly bit: number;
 }
 
-/** @returns null for more bits than a map has. Source: irq_alloc_matrix() */
+/** @returns null for more bits than a map has. Source: kernel/irq/matrix.c, irq_alloc_matrix() */
 export function* irq_alloc_matrix(matrix_bits: number, alloc_start: number, alloc_end: number): Op<irq_matrix | null> {
   if (matrix_bits > IRQ_MATRIX_BITS) return null;
   return new irq_matrix(matrix_bits, alloc_start, alloc_end, kernel.nr_cpu_ids);
@@ -75,11 +75,11 @@ export function* irq_alloc_matrix(matrix_bits: number, alloc_start: number, allo
 
 const this_cpu_map = (m: irq_matrix): cpumap => m.maps[kernel.this_cpu];
 
-/** Adds the running CPU's vectors to the global count. Source: irq_matrix_online() */
+/** Add the running CPU's vectors to the global count. Source: kernel/irq/matrix.c, irq_matrix_online() */
 export function* irq_matrix_online(m: irq_matrix): Op {
   const cm = this_cpu_map(m);
 
-  BUG_ON(cm.online, 'kernel/irq/matrix.c irq_matrix_online()');
+  BUG_ON(cm.online, 'kernel/irq/matrix.c irq_matrix_online');
 
   if (!cm.initialized) {
     cm.available = m.alloc_size;
@@ -92,7 +92,7 @@ export function* irq_matrix_online(m: irq_matrix): Op {
   trace_irq_matrix_online(m);
 }
 
-/** Takes the running CPU's vectors out of the global count; its maps stay as they are. Source: irq_matrix_offline() */
+/** Take the running CPU's vectors out of the global count; its maps stay as they are. Source: kernel/irq/matrix.c, irq_matrix_offline() */
 export function* irq_matrix_offline(m: irq_matrix): Op {
   const cm = this_cpu_map(m);
 
@@ -102,7 +102,7 @@ export function* irq_matrix_offline(m: irq_matrix): Op {
   trace_irq_matrix_offline(m);
 }
 
-/** Takes the lowest bit that is neither allocated, managed nor system. @returns it, or -1. Source: matrix_alloc_area() with num 1 */
+/** Take the lowest bit that is neither allocated, managed nor system. @returns it, or -1. Source: kernel/irq/matrix.c, matrix_alloc_area() with num 1 */
 function* matrix_alloc_area(m: irq_matrix, cm: cpumap, managed: boolean): Op<number> {
   m.scratch_map.assignOr(cm.managed_map, m.system_map);
   m.scratch_map.assignOr(m.scratch_map, cm.alloc_map);
@@ -113,7 +113,7 @@ function* matrix_alloc_area(m: irq_matrix, cm: cpumap, managed: boolean): Op<num
   return area;
 }
 
-/** The online CPU of `msk` with most available bits; the first of equals. Source: matrix_find_best_cpu() */
+/** The online CPU of `msk` with most available bits; the first of equals. Source: kernel/irq/matrix.c, matrix_find_best_cpu() */
 function* matrix_find_best_cpu(m: irq_matrix, msk: cpumask): Op<number | undefined> {
   let best_cpu: number | undefined;
   let maxavl = 0;
@@ -127,7 +127,7 @@ function* matrix_find_best_cpu(m: irq_matrix, msk: cpumask): Op<number | undefin
   return best_cpu;
 }
 
-/** The online CPU of `msk` with fewest managed bits in use; the last of equals. Source: matrix_find_best_cpu_managed() */
+/** The online CPU of `msk` with fewest managed bits in use; the last of equals. Source: kernel/irq/matrix.c, matrix_find_best_cpu_managed() */
 function* matrix_find_best_cpu_managed(m: irq_matrix, msk: cpumask): Op<number | undefined> {
   let best_cpu: number | undefined;
   let allocated = Number.POSITIVE_INFINITY;
@@ -142,11 +142,11 @@ function* matrix_find_best_cpu_managed(m: irq_matrix, msk: cpumask): Op<number |
 }
 
 /**
- * Makes a bit a system vector on all CPUs; only possible before the second CPU is online.
- * @param replace the running CPU has it allocated: it stops counting as that. Source: irq_matrix_assign_system()
+ * Make a bit a system vector on all CPUs; only possible before the second CPU is online.
+ * @param replace the running CPU has it allocated: it stops counting as that. Source: kernel/irq/matrix.c, irq_matrix_assign_system()
  */
 export function* irq_matrix_assign_system(m: irq_matrix, bit: number, replace: boolean): Op {
-  const where = 'kernel/irq/matrix.c irq_matrix_assign_system()';
+  const where = 'kernel/irq/matrix.c irq_matrix_assign_system';
   const cm = this_cpu_map(m);
 
   BUG_ON(bit > m.matrix_bits, where);
@@ -165,8 +165,8 @@ export function* irq_matrix_assign_system(m: irq_matrix, bit: number, replace: b
 }
 
 /**
- * Sets one bit aside on every CPU of `msk`, offline ones too; not necessarily the same bit.
- * @returns 0, or -ENOSPC with nothing set aside. Source: irq_matrix_reserve_managed()
+ * Set one bit aside on every CPU of `msk`, offline ones too; not necessarily the same bit.
+ * @returns 0, or -ENOSPC with nothing set aside. Source: kernel/irq/matrix.c, irq_matrix_reserve_managed()
  */
 export function* irq_matrix_reserve_managed(m: irq_matrix, msk: cpumask): Op<number> {
   for (const cpu of msk) {
@@ -194,15 +194,15 @@ function* undo_reserve_managed(m: irq_matrix, msk: cpumask, failed_cpu: number):
   }
 }
 
-/** Gives back one managed bit that is not in use on every CPU of `msk`, whichever it is. Source: irq_matrix_remove_managed() */
+/** Give back one managed bit that is not in use on every CPU of `msk`, whichever it is. Source: kernel/irq/matrix.c, irq_matrix_remove_managed() */
 export function* irq_matrix_remove_managed(m: irq_matrix, msk: cpumask): Op {
   for (const cpu of msk) {
     const cm = m.maps[cpu];
 
-    if (WARN_ON_ONCE(cm.managed === 0, 'kernel/irq/matrix.c irq_matrix_remove_managed() managed')) continue;
+    if (WARN_ON_ONCE(cm.managed === 0, 'kernel/irq/matrix.c irq_matrix_remove_managed managed')) continue;
 
     const bit = m.scratch_map.assignAndNot(cm.managed_map, cm.alloc_map).next();
-    if (WARN_ON_ONCE(bit < 0, 'kernel/irq/matrix.c irq_matrix_remove_managed() bit')) continue;
+    if (WARN_ON_ONCE(bit < 0, 'kernel/irq/matrix.c irq_matrix_remove_managed bit')) continue;
 
     cm.managed_map.clear(bit);
 
@@ -215,7 +215,7 @@ export function* irq_matrix_remove_managed(m: irq_matrix, msk: cpumask): Op {
   }
 }
 
-/** Takes a managed bit into use on a CPU of `msk`. @returns the slot, -EINVAL for an empty mask, -ENOSPC. Source: irq_matrix_alloc_managed() */
+/** Take a managed bit into use on a CPU of `msk`. @returns the slot, -EINVAL for an empty mask, -ENOSPC. Source: kernel/irq/matrix.c, irq_matrix_alloc_managed() */
 export function* irq_matrix_alloc_managed(m: irq_matrix, msk: cpumask): Op<MatrixSlot | number> {
   if (msk.empty) return -EINVAL;
 
@@ -233,12 +233,12 @@ export function* irq_matrix_alloc_managed(m: irq_matrix, msk: cpumask): Op<Matri
   return { cpu, bit };
 }
 
-/** Marks a bit of the running CPU that is in use already. Source: irq_matrix_assign() */
+/** Mark a bit of the running CPU that is in use already. Source: kernel/irq/matrix.c, irq_matrix_assign() */
 export function* irq_matrix_assign(m: irq_matrix, bit: number): Op {
   const cm = this_cpu_map(m);
 
-  if (WARN_ON_ONCE(bit < m.alloc_start || bit >= m.alloc_end, 'kernel/irq/matrix.c irq_matrix_assign() range')) return;
-  if (WARN_ON_ONCE(cm.alloc_map.test(bit), 'kernel/irq/matrix.c irq_matrix_assign() bit')) return;
+  if (WARN_ON_ONCE(bit < m.alloc_start || bit >= m.alloc_end, 'kernel/irq/matrix.c irq_matrix_assign range')) return;
+  if (WARN_ON_ONCE(cm.alloc_map.test(bit), 'kernel/irq/matrix.c irq_matrix_assign bit')) return;
   cm.alloc_map.set(bit);
   cm.allocated++;
   m.total_allocated++;
@@ -247,7 +247,7 @@ export function* irq_matrix_assign(m: irq_matrix, bit: number): Op {
   trace_irq_matrix_assign(bit, kernel.this_cpu, m, cm);
 }
 
-/** Counts an interrupt that will want a bit when it is activated; never refused. Source: irq_matrix_reserve() */
+/** Count an interrupt that will want a bit when it is activated; never refused. Source: kernel/irq/matrix.c, irq_matrix_reserve() */
 export function* irq_matrix_reserve(m: irq_matrix): Op {
   if (m.global_reserved <= m.global_available && m.global_reserved + 1 > m.global_available) {
     pr_warn('Interrupt reservation exceeds available resources');
@@ -257,16 +257,16 @@ export function* irq_matrix_reserve(m: irq_matrix): Op {
   trace_irq_matrix_reserve(m);
 }
 
-/** Source: irq_matrix_remove_reserved() */
+/** Source: kernel/irq/matrix.c, irq_matrix_remove_reserved() */
 export function* irq_matrix_remove_reserved(m: irq_matrix): Op {
   m.global_reserved--;
   trace_irq_matrix_remove_reserved(m);
 }
 
 /**
- * Takes a bit on the CPU of `msk` that has most of them left.
+ * Take a bit on the CPU of `msk` that has most of them left.
  * @param reserved the interrupt was counted by irq_matrix_reserve()
- * @returns the slot, -EINVAL for an empty mask, -ENOSPC when no CPU has one. Source: irq_matrix_alloc()
+ * @returns the slot, -EINVAL for an empty mask, -ENOSPC when no CPU has one. Source: kernel/irq/matrix.c, irq_matrix_alloc()
  */
 export function* irq_matrix_alloc(m: irq_matrix, msk: cpumask, reserved: boolean): Op<MatrixSlot | number> {
   if (msk.empty) return -EINVAL;
@@ -286,11 +286,11 @@ export function* irq_matrix_alloc(m: irq_matrix, msk: cpumask, reserved: boolean
   return { cpu, bit };
 }
 
-/** Gives a bit back; a bit that is clear already is not noticed. @param managed it stays set aside. Source: irq_matrix_free() */
+/** Give a bit back; a bit that is clear already is not noticed. @param managed it stays set aside. Source: kernel/irq/matrix.c, irq_matrix_free() */
 export function* irq_matrix_free(m: irq_matrix, cpu: number, bit: number, managed: boolean): Op {
   const cm = m.maps[cpu];
 
-  if (WARN_ON_ONCE(bit < m.alloc_start || bit >= m.alloc_end, 'kernel/irq/matrix.c irq_matrix_free()')) return;
+  if (WARN_ON_ONCE(bit < m.alloc_start || bit >= m.alloc_end, 'kernel/irq/matrix.c irq_matrix_free')) return;
 
   cm.alloc_map.clear(bit);
   cm.allocated--;
@@ -305,18 +305,18 @@ export function* irq_matrix_free(m: irq_matrix, cpu: number, bit: number, manage
   trace_irq_matrix_free(bit, cpu, m, cm);
 }
 
-/** @param cpudown without the running CPU's. Source: irq_matrix_available() */
+/** @param cpudown without the running CPU's. Source: kernel/irq/matrix.c, irq_matrix_available() */
 export function* irq_matrix_available(m: irq_matrix, cpudown: boolean): Op<number> {
   if (!cpudown) return m.global_available;
   return m.global_available - this_cpu_map(m).available;
 }
 
-/** Source: irq_matrix_reserved() */
+/** Source: kernel/irq/matrix.c, irq_matrix_reserved() */
 export function* irq_matrix_reserved(m: irq_matrix): Op<number> {
   return m.global_reserved;
 }
 
-/** Bits in use on the running CPU. Source: irq_matrix_allocated() */
+/** Bits in use on the running CPU. Source: kernel/irq/matrix.c, irq_matrix_allocated() */
 export function* irq_matrix_allocated(m: irq_matrix): Op<number> {
   return this_cpu_map(m).allocated;
 }

@@ -8,7 +8,7 @@ import type { PciDev } from '../include/pci';
 import type { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOSPC } from '../lib/errno';
 import { BUG_ON, WARN_ON } from '../lib/printk';
-import { has } from '../world';
+import { has, kernel } from '../world';
 import { __irq_set_handler, irq_chip_compose_msi_msg, irq_set_handler_data, irq_set_msi_desc_off } from './chip';
 import {
   __irq_domain_alloc_irqs, irq_domain_activate_irq, irq_domain_alloc_irqs_hierarchy, irq_domain_alloc_irqs_parent, irq_domain_create_hierarchy,
@@ -196,6 +196,7 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: PciDev, virq:
 function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<boolean> {
   if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && domain.bus_token !== DOMAIN_BUS.VMD_MSI) return false;
   if (!(info.flags & MSI_FLAG.MUST_REACTIVATE)) return false;
+  if (kernel.pci_msi_ignore_mask) return false;
   const { msi_attrib } = dev.msi_list[0];
   return msi_attrib.is_msix || msi_attrib.maskbit;
 }

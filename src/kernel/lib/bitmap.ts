@@ -7,17 +7,17 @@ export class bitmap {
   }
 
   test(bit: number): boolean {
-    return bit >= 0 && bit < this.nbits && ((this.words[bit >>> 5]! >>> (bit & 31)) & 1) === 1;
+    return bit >= 0 && bit < this.nbits && ((this.words[bit >>> 5] >>> (bit & 31)) & 1) === 1;
   }
 
   set(bit: number): void {
     this.check(bit);
-    this.words[bit >>> 5]! |= 1 << (bit & 31);
+    this.words[bit >>> 5] |= 1 << (bit & 31);
   }
 
   clear(bit: number): void {
     this.check(bit);
-    this.words[bit >>> 5]! &= ~(1 << (bit & 31));
+    this.words[bit >>> 5] &= ~(1 << (bit & 31));
   }
 
   private check(bit: number): void {
@@ -43,13 +43,13 @@ export class bitmap {
 
   /** this = a | b */
   assignOr(a: bitmap, b: bitmap): this {
-    for (let i = 0; i < this.words.length; i++) this.words[i] = a.words[i]! | b.words[i]!;
+    for (let i = 0; i < this.words.length; i++) this.words[i] = a.words[i] | b.words[i];
     return this;
   }
 
   /** this = a & ~b */
   assignAndNot(a: bitmap, b: bitmap): this {
-    for (let i = 0; i < this.words.length; i++) this.words[i] = a.words[i]! & ~b.words[i]!;
+    for (let i = 0; i < this.words.length; i++) this.words[i] = a.words[i] & ~b.words[i];
     return this;
   }
 
@@ -66,7 +66,7 @@ export class bitmap {
   /** First set bit at or after `from` and below `end`, or -1. */
   next(from = 0, end = this.nbits): number {
     for (let i = from >>> 5; i << 5 < end; i++) {
-      const word = i === from >>> 5 ? this.words[i]! & (-1 << (from & 31)) : this.words[i]!;
+      const word = i === from >>> 5 ? this.words[i] & (-1 << (from & 31)) : this.words[i];
       if (word === 0) continue;
       const bit = (i << 5) + (31 - Math.clz32(word & -word));
       return bit < end ? bit : -1;
@@ -77,7 +77,7 @@ export class bitmap {
   /** First clear bit at or after `from`, or -1. */
   nextZero(from = 0): number {
     for (let i = from >>> 5; i < this.words.length; i++) {
-      const word = i === from >>> 5 ? ~this.words[i]! & (-1 << (from & 31)) : ~this.words[i]!;
+      const word = i === from >>> 5 ? ~this.words[i] & (-1 << (from & 31)) : ~this.words[i];
       if (word === 0) continue;
       const bit = (i << 5) + (31 - Math.clz32(word & -word));
       return bit < this.nbits ? bit : -1;

@@ -14,19 +14,19 @@ export class cpumask extends bitmap {
 
   and(other: cpumask): cpumask {
     const out = new cpumask(this.nbits);
-    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i]! & other.words[i]!;
+    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i] & other.words[i];
     return out;
   }
 
   or(other: cpumask): cpumask {
     const out = new cpumask(this.nbits);
-    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i]! | other.words[i]!;
+    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i] | other.words[i];
     return out;
   }
 
   andNot(other: cpumask): cpumask {
     const out = new cpumask(this.nbits);
-    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i]! & ~other.words[i]!;
+    for (let i = 0; i < out.words.length; i++) out.words[i] = this.words[i] & ~other.words[i];
     return out;
   }
 

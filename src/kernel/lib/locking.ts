@@ -3,13 +3,18 @@ import { kernel, machine } from '../world';
 
 /** Locks are leaves: stepping goes over them. A lock that is held makes the task wait for it by name; tasks switch nowhere else. */
 abstract class lock {
-  /** the CPU (spin lock) or the task's name (mutex) that holds it; null when free */
-  owner: number | string | null = null;
+  /** the CPU that it was taken on; null when free */
+  owner: number | null = null;
   constructor(readonly name: string) {}
 }
 
 export class raw_spinlock extends lock {}
 export class mutex extends lock {}
+
+/** Many readers, or one writer. */
+export class rw_semaphore extends lock {
+  readers = 0;
+}
 
 export function* raw_spin_lock(l: raw_spinlock): Op {
   while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
@@ -42,7 +47,7 @@ export function* raw_spin_unlock_irq(l: raw_spinlock): Op {
 
 export function* mutex_lock(l: mutex): Op {
   while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
-  l.owner = `cpu${kernel.this_cpu}`;
+  l.owner = kernel.this_cpu;
 }
 
 export function* mutex_unlock(l: mutex): Op {
@@ -50,15 +55,36 @@ export function* mutex_unlock(l: mutex): Op {
   yield* irq_window();
 }
 
+export function* down_read(sem: rw_semaphore): Op {
+  while (sem.owner !== null) yield { wait: 'until', on: sem.name, ready: () => sem.owner === null };
+  sem.readers++;
+}
+
+export function* up_read(sem: rw_semaphore): Op {
+  sem.readers--;
+  yield* irq_window();
+}
+
+export function* down_write(sem: rw_semaphore): Op {
+  const free = (): boolean => sem.owner === null && sem.readers === 0;
+  while (!free()) yield { wait: 'until', on: sem.name, ready: free };
+  sem.owner = kernel.this_cpu;
+}
+
+export function* up_write(sem: rw_semaphore): Op {
+  sem.owner = null;
+  yield* irq_window();
+}
+
 export function* local_irq_save(): Op<boolean> {
-  const cpu = kernel.cpus[kernel.this_cpu]!;
+  const cpu = kernel.cpus[kernel.this_cpu];
   const flags = cpu.irqs_enabled;
   cpu.irqs_enabled = false;
   return flags;
 }
 
 export function* local_irq_restore(flags: boolean): Op {
-  kernel.cpus[kernel.this_cpu]!.irqs_enabled = flags;
+  kernel.cpus[kernel.this_cpu].irqs_enabled = flags;
   if (flags) yield* irq_window();
 }
 
@@ -74,5 +100,5 @@ export function* cpu_relax_until(on: string, ready: () => boolean): Op {
 
 /** Where interrupts are open: pending ones of this CPU enter here, other CPUs take theirs. */
 function* irq_window(): Op {
-  if (kernel.cpus[kernel.this_cpu]!.irqs_enabled && machine.interruptWaiting()) yield { wait: 'window' };
+  if (kernel.cpus[kernel.this_cpu].irqs_enabled && machine.interruptWaiting()) yield { wait: 'window' };
 }

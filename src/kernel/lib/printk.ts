@@ -1,9 +1,11 @@
 import { kernel } from '../world';
 
+// There is no clock: what the kernel says at a limited rate is said each time.
+
 /** Kernel log levels of include/linux/kern_levels.h. */
 export type LogLevel = 'emerg' | 'err' | 'warn' | 'notice' | 'info' | 'debug';
 
-/** One line of the kernel's log; `step` orders it among trace events. */
+/** One line of the kernel's log. */
 export interface LogLine {
   readonly level: LogLevel;
   readonly text: string;
@@ -19,8 +21,9 @@ export const pr_warn = (text: string): void => printk('warn', text);
 export const pr_info = (text: string): void => printk('info', text);
 export const pr_debug = (text: string): void => printk('debug', text);
 
-export function pr_warn_once(text: string): void {
-  if (first_time(text)) pr_warn(text);
+/** pr_warn(), once for each `where`: kernel file and function, with what else tells one from another. */
+export function pr_warn_once(text: string, where: string): void {
+  if (first_time(where)) pr_warn(text);
 }
 
 function first_time(key: string): boolean {
@@ -45,6 +48,12 @@ export function WARN_ON_ONCE(condition: boolean, where: string): boolean {
 export function WARN(condition: boolean, text: string, where: string): boolean {
   if (condition) pr_warn(text);
   return WARN_ON(condition, where);
+}
+
+/** Like WARN(), logged once for each place. */
+export function WARN_ONCE(condition: boolean, text: string, where: string): boolean {
+  if (condition && first_time(`WARN ${where}`)) WARN(true, text, where);
+  return condition;
 }
 
 /** A bug check that failed in the modelled kernel: no fault of the tool. */

@@ -13,6 +13,10 @@ function spread(setup: Setup, nvecs: number, wish = affd()): string[] | null {
 
 describe('spreading vectors over CPUs', () => {
   it('gives each CPU its own where there are enough', () => assert.deepEqual(spread({ cpus: 4 }, 4), ['0', '1', '2', '3']));
+  it('keeps the order of equal nodes that the sort makes with a node that has no CPU', () => {
+    // a machine of 4 nodes with 2 CPUs each and a node of memory only: the node without CPUs sorts first
+    assert.deepEqual(spread({ cpus: 8, node: cpu => cpu >> 1, memoryNodes: [0, 1, 2, 3, 4] }, 6), ['4-5', '6-7', '2', '3', '0', '1']);
+  });
   it('gives the first vectors one CPU more', () => {
     assert.deepEqual(spread({ cpus: 8 }, 3), ['0-2', '3-5', '6-7']);
     assert.deepEqual(spread({ cpus: 8 }, 5), ['0-1', '2-3', '4-5', '6', '7']);

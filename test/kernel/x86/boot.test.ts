@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { CpuConfig } from '../../../src/hardware/machine-config';
 import { IRTE_LOW } from '../../../src/hardware/irte';
 import { RTE } from '../../../src/hardware/io-apic';
 import type { World } from '../../../src/kernel/world';
@@ -69,6 +70,38 @@ describe('boot', () => {
   it('obeys intremap=off, x2apic_phys and noapic', () => {
     assert.equal(boot(remapped(), { cmdline: 'intremap=off' }).kernel.irq_remapping_enabled, false);
     assert.equal(boot(remapped(4, true), { cmdline: 'x2apic_phys' }).kernel.apic.name, 'physical x2apic');
+  });
+
+  it('starts no more CPUs than maxcpus=; the others are possible all the same', () => {
+    const { kernel } = boot(plain(), { cmdline: 'maxcpus=3' });
+    assert.deepEqual([kernel.cpu_online_mask, kernel.cpu_present_mask, kernel.cpu_possible_mask].map(String), ['0-2', '0-3', '0-3']);
+    assert.deepEqual(kernel.vector_matrix.maps.map(({ initialized }) => initialized), [true, true, true, false]);
+  });
+
+  it('takes a place for a CPU as possible, and puts the places into the nodes with memory in turn', () => {
+    const cpus = Array.from({ length: 10 }, (_, i) => ({ apicId: i, node: i < 3 ? 0 : 1, present: i < 6 }));
+    const { kernel } = boot({ ...plain(), cpus });
+    assert.deepEqual([kernel.cpu_online_mask, kernel.cpu_present_mask, kernel.cpu_possible_mask].map(String), ['0-5', '0-5', '0-9']);
+    assert.deepEqual(kernel.cpu_to_node, [0, 0, 0, 1, 1, 1, 0, 1, 0, 1]);
+    assert.equal(kernel.apic.name, 'physical flat');
+  });
+
+  it('makes threads of a core siblings when they come up, unless they are in different nodes', () => {
+    const siblings = (cpus: CpuConfig[], cmdline = ''): string[] => boot({ ...plain(), cpus }, { cmdline }).kernel.cpu_sibling_map.map(String);
+    const cpus = [0, 1, 2, 3].map(i => ({ apicId: i, node: 0, core: i & 1 }));
+    assert.deepEqual(siblings(cpus), ['0,2', '1,3', '0,2', '1,3']);
+    assert.deepEqual(siblings(cpus, 'maxcpus=3'), ['0,2', '1', '0,2', '']);
+    assert.deepEqual(siblings(cpus.map((cpu, i) => ({ ...cpu, node: i >> 1 }))), ['0', '1', '2', '3']);
+  });
+
+  it('obeys irqaffinity=, with the boot CPU always among them, and isolcpus= with managed_irq', () => {
+    const affinity = (cmdline: string): string => boot(remapped(), { cmdline }).kernel.irq_desc_tree.get(5)!.irq_data.common.affinity.toString();
+    assert.equal(affinity('irqaffinity=2-3'), '0,2-3');
+    assert.equal(affinity(''), '0-3');
+    const housekeeping = (cmdline: string): string | undefined => boot(plain(), { cmdline }).kernel.housekeeping_mask?.toString();
+    assert.equal(housekeeping('isolcpus=domain,managed_irq,2-3'), '0-1');
+    assert.equal(housekeeping('isolcpus=managed_irq,0-3'), '0');
+    assert.equal(housekeeping('isolcpus=2-3'), undefined);
   });
 
   it('leaves interrupts to the 8259 pair with noapic; later kernels keep their vectors free on all CPUs', () => {

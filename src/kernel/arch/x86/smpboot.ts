@@ -1,13 +1,41 @@
 import type { Op } from '../../../stepper/op';
-import { numa_add_cpu, numa_remove_cpu } from '../../include/topology';
+import { cpu_to_node, numa_add_cpu, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
 import { local_irq_restore } from '../../lib/locking';
-import { kernel } from '../../world';
+import { kernel, machine } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
 import { lapic_can_unplug_cpu, lapic_offline, lapic_online } from './apic/lapic';
 import { lock_vector_lock, unlock_vector_lock } from './apic/vector';
 import { fixup_irqs } from './irq';
 
 // CPUs come and go: arch/x86/kernel/smpboot.c.
+
+/** Where a CPU may be plugged in later, one is possible now. Source: prefill_possible_map() */
+export function* prefill_possible_map(): Op {
+  for (let cpu = 0; cpu < kernel.nr_cpu_ids; cpu++) kernel.cpu_possible_mask.set(cpu);
+}
+
+/** Threads of one core; what the firmware puts in different nodes is none. Source: match_smt() */
+function match_smt(cpu: number, other: number): boolean {
+  const { core } = machine.cpus[cpu];
+  return core !== undefined && core === machine.cpus[other].core && cpu_to_node(cpu) === cpu_to_node(other);
+}
+
+/** Source: set_cpu_sibling_map() */
+export function* set_cpu_sibling_map(cpu: number): Op {
+  kernel.cpu_sibling_setup_mask.set(cpu);
+  for (const i of kernel.cpu_sibling_setup_mask) {
+    if (i !== cpu && !match_smt(cpu, i)) continue;
+    topology_sibling_cpumask(cpu).set(i);
+    topology_sibling_cpumask(i).set(cpu);
+  }
+}
+
+/** Source: remove_siblinginfo() */
+function* remove_siblinginfo(cpu: number): Op {
+  for (const sibling of topology_sibling_cpumask(cpu).copy()) topology_sibling_cpumask(sibling).clear(cpu);
+  topology_sibling_cpumask(cpu).clearAll();
+  kernel.cpu_sibling_setup_mask.clear(cpu);
+}
 
 /** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: start_secondary() */
 export function* start_secondary(): Op {
@@ -29,11 +57,13 @@ export function* start_secondary(): Op {
 function* smp_callin(): Op {
   yield* x2apic_setup();
   yield* apic_ap_setup();
+  yield* set_cpu_sibling_map(kernel.this_cpu);
   numa_add_cpu(kernel.this_cpu);
 }
 
 /** Source: cpu_disable_common() */
 function* cpu_disable_common(): Op {
+  yield* remove_siblinginfo(kernel.this_cpu);
   yield* lock_vector_lock();
   yield* remove_cpu_from_maps(kernel.this_cpu);
   yield* unlock_vector_lock();

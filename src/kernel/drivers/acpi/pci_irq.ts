@@ -1,12 +1,11 @@
 import type { Op } from '../../../stepper/op';
-import { acpi_register_gsi, acpi_unregister_gsi } from '../../arch/x86/acpi/boot';
-import type { PciDev } from '../../include/pci';
+import { ACPI_ACTIVE_HIGH, acpi_register_gsi, acpi_unregister_gsi } from '../../arch/x86/acpi/boot';
+import { IRQ_NOTCONNECTED } from '../../include/interrupt';
+import { dev_driver_string, type PciDev } from '../../include/pci';
 import { pr_warn } from '../../lib/printk';
 
 export const ACPI_LEVEL_SENSITIVE = 0;
 export const ACPI_ACTIVE_LOW = 1;
-/** An irq number that request_irq() answers with -ENOTCONN. */
-const IRQ_NOTCONNECTED = 0x80000000;
 /** What firmware writes into a function's interrupt line register when the pin goes nowhere. */
 const NO_LINE = 0xff;
 
@@ -15,7 +14,7 @@ const pin_name = (pin: number): string => String.fromCharCode('A'.charCodeAt(0) 
 /** Where ACPI's routing table sends the pin; -1 = nowhere. Source: drivers/acpi/pci_irq.c, acpi_pci_irq_lookup() */
 const acpi_pci_irq_lookup = (dev: PciDev): number => dev.hw.config.gsi;
 
-/** Connects the function's INTx pin: dev.irq becomes the Linux irq of its GSI. @returns 0 or an errno. Source: drivers/acpi/pci_irq.c, acpi_pci_irq_enable() */
+/** Connect the function's INTx pin: dev.irq becomes the Linux irq of its GSI. @returns 0 or an errno. Source: drivers/acpi/pci_irq.c, acpi_pci_irq_enable() */
 export function* acpi_pci_irq_enable(dev: PciDev): Op<number> {
   if (dev.pin === 0) return 0;
   if (dev.irq_managed && dev.irq > 0) return 0;
@@ -23,13 +22,14 @@ export function* acpi_pci_irq_enable(dev: PciDev): Op<number> {
   const gsi = acpi_pci_irq_lookup(dev);
   if (gsi < 0) {
     if (dev.irq === NO_LINE) dev.irq = IRQ_NOTCONNECTED;
-    pr_warn(`pci ${dev.name}: PCI INT ${pin_name(dev.pin)}: ${dev.irq === IRQ_NOTCONNECTED ? 'not connected' : 'no GSI'}`);
+    pr_warn(`${dev_driver_string(dev)} ${dev.name}: PCI INT ${pin_name(dev.pin)}: ${dev.irq === IRQ_NOTCONNECTED ? 'not connected' : 'no GSI'}`);
     return 0;
   }
 
-  const rc = yield* acpi_register_gsi(dev, gsi, ACPI_LEVEL_SENSITIVE, ACPI_ACTIVE_LOW);
+  const polarity = dev.hw.config.gsiActiveHigh ? ACPI_ACTIVE_HIGH : ACPI_ACTIVE_LOW;
+  const rc = yield* acpi_register_gsi(dev, gsi, ACPI_LEVEL_SENSITIVE, polarity);
   if (rc < 0) {
-    pr_warn(`pci ${dev.name}: PCI INT ${pin_name(dev.pin)}: failed to register GSI`);
+    pr_warn(`${dev_driver_string(dev)} ${dev.name}: PCI INT ${pin_name(dev.pin)}: failed to register GSI`);
     return rc;
   }
   dev.irq = rc;
@@ -37,7 +37,7 @@ export function* acpi_pci_irq_enable(dev: PciDev): Op<number> {
   return 0;
 }
 
-/** Lets go of the GSI; dev.irq stays. Source: drivers/acpi/pci_irq.c, acpi_pci_irq_disable() */
+/** Let go of the GSI; dev.irq stays. Source: drivers/acpi/pci_irq.c, acpi_pci_irq_disable() */
 export function* acpi_pci_irq_disable(dev: PciDev): Op {
   if (dev.pin === 0 || !dev.irq_managed || dev.irq <= 0) return;
 

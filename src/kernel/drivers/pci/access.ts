@@ -6,7 +6,6 @@ import type { PciDev } from '../../include/pci';
 export const pci_read_config_byte = (dev: PciDev, where: number): number => dev.hw.read8(where);
 export const pci_read_config_word = (dev: PciDev, where: number): number => dev.hw.read16(where);
 export const pci_read_config_dword = (dev: PciDev, where: number): number => dev.hw.read32(where);
-export const pci_write_config_byte = (dev: PciDev, where: number, value: number): void => dev.hw.write8(where, value);
 export const pci_write_config_word = (dev: PciDev, where: number, value: number): void => dev.hw.write16(where, value);
 export const pci_write_config_dword = (dev: PciDev, where: number, value: number): void => dev.hw.write32(where, value);
 

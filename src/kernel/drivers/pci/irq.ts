@@ -4,7 +4,7 @@ import type { PciDev } from '../../include/pci';
 import { free_irq, request_threaded_irq } from '../../irq/manage';
 import { pci_irq_vector } from './msi_api';
 
-/** Requests the device's vector `nr`, always as shared. @returns 0 or an errno. Source: drivers/pci/irq.c, pci_request_irq() */
+/** Request the device's vector `nr`, always as shared. @returns 0 or an errno. Source: drivers/pci/irq.c, pci_request_irq() */
 export function* pci_request_irq(
   dev: PciDev, nr: number, handler: irq_handler_t | null, thread_fn: irq_handler_t | null, dev_id: unknown, devname: string,
 ): Op<number> {

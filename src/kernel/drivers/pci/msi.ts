@@ -7,7 +7,7 @@ import type { irq_affinity } from '../../include/interrupt';
 import { irq_desc_has_action } from '../../include/irqdesc';
 import { irq_domain_is_hierarchy } from '../../include/irqdomain';
 import type { msi_desc } from '../../include/msi';
-import type { PciDev } from '../../include/pci';
+import { dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_create_affinity_masks } from '../../irq/affinity';
 import { irq_to_desc } from '../../irq/irqdesc';
 import { alloc_msi_entry, msi_domain_alloc_irqs, msi_domain_free_irqs } from '../../irq/msi';
@@ -16,7 +16,7 @@ import { BUG_ON, pr_err, WARN_ON_ONCE } from '../../lib/printk';
 import { has, kernel } from '../../world';
 import { pci_read_config_dword, pci_read_config_word, pci_write_config_word, readl, writel } from './access';
 import { __pci_msi_desc_mask_irq, __pci_msix_desc_mask_irq, msi_mask, msi_mask_irq, msix_mask_irq, pci_msix_desc_addr } from './msi_message';
-import { pci_intx } from './pci';
+import { pci_intx, pci_resource_start } from './pci';
 import { pcibios_alloc_irq, pcibios_free_irq } from './pci-driver';
 
 // The part of drivers/pci/msi.c that sets a device's MSI or MSI-X capability up and down.
@@ -42,7 +42,7 @@ export function* pci_msix_clear_and_set_ctrl(dev: PciDev, clear: number, set: nu
   pci_write_config_word(dev, dev.msix_cap + PCI_MSIX_FLAGS, (ctrl & ~clear) | set);
 }
 
-/** Allocates the irqs of the device's descriptors. @returns 0, an errno, or how many could be had. Source: drivers/pci/msi.c, pci_msi_setup_msi_irqs() */
+/** Allocate the irqs of the device's descriptors. @returns 0, an errno, or how many could be had. Source: drivers/pci/msi.c, pci_msi_setup_msi_irqs() */
 function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
   const domain = dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) return yield* msi_domain_alloc_irqs(domain, dev, nvec);
@@ -63,13 +63,14 @@ function* pci_msi_teardown_msi_irqs(dev: PciDev): Op {
   else WARN_ON_ONCE(true, 'include/linux/msi.h arch_teardown_msi_irqs');
 }
 
-/** Frees the irqs and forgets the descriptors. @throws kernel_bug when one is still requested. Source: drivers/pci/msi.c, free_msi_irqs() */
+/** Free the irqs and forget the descriptors. @throws kernel_bug when one is still requested. Source: drivers/pci/msi.c, free_msi_irqs() */
 export function* free_msi_irqs(dev: PciDev): Op {
   for (const entry of dev.msi_list) {
     if (entry.irq === 0) continue;
     for (let i = 0; i < entry.nvec_used; i++) BUG_ON(irq_desc_has_action(irq_to_desc(entry.irq + i) ?? null), 'drivers/pci/msi.c free_msi_irqs');
   }
 
+  if (has('msi-sysfs-first')) dev.msi_irqs = null;
   yield* pci_msi_teardown_msi_irqs(dev);
 
   dev.msi_list = [];
@@ -81,7 +82,7 @@ function* pci_intx_for_msi(dev: PciDev, enable: number): Op {
   yield* pci_intx(dev, enable);
 }
 
-/** Makes the directory msi_irqs. Source: drivers/pci/msi.c, populate_msi_sysfs() */
+/** Make the directory msi_irqs. Source: drivers/pci/msi.c, populate_msi_sysfs() */
 function* populate_msi_sysfs(pdev: PciDev): Op<number> {
   const irqs = pdev.msi_list.flatMap(entry => Array.from({ length: entry.nvec_used }, (_, i) => entry.irq + i));
   if (irqs.length > 0) pdev.msi_irqs = irqs;
@@ -113,11 +114,14 @@ function* msi_setup_entry(dev: PciDev, nvec: number, affd: irq_affinity | null):
 function* msi_verify_entries(dev: PciDev): Op<number> {
   for (const entry of dev.msi_list) {
     if (!dev.no_64bit_msi || entry.msg.address_hi === 0) continue;
-    pr_err(`pci ${dev.name}: Device has broken 64-bit MSI but arch tried to assign one above 4G`);
+    pr_err(`${dev_driver_string(dev)} ${dev.name}: Device has broken 64-bit MSI but arch tried to assign one above 4G`);
     return -EIO;
   }
   return 0;
 }
+
+/** The flag that unmasks `mask`; before 'msi-mask-valid-bits' it also sets the bits of vectors that the device does not have. */
+const msi_unmasked = (mask: number): number => (has('msi-mask-valid-bits') ? 0 : ~mask);
 
 /** @returns 0, an errno, or how many vectors could be had. Source: drivers/pci/msi.c, msi_capability_init() */
 export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affinity | null): Op<number> {
@@ -134,7 +138,7 @@ export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affini
   if (ret === 0) ret = yield* msi_verify_entries(dev);
   if (ret === 0) ret = yield* populate_msi_sysfs(dev);
   if (ret !== 0) {
-    yield* msi_mask_irq(entry, mask, ~mask);
+    yield* msi_mask_irq(entry, mask, msi_unmasked(mask));
     yield* free_msi_irqs(dev);
     return ret;
   }
@@ -151,11 +155,11 @@ export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affini
 /** @returns the physical address of the table; null when its BAR has none. Source: drivers/pci/msi.c, msix_map_region() */
 function* msix_map_region(dev: PciDev, _nr_entries: number): Op<number | null> {
   const { bir, offset } = MSIX_LOCATION.decode(pci_read_config_dword(dev, dev.msix_cap + PCI_MSIX_TABLE));
-  const start = dev.hw.space.bar(bir);
+  const start = pci_resource_start(dev, bir);
   return start === 0 ? null : start + offset * 8;
 }
 
-/** Makes a descriptor for each vector. Source: drivers/pci/msi.c, msix_setup_entries() */
+/** Make a descriptor for each vector. Source: drivers/pci/msi.c, msix_setup_entries() */
 function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, affd: irq_affinity | null): Op {
   const vec_count = yield* pci_msix_vec_count(dev);
   const masks = affd ? yield* irq_create_affinity_masks(nvec, affd) : null;
@@ -174,24 +178,28 @@ function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_e
   }
 }
 
-/** Takes over the vector control that the entry has. */
+/** Take over the vector control that the entry has. */
 function* msix_read_masked(entry: msi_desc): Op {
   const desc_addr = pci_msix_desc_addr(entry);
   entry.masked = desc_addr === null ? 0 : readl(desc_addr + PCI_MSIX_ENTRY_VECTOR_CTRL);
 }
 
-/** Tells the driver its irqs; before 'msi-mask-all-unused' it also masks the entries that are used. Source: drivers/pci/msi.c, msix_program_entries() */
+/** Tell the driver its irqs. Source: drivers/pci/msi.c (v5.15), msix_update_entries() */
+function* msix_update_entries(dev: PciDev, entries: msix_entry[] | null): Op {
+  if (entries) for (const [i, entry] of dev.msi_list.entries()) entries[i].vector = entry.irq;
+}
+
+/** Before 'msi-mask-all-unused': the same, and the entries that are used are masked. Source: drivers/pci/msi.c, msix_program_entries() */
 function* msix_program_entries(dev: PciDev, entries: msix_entry[] | null): Op {
   for (const [i, entry] of dev.msi_list.entries()) {
     if (entries) entries[i].vector = entry.irq;
-    if (has('msi-mask-all-unused')) continue;
 
     yield* msix_read_masked(entry);
     yield* msix_mask_irq(entry, 1);
   }
 }
 
-/** Masks the whole table, also what nobody uses: a stale entry must not fire in a crash kernel. Source: drivers/pci/msi.c (v5.15), msix_mask_all() */
+/** Mask the whole table, also what nobody uses: a stale entry must not fire in a crash kernel. Source: drivers/pci/msi.c (v5.15), msix_mask_all() */
 function* msix_mask_all(base: number, tsize: number): Op {
   if (kernel.pci_msi_ignore_mask) return;
 
@@ -229,7 +237,8 @@ function* msix_setup(dev: PciDev, entries: msix_entry[] | null, nvec: number, af
   // Some devices let the table be touched only while MSI-X is enabled: everything is masked first.
   if (!has('msix-enable-early')) yield* pci_msix_clear_and_set_ctrl(dev, 0, MASKALL | ENABLE);
 
-  yield* msix_program_entries(dev, entries);
+  if (has('msi-mask-all-unused')) yield* msix_update_entries(dev, entries);
+  else yield* msix_program_entries(dev, entries);
   yield* populate_msi_sysfs(dev);
 
   yield* pci_intx_for_msi(dev, 0);
@@ -274,9 +283,10 @@ function* pci_msi_shutdown(dev: PciDev): Op {
   yield* pci_intx_for_msi(dev, 1);
   dev.msi_enabled = false;
 
-  // The device goes back unmasked; the cached state stays.
+  // The device goes back unmasked.
   const mask = msi_mask(desc.msi_attrib.multi_cap);
-  yield* __pci_msi_desc_mask_irq(desc, mask, ~mask);
+  if (has('msi-mask-valid-bits')) yield* msi_mask_irq(desc, mask, msi_unmasked(mask));
+  else yield* __pci_msi_desc_mask_irq(desc, mask, msi_unmasked(mask));
 
   dev.irq = desc.msi_attrib.default_irq;
   yield* pcibios_alloc_irq(dev);

@@ -1,6 +1,6 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_affinity } from '../../include/interrupt';
-import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, type PciDev } from '../../include/pci';
+import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
 import type { cpumask } from '../../lib/cpumask';
 import { EINVAL, ENOSPC, ERANGE } from '../../lib/errno';
@@ -32,7 +32,7 @@ function* __pci_enable_msix(dev: PciDev, entries: msix_entry[] | null, nvec: num
   }
 
   if (dev.msi_enabled) {
-    pr_info(`pci ${dev.name}: can't enable MSI-X (MSI IRQ already assigned)`);
+    pr_info(`${dev_driver_string(dev)} ${dev.name}: can't enable MSI-X (MSI IRQ already assigned)`);
     return -EINVAL;
   }
   return yield* msix_capability_init(dev, entries, nvec, affd);
@@ -70,7 +70,7 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
   if (!(yield* pci_msi_supported(dev, minvec))) return -EINVAL;
 
   if (dev.msix_enabled) {
-    pr_info(`pci ${dev.name}: can't enable MSI (MSI-X already enabled)`);
+    pr_info(`${dev_driver_string(dev)} ${dev.name}: can't enable MSI (MSI-X already enabled)`);
     return -EINVAL;
   }
   if (maxvec < minvec) return -ERANGE;
@@ -159,7 +159,7 @@ export function* pci_irq_vector(dev: PciDev, nr: number): Op<number> {
 /** @returns where the vector was spread to; null for none. Source: drivers/pci/msi.c, pci_irq_get_affinity() */
 export function* pci_irq_get_affinity(dev: PciDev, nr: number): Op<cpumask | null> {
   if (dev.msix_enabled) {
-    if (nr < dev.msi_list.length) return dev.msi_list[nr].affinity![0].mask;
+    if (nr < dev.msi_list.length) return dev.msi_list[nr].affinity?.[0].mask ?? null;
     WARN_ON_ONCE(true, 'drivers/pci/msi.c pci_irq_get_affinity');
     return null;
   }

@@ -11,7 +11,7 @@ import { __pci_write_msi_msg, pci_msi_mask_irq, pci_msi_unmask_irq } from './msi
 
 // The part of drivers/pci/msi.c that makes an irqdomain one for PCI/MSI.
 
-/** Writes the message for MSI-X and for the first vector of MSI, which stands for all. Source: drivers/pci/msi.c, pci_msi_domain_write_msg() */
+/** Write the message for MSI-X and for the first vector of MSI, which stands for all. Source: drivers/pci/msi.c, pci_msi_domain_write_msg() */
 export function* pci_msi_domain_write_msg(irq_data: irq_data, msg: msi_msg): Op {
   const desc = irq_data_get_msi_desc(irq_data)!;
   if (desc.irq === irq_data.irq) yield* __pci_write_msi_msg(desc, msg);
@@ -47,7 +47,7 @@ export function* pci_msi_domain_set_desc(arg: msi_alloc_info_t, desc: msi_desc):
   arg.hwirq = yield* pci_msi_domain_calc_hwirq(desc);
 }
 
-/** Fills the callbacks that the domain does not bring itself. Source: drivers/pci/msi.c, pci_msi_domain_update_dom_ops() */
+/** Fill the callbacks that the domain does not bring itself. Source: drivers/pci/msi.c, pci_msi_domain_update_dom_ops() */
 function* pci_msi_domain_update_dom_ops(info: msi_domain_info): Op {
   const ops = info.ops;
   ops.set_desc ??= pci_msi_domain_set_desc;

@@ -5,6 +5,7 @@ import {
 import type { Op } from '../../../stepper/op';
 import { type irq_data, irq_data_get_msi_desc } from '../../include/irq';
 import { type msi_desc, msi_msg } from '../../include/msi';
+import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../lib/locking';
 import { WARN_ON } from '../../lib/printk';
 import { has, kernel } from '../../world';
 import { pci_read_config_dword, pci_read_config_word, pci_write_config_dword, pci_write_config_word, readl, writel } from './access';
@@ -17,12 +18,21 @@ const PCI_MSIX_ENTRY_CTRL_MASKBIT = MSIX_VECTOR_CTRL.encode({ maskbit: 1 });
 export const msi_mask = (x: number): number => (x >= 5 ? 0xffffffff : 2 ** 2 ** x - 1);
 
 /**
- * Changes the MSI mask bits `mask` to those of `flag` in the device.
- * @returns what was written; 0 where there are no mask bits. The caller keeps it or not. Source: drivers/pci/msi.c, __pci_msi_desc_mask_irq()
+ * Change the MSI mask bits `mask` to those of `flag` in the device.
+ * @returns what was written; 0 where there are no mask bits. The caller keeps it or not, unless it is kept here. Source: drivers/pci/msi.c, __pci_msi_desc_mask_irq()
  */
 export function* __pci_msi_desc_mask_irq(desc: msi_desc, mask: number, flag: number): Op<number> {
   if (kernel.pci_msi_ignore_mask || !desc.msi_attrib.maskbit) return 0;
+  if (!has('msi-mask-lock')) return write_mask_bits(desc, mask, flag);
 
+  // The vectors of a device share the register, and each may be masked on another CPU.
+  const flags = yield* raw_spin_lock_irqsave(desc.dev.msi_lock);
+  desc.masked = write_mask_bits(desc, mask, flag);
+  yield* raw_spin_unlock_irqrestore(desc.dev.msi_lock, flags);
+  return desc.masked;
+}
+
+function write_mask_bits(desc: msi_desc, mask: number, flag: number): number {
   const mask_bits = ((desc.masked & ~mask) | flag) >>> 0;
   pci_write_config_dword(desc.dev, desc.mask_pos, mask_bits);
   return mask_bits;
@@ -30,14 +40,15 @@ export function* __pci_msi_desc_mask_irq(desc: msi_desc, mask: number, flag: num
 
 /** Like __pci_msi_desc_mask_irq(), and keeps the result. Source: drivers/pci/msi.c, msi_mask_irq() */
 export function* msi_mask_irq(desc: msi_desc, mask: number, flag: number): Op {
-  desc.masked = yield* __pci_msi_desc_mask_irq(desc, mask, flag);
+  const mask_bits = yield* __pci_msi_desc_mask_irq(desc, mask, flag);
+  if (!has('msi-mask-lock')) desc.masked = mask_bits;
 }
 
 /** @returns the physical address of the descriptor's table entry; null for a virtual one. Source: drivers/pci/msi.c, pci_msix_desc_addr() */
 export const pci_msix_desc_addr = (desc: msi_desc): number | null =>
   desc.msi_attrib.is_virtual ? null : desc.mask_base + desc.msi_attrib.entry_nr * PCI_MSIX_ENTRY_SIZE;
 
-/** Writes the mask bit of one MSI-X entry. @returns the vector control written, 0 if none was. Source: drivers/pci/msi.c, __pci_msix_desc_mask_irq() */
+/** Write the mask bit of one MSI-X entry. @returns the vector control written, 0 if none was. Source: drivers/pci/msi.c, __pci_msix_desc_mask_irq() */
 export function* __pci_msix_desc_mask_irq(desc: msi_desc, flag: number): Op<number> {
   if (kernel.pci_msi_ignore_mask) return 0;
 
@@ -104,7 +115,7 @@ export function* __pci_read_msi_msg(entry: msi_desc): Op<msi_msg> {
   return msg;
 }
 
-/** Programs the device's MSI-X entry or MSI capability and remembers the message. Source: drivers/pci/msi.c, __pci_write_msi_msg() */
+/** Program the device's MSI-X entry or MSI capability and remember the message. Source: drivers/pci/msi.c, __pci_write_msi_msg() */
 export function* __pci_write_msi_msg(entry: msi_desc, msg: msi_msg): Op {
   if (entry.msi_attrib.is_msix) yield* write_msix_msg(entry, msg);
   else yield* write_msi_msg(entry, msg);

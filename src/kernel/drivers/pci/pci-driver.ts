@@ -19,7 +19,7 @@ export function* pcibios_free_irq(_dev: PciDev): Op {
   return;
 }
 
-/** Binds a driver. @returns 0, or the errno of its probe: the device is then without a driver. Source: drivers/pci/pci-driver.c, pci_device_probe() */
+/** Bind a driver. @returns 0, or the errno of its probe: the device is then without a driver. Source: drivers/pci/pci-driver.c, pci_device_probe() */
 export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
   yield* pcibios_alloc_irq(dev);
 
@@ -32,7 +32,7 @@ export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
   return error;
 }
 
-/** Unbinds a driver. Source: drivers/pci/pci-driver.c, pci_device_remove() */
+/** Unbind a driver. Source: drivers/pci/pci-driver.c, pci_device_remove() */
 export function* pci_device_remove(dev: PciDev, drv: pci_driver): Op {
   yield* drv.remove(dev);
   yield* pcibios_free_irq(dev);

@@ -1,34 +1,59 @@
-import { COMMAND, PCI_COMMAND, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
+import { BAR, COMMAND, PCI_BASE_ADDRESS_0, PCI_CAPABILITY_LIST, PCI_COMMAND, PCI_INTERRUPT_PIN, PCI_STATUS, STATUS } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { WARN_ON_ONCE } from '../../lib/printk';
 import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
-import { pci_read_config_byte, pci_read_config_word, pci_write_config_word } from './access';
+import { pci_read_config_byte, pci_read_config_dword, pci_read_config_word, pci_write_config_word } from './access';
+
+const BAR_TYPE_64 = 2;
 
 const pci_dev_msi_enabled = (dev: PciDev): boolean => dev.msi_enabled || dev.msix_enabled;
 
-/** Changes bits of the command register, writing only when something changes. */
+/** Capabilities that a list may have: one that goes round ends here. */
+const PCI_FIND_CAP_TTL = 48;
+/** Standard header's size: no capability lies below. */
+const PCI_STD_HEADER_SIZEOF = 0x40;
+
+/** @returns the config offset of a capability; 0 for none. Source: drivers/pci/pci.c, pci_find_capability() */
+export function* pci_find_capability(dev: PciDev, cap: number): Op<number> {
+  if (STATUS.get(pci_read_config_word(dev, PCI_STATUS), 'cap_list') === 0) return 0;
+
+  let pos = pci_read_config_byte(dev, PCI_CAPABILITY_LIST);
+  for (let ttl = PCI_FIND_CAP_TTL; ttl > 0 && pos >= PCI_STD_HEADER_SIZEOF; ttl--) {
+    pos &= ~3;
+    const id = pci_read_config_byte(dev, pos);
+    if (id === 0xff) return 0;
+    if (id === cap) return pos;
+    pos = pci_read_config_byte(dev, pos + 1);
+  }
+  return 0;
+}
+
+/** Where a memory BAR lies, physically; 0 for none, and for I/O. Source: include/linux/pci.h, pci_resource_start(); drivers/pci/probe.c, __pci_read_base() */
+export function pci_resource_start(dev: PciDev, bar: number): number {
+  const reg = PCI_BASE_ADDRESS_0 + 4 * bar;
+  const low = bar < 6 ? BAR.decode(pci_read_config_dword(dev, reg)) : undefined;
+  if (!low || low.io) return 0;
+  const high = low.type === BAR_TYPE_64 ? pci_read_config_dword(dev, reg + 4) : 0;
+  return high * 2 ** 32 + low.base * 16;
+}
+
+/** Change bits of the command register, writing only when something changes. */
 function* pci_change_command(dev: PciDev, bits: Parameters<typeof COMMAND.with>[1]): Op {
   const cmd = pci_read_config_word(dev, PCI_COMMAND);
   const wanted = COMMAND.with(cmd, bits);
   if (wanted !== cmd) pci_write_config_word(dev, PCI_COMMAND, wanted);
 }
 
-/** Lets the function drive its INTx line, or not. Source: drivers/pci/pci.c, pci_intx() */
+/** Let the function drive its INTx line, or not. Source: drivers/pci/pci.c, pci_intx() */
 export function* pci_intx(pdev: PciDev, enable: number): Op {
   yield* pci_change_command(pdev, { intx_disable: !enable });
 }
 
-/** Lets the function write to memory, so that it can send messages. Source: drivers/pci/pci.c, pci_set_master() */
+/** Let the function write to memory, so that it can send messages. Source: drivers/pci/pci.c, pci_set_master() */
 export function* pci_set_master(dev: PciDev): Op {
   yield* pci_change_command(dev, { bus_master: 1 });
   dev.is_busmaster = true;
-}
-
-/** Source: drivers/pci/pci.c, pci_clear_master() */
-export function* pci_clear_master(dev: PciDev): Op {
-  yield* pci_change_command(dev, { bus_master: 0 });
-  dev.is_busmaster = false;
 }
 
 /** @returns 0 or an errno. Source: arch/x86/pci/common.c, pcibios_enable_device() */
@@ -54,7 +79,7 @@ function* do_pci_enable_device(dev: PciDev): Op<number> {
   return 0;
 }
 
-/** @returns 0 or an errno; enabling nests. Source: drivers/pci/pci.c, pci_enable_device_flags() */
+/** @returns 0 or an errno; enabling nests. Source: drivers/pci/pci.c, pci_enable_device(), pci_enable_device_flags() */
 export function* pci_enable_device(dev: PciDev): Op<number> {
   if (++dev.enable_cnt > 1) return 0;
 

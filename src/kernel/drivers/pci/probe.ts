@@ -1,5 +1,5 @@
 import type { PciFunction } from '../../../hardware/pci';
-import { MSIX_FLAGS, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
+import { MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
 import { PciDev } from '../../include/pci';
@@ -7,6 +7,7 @@ import { kernel, machine } from '../../world';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
 import { pci_read_config_byte } from './access';
 import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
+import { pci_find_capability } from './pci';
 
 /** Globals of drivers/pci. */
 export const pci_globals = () => ({
@@ -18,13 +19,13 @@ export const pci_globals = () => ({
   pci_msi_ignore_mask: false,
 });
 
-/** Takes the command line. Source: drivers/pci/pci.c, pci_setup() */
+/** Take the command line. Source: drivers/pci/pci.c, pci_setup() */
 function* pci_setup(): Op {
   const options = kernel.config.cmdline.filter(word => word.startsWith('pci=')).flatMap(word => word.slice(4).split(','));
   if (options.includes('nomsi')) kernel.pci_msi_enable = false;
 }
 
-/** Finds all functions, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add(); drivers/pci/probe.c, pci_scan_child_bus() */
+/** Find all functions, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add(); drivers/pci/probe.c, pci_scan_child_bus() */
 export function* pci_scan_root_bus(): Op {
   yield* pci_setup();
   const order = (fn: PciFunction): number => fn.domain * 2 ** 16 + fn.requesterId;
@@ -45,12 +46,12 @@ function* pci_read_irq(dev: PciDev): Op {
   dev.irq = dev.pin === 0 ? 0 : pci_read_config_byte(dev, PCI_INTERRUPT_LINE);
 }
 
-/** Finds the capabilities; what firmware left enabled is disabled. Source: drivers/pci/probe.c, pci_msi_setup_pci_dev() */
+/** Find the capabilities; what firmware left enabled is disabled. Source: drivers/pci/probe.c, pci_msi_setup_pci_dev() */
 function* pci_msi_setup_pci_dev(dev: PciDev): Op {
-  dev.msi_cap = dev.hw.space.msi;
+  dev.msi_cap = yield* pci_find_capability(dev, PCI_CAP_ID_MSI);
   if (dev.msi_cap) yield* pci_msi_set_enable(dev, 0);
 
-  dev.msix_cap = dev.hw.space.msix;
+  dev.msix_cap = yield* pci_find_capability(dev, PCI_CAP_ID_MSIX);
   if (dev.msix_cap) yield* pci_msix_clear_and_set_ctrl(dev, MSIX_FLAGS.encode({ enable: 1 }), 0);
 }
 
@@ -79,7 +80,7 @@ function* pci_set_msi_domain(dev: PciDev): Op {
   dev.msi_domain = yield* pci_dev_msi_domain(dev);
 }
 
-/** Tells who listens for new devices: the DMAR code gives the device its remapping domain. Source: drivers/base/core.c, device_add() */
+/** Tell who listens for new devices: the DMAR code gives the device its remapping domain. Source: drivers/base/core.c, device_add() */
 function* device_add(dev: PciDev): Op {
   yield* dmar_pci_bus_notifier(dev);
 }

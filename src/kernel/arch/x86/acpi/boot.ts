@@ -15,7 +15,7 @@ import { nr_legacy_irqs } from '../i8259';
 // What ACPI's MADT says of CPUs, IOAPICs and interrupt lines: arch/x86/kernel/acpi/boot.c.
 
 const ACPI_EDGE_SENSITIVE = 1;
-const ACPI_ACTIVE_HIGH = 0;
+export const ACPI_ACTIVE_HIGH = 0;
 
 const INVALID_ACPI_IRQ = -1;
 const NUMA_NO_NODE = -1;
@@ -38,7 +38,7 @@ export function* acpi_boot_init(): Op {
 
 /** Source: acpi_parse_madt_lapic_entries() */
 function* acpi_parse_madt_lapic_entries(): Op {
-  for (const [cpu, { apicId }] of machine.cpus.entries()) yield* generic_processor_info(cpu, apicId);
+  for (const [cpu, { apicId, present = true }] of machine.cpus.entries()) if (present) yield* generic_processor_info(cpu, apicId);
   kernel.boot_cpu_physical_apicid = machine.cpus[0].apicId;
 }
 
