@@ -5,17 +5,22 @@ import { linesOf } from './files';
 export interface CpuInfo {
   readonly cpu: number;
   readonly apicId: number;
+  readonly package: number;
+  /** within its package; undefined where the file does not say */
+  readonly core: number | undefined;
 }
 
-/** Reads the lines `processor`, `apicid` of /proc/cpuinfo. */
+const CPU_FIELDS: Record<string, 'apicId' | 'package' | 'core'> = { apicid: 'apicId', 'physical id': 'package', 'core id': 'core' };
+
+/** Reads the lines `processor`, `apicid`, `physical id`, `core id` of /proc/cpuinfo. */
 export function parseCpuinfo(text: string): CpuInfo[] {
-  const cpus: { cpu: number; apicId: number }[] = [];
+  const cpus: { cpu: number; apicId: number; package: number; core: number | undefined }[] = [];
   for (const line of linesOf(text)) {
-    const match = /^(processor|apicid)\s*:\s*(\d+)$/.exec(line);
+    const match = /^(processor|apicid|physical id|core id)\s*:\s*(\d+)$/.exec(line);
     if (!match) continue;
     const value = Number(match[2]);
-    if (match[1] === 'processor') cpus.push({ cpu: value, apicId: value });
-    else if (cpus.length > 0) cpus.at(-1)!.apicId = value;
+    if (match[1] === 'processor') cpus.push({ cpu: value, apicId: value, package: 0, core: undefined });
+    else if (cpus.length > 0) cpus.at(-1)![CPU_FIELDS[match[1]]] = value;
   }
   return cpus;
 }
@@ -48,10 +53,16 @@ export interface DmarUnit {
 export interface BootLog {
   readonly ioapics: readonly IoApicLine[];
   readonly overrides: readonly Override[];
+  /** GSIs that the kernel set up as active high; only apic=debug or apic=verbose tells */
+  readonly activeHigh: ReadonlySet<number>;
   readonly dmar: readonly DmarUnit[];
   readonly x2apic: boolean;
   /** NUMA node of an APIC id; CPUs that SRAT does not name are absent */
   readonly nodes: ReadonlyMap<number, number>;
+  /** NUMA nodes that have memory; empty where SRAT names none */
+  readonly memoryNodes: readonly number[];
+  /** possible CPUs, and how many of them are only places for one; undefined where the log does not say */
+  readonly cpus: { readonly possible: number; readonly hotplug: number } | undefined;
 }
 
 /** Reads what the kernel's log says of interrupt controllers. Lines of other parts of the kernel are none of its business. */
@@ -69,14 +80,18 @@ export function parseDmesg(text: string): BootLog {
     ecap: BigInt(`0x${ecap}`),
     ioapics: scopes.filter(scope => hex(scope[2]) === hex(base)).map(scope => Number(scope[1])),
   }));
+  const allowed = all(/^smpboot: Allowing (\d+) CPUs, (\d+) hotplug CPUs/).at(0);
+  const ioapics = all(/^IOAPIC\[\d+\]: apic_id (\d+), version (\d+), address 0x([\da-f]+), GSI (\d+)-(\d+)/).map(([, id, version, address, base, end]) => ({
+    id: Number(id),
+    version: Number(version),
+    address: hex(address),
+    gsiBase: Number(base),
+    gsiEnd: Number(end),
+  }));
+  const pins = all(/^IOAPIC\[(\d+)\]: Set routing entry \(\d+-(\d+) -> .* Active:0 /);
   return {
-    ioapics: all(/^IOAPIC\[\d+\]: apic_id (\d+), version (\d+), address 0x([\da-f]+), GSI (\d+)-(\d+)/).map(([, id, version, address, base, end]) => ({
-      id: Number(id),
-      version: Number(version),
-      address: hex(address),
-      gsiBase: Number(base),
-      gsiEnd: Number(end),
-    })),
+    ioapics,
+    activeHigh: new Set(pins.map(m => (ioapics.at(Number(m[1]))?.gsiBase ?? 0) + Number(m[2]))),
     overrides: all(/^ACPI: INT_SRC_OVR \(bus 0 bus_irq (\d+) global_irq (\d+) (\w+) (\w+)\)/).map(([, irq, gsi, polarity, trigger]) => ({
       irq: Number(irq),
       gsi: Number(gsi),
@@ -86,5 +101,7 @@ export function parseDmesg(text: string): BootLog {
     dmar,
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
+    memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
+    cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
   };
 }

@@ -6,7 +6,7 @@ import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-c
 import { parsePci, type PciSnapshot } from './pci';
 import { scriptOf, type ScriptStepRecord } from './script';
 import { parseSnapshots, type Snapshot } from './snapshot';
-import { lostEvents, parseTrace } from './trace';
+import { lostEvents, parseTrace, type TraceLine } from './trace';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {
@@ -15,9 +15,12 @@ export interface Capture {
   readonly kernel: string | undefined;
   readonly uname: string;
   readonly machine: MachineConfig;
+  /** CPUs that ran when the script began */
+  readonly cpus: number;
   readonly cmdline: string;
   /** Kconfig symbols that show */
   readonly config: readonly string[];
+  readonly trace: readonly TraceLine[];
   readonly steps: readonly ScriptStepRecord[];
   readonly snapshots: readonly Snapshot[];
   readonly interrupts: readonly InterruptTable[];
@@ -26,6 +29,8 @@ export interface Capture {
   readonly unread: readonly Unread[];
   readonly problems: readonly string[];
 }
+
+const NO_CPUINFO = 'APIC ids and cores of its CPUs are guessed';
 
 /** Reads a capture's folder. Never throws for what it finds there. */
 export function readCapture(folder: string): Capture {
@@ -39,23 +44,24 @@ export function readCapture(folder: string): Capture {
   const pci = parsePci(files.read('pci.txt', 'the machine has no devices, so that no command can run') ?? '');
   const uname = files.read('uname.txt', 'which kernel it is cannot be told') ?? '';
   const facts = {
-    cpus: parseCpuinfo(files.read('cpuinfo.txt', 'the machine has no CPUs') ?? ''),
+    cpus: parseCpuinfo(files.read('cpuinfo.txt', NO_CPUINFO) ?? ''),
     log: parseDmesg(files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? ''),
     pci: pci.value,
     snapshots: snapshots.value,
   };
-  const gap = facts.cpus.findIndex(({ cpu }, i) => cpu !== i);
-  if (gap >= 0) files.problems.push(`cpuinfo.txt has no CPU ${gap}: what is offline is not known`);
+  if (facts.cpus.length === 0 && files.read('cpuinfo.txt') !== undefined) files.problems.push(`cpuinfo.txt names no CPU: ${NO_CPUINFO}`);
   const lost = lostEvents(trace);
   if (lost > 0) files.problems.push(`trace-vectors.txt lacks ${lost} events that were overwritten`);
-  for (const file of ['trace-vectors.txt', 'irqlens.txt', 'proc-interrupts.txt', 'sys-kernel-irq.txt', 'pci.txt']) noteTruncation(files, file);
+  for (const file of ['trace-vectors.txt', 'irqlens.txt', 'proc-interrupts.txt', 'sys-kernel-irq.txt', 'pci.txt', 'dmesg.txt', 'cpuinfo.txt']) noteTruncation(files, file);
   return {
     name: files.name,
     kernel: kernelNameOf(uname),
     uname: uname.trim(),
     machine: machineConfigOf(facts),
+    cpus: facts.cpus.length,
     cmdline: (files.read('cmdline.txt', 'the kernel is booted without parameters') ?? '').trim(),
     config: configSymbolsOf(snapshots.value),
+    trace: lines.value,
     steps: scriptOf(lines.value),
     snapshots: snapshots.value,
     interrupts: interrupts.value,
@@ -69,6 +75,5 @@ export function readCapture(folder: string): Capture {
 /** Every one of these files ends with a newline. */
 function noteTruncation(files: CaptureFiles, file: string): void {
   const text = files.read(file);
-  if (text !== undefined && text !== '' && !text.endsWith('\n')) files.problems.push(`${file} ends in the middle of a line: what follows is missing`);
-  if (text === '') files.problems.push(`${file} is empty`);
+  if (text !== undefined && !text.endsWith('\n')) files.problems.push(`${file} ends in the middle of a line: what follows is missing`);
 }

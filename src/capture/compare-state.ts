@@ -1,4 +1,6 @@
+import { mp_chip_data } from '../kernel/arch/x86/apic/io_apic';
 import { IRQD, irqd_is_level_type } from '../kernel/include/irq';
+import type { PciDev } from '../kernel/include/pci';
 import type { irq_desc } from '../kernel/include/irqdesc';
 import type { World } from '../kernel/world';
 import { PROC_IRQ } from '../text/proc-irq';
@@ -84,12 +86,20 @@ const TRAFFIC_ACTIONS = /^(i8042|ata_|floppy)/;
 function countsAreMasked(world: World, label: string): boolean {
   const desc = world.kernel.irq_desc_tree.get(Number(label));
   if (!desc || isClocked(desc)) return true;
-  for (let action = desc.action; action; action = action.next) {
-    if (action.name === 'irqlens') return false;
-    if (TRAFFIC_ACTIONS.test(action.name)) return true;
-  }
-  const pciClass = desc.irq_common_data.msi_desc?.dev.hw.config.class;
-  return pciClass !== undefined && TRAFFIC_CLASSES.includes(pciClass >>> 16);
+  const actions: string[] = [];
+  for (let action = desc.action; action; action = action.next) actions.push(action.name);
+  if (actions.length > 0 && actions.every(name => name === 'irqlens')) return false;
+  if (actions.some(name => TRAFFIC_ACTIONS.test(name))) return true;
+  return devicesOf(world, desc).some(({ hw }) => TRAFFIC_CLASSES.includes(hw.config.class >>> 16));
+}
+
+/** PCI functions that send an MSI, or whose INTx goes to a pin. */
+function devicesOf({ kernel }: World, { irq_common_data, irq_data }: irq_desc): readonly PciDev[] {
+  if (irq_common_data.msi_desc) return [irq_common_data.msi_desc.dev];
+  const { chip_data } = irq_data;
+  if (!(chip_data instanceof mp_chip_data)) return [];
+  const gsis = chip_data.irq_2_pin.map(({ apic, pin }) => kernel.ioapics[apic].gsi_config.gsi_base + pin);
+  return kernel.pci_devices.filter(({ hw }) => gsis.includes(hw.config.gsi));
 }
 
 /** /sys/kernel/irq and /proc/irq. per_cpu_count and wakeup are masked. */

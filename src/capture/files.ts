@@ -26,13 +26,14 @@ export class CaptureFiles {
     this.name = basename(resolve(folder));
   }
 
-  /** @param needed what the file is for: its absence is a problem that says so; undefined = may be absent. */
+  /** @param needed what cannot be done without it: if it is absent or empty, that is a problem; undefined = may be absent. */
   read(file: string, needed?: string): string | undefined {
     const path = join(this.folder, file);
     let why = 'is missing';
     try {
-      if (existsSync(path)) return readFileSync(path, 'utf8');
-      if (existsSync(`${path}.gz`)) return gunzipSync(readFileSync(`${path}.gz`)).toString('utf8');
+      const text = existsSync(path) ? readFileSync(path, 'utf8') : existsSync(`${path}.gz`) ? gunzipSync(readFileSync(`${path}.gz`)).toString('utf8') : undefined;
+      if (text) return text;
+      if (text === '') why = 'is empty';
     } catch (error) {
       why = `cannot be read (${error instanceof Error ? error.message : String(error)})`;
     }

@@ -57,7 +57,8 @@ function* run(slot: lens_slot, cmd: string, words: readonly string[]): Op<number
       return 0;
     case 'fire':
       if (!slot.mapped) return -EINVAL;
-      slot.pdev.hw.raise(0);
+      if (slot.pdev.hw.msiEnabled) slot.pdev.hw.raise(0);
+      else slot.pdev.hw.assertIntx();
       return 0;
     case 'irqof':
       return yield* pci_irq_vector(slot.pdev, Number(words[0]));
@@ -113,6 +114,9 @@ function* request(slot: lens_slot, un: boolean, [first = 0, last = first]: reado
   return `${ret} (after ${i - first} ok) : ${line}`;
 }
 
-export function* lens_handler(_irq: number, _dev_id: unknown): Op<number> {
+/** A device whose registers are mapped has raised its line until it is told that this was seen. */
+export function* lens_handler(_irq: number, dev_id: unknown): Op<number> {
+  const { pdev, mapped } = dev_id as lens_slot;
+  if (mapped) pdev.hw.deassertIntx();
   return IRQ_HANDLED;
 }

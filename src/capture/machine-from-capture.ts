@@ -1,4 +1,4 @@
-import type { MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import type { CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS } from '../hardware/pci-registers';
 import { KERNELS } from '../kernel/changes';
 import type { BootLog, CpuInfo } from './boot';
@@ -18,7 +18,8 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
   const { log } = facts;
   const functions = facts.pci[0]?.functions ?? [];
   return {
-    cpus: facts.cpus.map(({ apicId }) => ({ apicId, node: log.nodes.get(apicId) ?? 0 })),
+    cpus: cpuConfigs(facts),
+    ...(log.memoryNodes.length > 0 && { memoryNodes: log.memoryNodes }),
     x2apic: log.x2apic,
     ioapics: log.ioapics.map(({ id, address, gsiBase, gsiEnd, version }) => ({ id, address, pins: gsiEnd - gsiBase + 1, gsiBase, version })),
     isaOverrides: log.overrides,
@@ -26,6 +27,27 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     pci: functions.map(f => functionConfig(f, facts)),
   };
 }
+
+/** CPUs that run are in cpuinfo. The others are only counted: their APIC ids are those that SRAT has besides, else the next ones; nothing shows them. */
+function cpuConfigs({ cpus, log }: MachineFacts): CpuConfig[] {
+  const { possible, hotplug } = log.cpus ?? { possible: (cpus.at(-1)?.cpu ?? -1) + 1, hotplug: 0 };
+  const used = new Set(cpus.map(({ apicId }) => apicId));
+  const named = [...log.nodes.keys()].filter(id => !used.has(id));
+  let next = Math.max(-1, ...used, ...named) + 1;
+  return Array.from({ length: possible }, (_, n) => {
+    const info = cpus.find(({ cpu }) => cpu === n);
+    const apicId = info?.apicId ?? named.shift() ?? next++;
+    return {
+      apicId,
+      node: log.nodes.get(apicId) ?? 0,
+      ...(info?.core !== undefined && { core: info.package * CORES_PER_PACKAGE + info.core }),
+      ...(n >= possible - hotplug && { present: false }),
+    };
+  });
+}
+
+/** More than any package has: core ids are counted within one. */
+const CORES_PER_PACKAGE = 0x10000;
 
 /** The log tells of a unit's IOAPICs but not of its devices: those that an IOMMU covers are below the first unit, or below the one that takes the rest. */
 function remapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): RemapUnitConfig[] {
@@ -53,13 +75,15 @@ function ioapicRequester(snapshots: readonly Snapshot[]): number {
 }
 
 function functionConfig(f: PciState, facts: MachineFacts): PciFunctionConfig {
+  const gsi = gsiOf(f.address, facts);
   return {
     address: f.address,
     vendor: f.vendor,
     device: f.device,
     class: f.class,
     intxPin: f.config[PCI_INTERRUPT_PIN],
-    gsi: gsiOf(f.address, facts),
+    gsi,
+    gsiActiveHigh: facts.log.activeHigh.has(gsi),
     node: f.numa_node,
     config: powerOn(f.config),
   };

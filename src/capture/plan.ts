@@ -1,5 +1,5 @@
 import type { Capture } from './capture';
-import { LENS_SNAPSHOTS, type ScriptAction, type ScriptStepRecord } from './script';
+import { lensSnapshots, type ScriptAction, type ScriptStepRecord } from './script';
 
 /** A command of the script and the snapshot that was taken behind it. */
 export interface PlannedAction {
@@ -64,7 +64,7 @@ function missingTables({ interrupts, sysIrqs }: Capture, steps: readonly Planned
 
 /** Puts the snapshots' labels to the commands of a step. */
 function withLabels(record: ScriptStepRecord, capture: Capture, problems: string[]): PlannedAction[] {
-  const labels = LENS_SNAPSHOTS[record.name] ?? [];
+  const labels = lensSnapshots(record.name, capture.cpus);
   const commands = record.actions.filter(({ kind }) => kind !== 'IDLE');
   if (!record.complete) problems.push(`trace-vectors.txt ends in step ${record.name}, behind ${commands.length} of ${labels.length} commands`);
   else if (commands.length !== labels.length) problems.push(`step ${record.name} has ${commands.length} commands where the script has ${labels.length}`);

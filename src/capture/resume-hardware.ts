@@ -5,6 +5,7 @@ import {
 } from '../hardware/pci-registers';
 import { apic_chip_data_of } from '../kernel/arch/x86/apic/apic_chip_data';
 import { mp_chip_data } from '../kernel/arch/x86/apic/io_apic';
+import type { mpc_intsrc } from '../kernel/arch/x86/apic/io_apic_types';
 import { irq_affinity_desc } from '../kernel/include/interrupt';
 import { IRQD, type irq_data } from '../kernel/include/irq';
 import { msi_desc } from '../kernel/include/msi';
@@ -119,9 +120,9 @@ function resumePin({ kernel, machine }: World, state: IrqState): void {
   data.irq_2_pin.push({ apic, pin });
   data.trigger = (state.state & IRQD.LEVEL) === 0 ? 0 : 1;
   data.isa_irq = source !== undefined;
-  data.polarity = source && (source.irqflag & 3) !== 3 ? 0 : 1;
+  data.polarity = polarityOf(kernel, apic, pin, source, data.trigger);
   data.count = source ? 1 : 0;
-  data.entry = entryOf(state, level, data);
+  data.entry = entryOf(kernel, state, level, data);
   level.chip_data = data;
   if ((state.state & IRQD.ACTIVATED) === 0) return;
   const ioapic = machine.ioapics[apic];
@@ -129,13 +130,21 @@ function resumePin({ kernel, machine }: World, state: IrqState): void {
   ioapic.write(IOAPIC_RTE(pin), Number(data.entry & 0xffffffffn));
 }
 
-function entryOf(state: IrqState, level: irq_data, { trigger, polarity }: mp_chip_data): bigint {
+/** An ISA pin with another trigger than its own has been taken by a PCI function. */
+function polarityOf(kernel: Kernel, apic: number, pin: number, source: mpc_intsrc | undefined, trigger: number): number {
+  const own = source && (((source.irqflag >> 2) & 3) === 3 ? 1 : 0);
+  if (source && own === trigger) return (source.irqflag & 3) === 3 ? 1 : 0;
+  const gsi = kernel.ioapics[apic].gsi_config.gsi_base + pin;
+  return kernel.pci_devices.some(({ hw }) => hw.config.gsi === gsi && hw.config.gsiActiveHigh) ? 0 : 1;
+}
+
+function entryOf(kernel: Kernel, state: IrqState, level: irq_data, { trigger, polarity }: mp_chip_data): bigint {
   const started = (state.state & IRQD.ACTIVATED) !== 0;
   const mask = started ? ((state.state & IRQD.IRQ_MASKED) === 0 ? 0 : 1) : trigger;
   const irte = state.chain[1]?.irte;
   if (irte) return IR_RTE.encode({ vector: level.hwirq, index: irte.index & 0x7fff, index2: irte.index >>> 15, format: 1, trigger, polarity, mask });
   const { vector, dest_apicid } = apic_chip_data_of(level)!.hw_irq_cfg;
-  return RTE.encode({ vector, dest_mode: 1, dest: dest_apicid & 0xff, trigger, polarity, mask });
+  return RTE.encode({ vector, dest_mode: kernel.apic.irq_dest_mode, dest: dest_apicid & 0xff, trigger, polarity, mask });
 }
 
 /** An enabled device uses the pin that its INTx line goes to. */

@@ -29,6 +29,7 @@ export function resume(world: World, capture: Capture, label: string, slots: rea
   resumeDomains(world, snapshot.domains);
   resumeIrqs(world, snapshot, sys, slots);
   resumeMatrix(world, snapshot.matrix);
+  resumeCpus(world, snapshot.matrix);
   resumeVectors(world);
   resumeHardware(world, snapshot, slots);
 }
@@ -59,7 +60,8 @@ function resumeIrqs(world: World, snapshot: Snapshot, sys: ReadonlyMap<number, S
     kernel.irq_desc_tree.set(state.irq, desc);
     kernel.allocated_irqs.set(state.irq);
     if (desc.dir) kernel.root_irq_dir.set(state.irq, desc.dir);
-    for (const name of sys.get(state.irq)?.actions ?? lensActions(state, slots)) addAction(desc, actionOf(name, state, slots));
+    const slot = slotOf(world, state, slots);
+    for (const name of sys.get(state.irq)?.actions ?? lensActions(state, slot)) addAction(desc, actionOf(name, state, slot));
   }
 }
 
@@ -91,9 +93,15 @@ function flowOf({ chain, state }: IrqState): string {
 }
 
 /** The module's own action, where only irqlens.txt tells of the irq. */
-function lensActions({ irq, msi }: IrqState, slots: readonly lens_slot[]): string[] {
-  const slot = slots.find(({ pdev }) => pdev.name === msi?.dev);
-  return msi && slot?.req.has(msi.index + irq - msi.base_irq) ? ['irqlens'] : [];
+function lensActions({ irq, msi }: IrqState, slot: lens_slot | undefined): string[] {
+  return slot?.req.has(msi ? msi.index + irq - msi.base_irq : 0) ? ['irqlens'] : [];
+}
+
+/** The device of the module's that an MSI or an INTx line comes from. */
+function slotOf({ kernel }: World, { msi, chain }: IrqState, slots: readonly lens_slot[]): lens_slot | undefined {
+  if (msi) return slots.find(({ pdev }) => pdev.name === msi.dev);
+  const ioapic = kernel.ioapics.find(({ irqdomain }) => irqdomain && irqdomain.name === chain.at(0)?.domain);
+  return ioapic && slots.find(({ pdev }) => pdev.pin !== 0 && pdev.hw.config.gsi === ioapic.gsi_config.gsi_base + chain[0].hwirq);
 }
 
 /** Settings that the state repeats. */
@@ -149,9 +157,8 @@ function addAction(desc: irq_desc, action: irqaction): void {
   else desc.action = action;
 }
 
-function actionOf(name: string, { irq, msi }: IrqState, slots: readonly lens_slot[]): irqaction {
-  const slot = name === 'irqlens' ? slots.find(({ pdev }) => pdev.name === msi?.dev) : undefined;
-  return slot ? new irqaction(lens_handler, slot, name, IRQF_SHARED, irq) : new irqaction(driver_handler, null, name, IRQF_SHARED, irq);
+function actionOf(name: string, { irq }: IrqState, slot: lens_slot | undefined): irqaction {
+  return slot && name === 'irqlens' ? new irqaction(lens_handler, slot, name, IRQF_SHARED, irq) : new irqaction(driver_handler, null, name, IRQF_SHARED, irq);
 }
 
 /** The handler of a driver that was there before. */
@@ -164,6 +171,7 @@ function resumeMatrix({ kernel }: World, state: MatrixState): void {
   const { global_available, global_reserved, systembits_inalloc, total_allocated, online_maps } = state;
   Object.assign(m, { global_available, global_reserved, systembits_inalloc, total_allocated, online_maps });
   m.system_map.clearAll();
+  for (const cm of m.maps) cm.initialized = false;
   for (const bit of state.system) m.system_map.set(bit);
   for (const { cpu, alloc_map, managed_map, ...counts } of state.cpus) {
     const cm = m.maps.at(cpu);
@@ -173,8 +181,30 @@ function resumeMatrix({ kernel }: World, state: MatrixState): void {
     cm.managed_map.clearAll();
     for (const bit of alloc_map) cm.alloc_map.set(bit);
     for (const bit of managed_map) cm.managed_map.set(bit);
-    if (counts.online) kernel.cpu_online_mask.set(cpu);
-    else kernel.cpu_online_mask.clear(cpu);
+  }
+}
+
+/**
+ * Managed interrupts have bits also on CPUs that have never come up, of which snapshots say nothing.
+ * @param line of the trace that is reached
+ */
+export function resumeManagedMaps({ kernel }: World, { trace }: Capture, line: number): void {
+  const unseen = kernel.vector_matrix.maps.map(cm => (cm.initialized ? undefined : cm));
+  for (const { event, text } of trace.filter(event => event.line < line)) {
+    const [, bit, cpu] = /^bit=(\d+) cpu=(\d+) /.exec(text)?.map(Number) ?? [];
+    const cm = unseen.at(cpu);
+    if (event === 'irq_matrix_reserve_managed') cm?.managed_map.set(bit);
+    if (event === 'irq_matrix_remove_managed') cm?.managed_map.clear(bit);
+  }
+  for (const cm of unseen) if (cm) cm.managed = cm.managed_map.weight;
+}
+
+/** CPUs that came up in the boot and are down at the snapshot. */
+function resumeCpus({ kernel }: World, { cpus }: MatrixState): void {
+  const up = new Set(cpus.flatMap(({ cpu, online }) => (online ? cpu : [])));
+  for (const cpu of [...kernel.cpu_online_mask].filter(cpu => !up.has(cpu))) {
+    kernel.cpu_sibling_map[cpu].clearAll();
+    for (const mask of [kernel.cpu_online_mask, kernel.cpu_sibling_setup_mask, ...kernel.cpu_sibling_map, ...kernel.node_to_cpumask_map.values()]) mask.clear(cpu);
   }
 }
 

@@ -98,12 +98,21 @@ function splitTry(text: string): [command: string, result: string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 4).trim()];
 }
 
-
 /**
  * Where the rig's script (scen/lens.sh) takes a snapshot: behind each command of a step the snapshot's label, or '' for none.
  * The trace does not tell; the labels' order in the capture is checked against this.
+ * @param cpus that the script found: on one it moves nothing
  */
-export const LENS_SNAPSHOTS: Record<string, readonly string[]> = {
+export function lensSnapshots(step: string, cpus: number): readonly string[] {
+  return (cpus === 1 ? { ...LENS_SNAPSHOTS, ...ONE_CPU } : LENS_SNAPSHOTS)[step] ?? [];
+}
+
+const ONE_CPU: Record<string, readonly string[]> = {
+  'lens-edu': ['', 'edu-alloc', 'edu-req', '', 'edu-unreq', 'lens-edu'],
+  'lens-msix': ['', 'msix4-alloc', 'msix4-req', 'msix4-unreq1', 'msix4-rereq1', 'msix4-unreq', 'lens-msix4'],
+};
+
+const LENS_SNAPSHOTS: Record<string, readonly string[]> = {
   'lens-edu': [
     '', 'edu-alloc', 'edu-req', '', 'edu-aff1', 'edu-aff1-fire1', 'edu-aff1-fire2',
     '', '', 'edu-affN', '', '', '', '', '', 'edu-aff-back', '', '', '',

@@ -1,16 +1,17 @@
 import type { Op } from '../stepper/op';
 import { AFFINITY, AFFINITY_LIST, write_irq_affinity } from '../kernel/irq/proc';
+import { KERNELS } from '../kernel/changes';
 import type { World } from '../kernel/world';
 import { drain } from '../scenario/drain';
-import { ModelGuest } from '../scenario/guest';
 import { boot, powerOn } from '../scenario/power-on';
 import { readCapture, type Capture } from './capture';
 import { EventComparison, ObservedTrace, type Difference } from './compare-events';
 import { capturedLines, same, stateLines, type StateLine } from './compare-state';
-import type { Section } from './files';
+import type { Section, Unread } from './files';
 import { lens_command, type lens_slot } from './irqlens';
+import { HoldingGuest, lateEvents, raisedBy } from './late';
 import { planOf, type PlannedAction, type PlannedStep } from './plan';
-import { resume, slotsAt } from './resume';
+import { resume, resumeManagedMaps, slotsAt } from './resume';
 import type { ScriptAction } from './script';
 import { shellResult } from './shell';
 import { stackNow } from './stack';
@@ -49,6 +50,7 @@ export function verify(folder: string, print: (line: string) => void): Verdict {
   const run = new Run(capture);
   for (const step of capture.kernel === undefined ? [] : plan.steps) run.step(step, print);
   const verdict = run.verdict(problems.length === 0, plan.steps);
+  printUnread(capture.name, run.unread(plan.steps), print);
   if (verdict.difference) printDifference(verdict.difference, print);
   const { events, state } = verdict;
   print(`${capture.name}: events ${events.matched}/${events.total}, state ${state.matched}/${state.total}, inputs ${verdict.inputs.length}, resumed ${verdict.resumed}, unread ${verdict.unread}`);
@@ -56,8 +58,13 @@ export function verify(folder: string, print: (line: string) => void): Verdict {
 }
 
 function refusals({ kernel, uname }: Capture, steps: readonly PlannedStep[]): string[] {
-  if (kernel === undefined) return [`the model has no kernel "${uname}": nothing is checked`];
+  if (kernel === undefined) return uname === '' ? [] : [`the model has no kernel "${uname}", only ${Object.keys(KERNELS).join(' and ')}: nothing is checked`];
   return steps.length === 0 ? ['none of the steps that can be performed is in it: nothing is checked'] : [];
+}
+
+/** The first ones: where they stand. */
+function printUnread(name: string, unread: readonly Unread[], print: (line: string) => void): void {
+  for (const { file, line, text } of unread.slice(0, 3)) print(`${name}: ${file}:${line} is not understood: ${text.slice(0, 100)}`);
 }
 
 function printDifference({ where, captured, model, stack }: Difference, print: (line: string) => void): void {
@@ -69,7 +76,7 @@ function printDifference({ where, captured, model, stack }: Difference, print: (
 
 /** The model on its way through the steps. */
 class Run {
-  private guest: ModelGuest | undefined;
+  private guest: HoldingGuest | undefined;
   private trace = new ObservedTrace();
   private slots: lens_slot[] = [];
   private readonly matched = { events: 0, state: 0 };
@@ -81,7 +88,12 @@ class Run {
   /** the model cannot go on */
   private failure = false;
 
-  constructor(private readonly capture: Capture) {}
+  /** everything that the script did */
+  private readonly script: readonly ScriptAction[];
+
+  constructor(private readonly capture: Capture) {
+    this.script = capture.steps.flatMap(({ actions }) => actions);
+  }
 
   step(step: PlannedStep, print: (line: string) => void): void {
     const before = { ...this.matched };
@@ -120,11 +132,13 @@ class Run {
   private load(label: string, step: PlannedStep): void {
     const { kernel, machine, cmdline, config } = this.capture;
     const world = powerOn({ machine, kernel: kernel!, cmdline, config });
-    this.guest = new ModelGuest(world, []);
+    this.guest = new HoldingGuest(world, []);
     boot(this.guest);
     this.guest.enter(0);
-    this.slots = slotsAt(world, this.capture, step.actions[0]?.action.start.line ?? 0);
+    const line = step.actions[0]?.action.start.line ?? 0;
+    this.slots = slotsAt(world, this.capture, line);
     resume(world, this.capture, label, this.slots);
+    resumeManagedMaps(world, this.capture, line);
     this.trace = new ObservedTrace();
     world.kernel.trace = this.trace;
     this.resumed++;
@@ -142,6 +156,8 @@ class Run {
       if (irq !== undefined) this.stackOf.set(Number(irq), stackNow());
     };
     this.noteInputs(action);
+    this.holdLate(action);
+    if (action.events.at(0)?.hardirq) this.takeHeld(action);
     const result = this.execute(action);
     this.raiseUnscripted(action, comparison);
     comparison.end();
@@ -160,6 +176,7 @@ class Run {
     try {
       if (action.kind === 'CMD') this.run(cpu, () => lens_command(this.slots, action.text), value => (result = value));
       if (action.kind === 'WRITE') this.run(cpu, () => writeAffinity(action.text), value => (result = shellResult(value)));
+      this.takeHeld(action);
       this.deliver(cpu);
     } catch (error) {
       this.failure = true;
@@ -189,6 +206,24 @@ class Run {
     drain(this.guest!, cpu, function* () {
       yield { wait: 'window' };
     });
+  }
+
+  /** CPUs that take what the command raises only when the script has gone on. */
+  private holdLate(action: ScriptAction): void {
+    const { held } = this.guest!;
+    const late = lateEvents(this.script, action, raisedBy(action, this.world.kernel));
+    for (const { cpu, line } of late.filter(event => !held.has(event.cpu))) {
+      held.add(cpu);
+      this.inputs.push(`CPU ${cpu} took its interrupt later (line ${line})`);
+    }
+  }
+
+  /** CPUs that were late take their interrupts while this command runs. */
+  private takeHeld(action: ScriptAction): void {
+    const due = [...this.guest!.held].filter(cpu => action.events.some(event => event.hardirq && event.cpu === cpu));
+    if (due.length === 0) return;
+    for (const cpu of due) this.guest!.held.delete(cpu);
+    this.deliver(runner(action).cpu);
   }
 
   /** A hard interrupt that the model did not make and whose irq the script does not fire came by itself. */
@@ -229,14 +264,14 @@ class Run {
   verdict(complete: boolean, steps: readonly PlannedStep[]): Verdict {
     const totals = steps.map(step => this.total(step));
     const count = (key: 'events' | 'state'): Count => ({ matched: this.matched[key], total: totals.reduce((sum, total) => sum + total[key], 0) });
-    const [events, state, unread] = [count('events'), count('state'), this.unread(steps)];
+    const [events, state, unread] = [count('events'), count('state'), this.unread(steps).length];
     const all = ({ matched, total }: Count): boolean => total > 0 && matched === total;
     const ok = complete && !this.difference && unread === 0 && all(events) && all(state);
     return { name: this.capture.name, events, state, inputs: this.inputs, resumed: this.resumed, unread, difference: this.difference, ok };
   }
 
   /** Lines of the range's part of the trace and of its snapshots. */
-  private unread(steps: readonly PlannedStep[]): number {
+  unread(steps: readonly PlannedStep[]): Unread[] {
     const performed = (line: number): boolean => steps.some(({ lines: [first, last] }) => line >= first && line <= last);
     const { snapshots, interrupts, sysIrqs } = this.capture;
     const labels = new Set(steps.flatMap(({ resume: first, actions }) => [first, ...actions.map(({ label }) => label)]));
@@ -246,7 +281,8 @@ class Run {
     const stepLines = this.capture.steps.flatMap(step => step.unread).filter(({ line }) => performed(line));
     const commands = steps.flatMap(({ actions }) => actions).filter(({ action }) => action.kind === 'TRY');
     const fileLines = this.capture.unread.filter(({ file, line }) => (file === 'trace-vectors.txt' ? performed(line) : shown(file, line)));
-    return stepLines.length + commands.length + fileLines.length;
+    const unknown = commands.map(({ action }) => ({ file: 'trace-vectors.txt', line: action.start.line, text: action.text }));
+    return [...stepLines, ...unknown, ...fileLines];
   }
 }
 

@@ -3,6 +3,7 @@ import { io_apic_globals } from './arch/x86/apic/io_apic';
 import { x86_msi_globals } from './arch/x86/apic/msi';
 import { vector_globals } from './arch/x86/apic/vector';
 import { irq_globals } from './arch/x86/irq';
+import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
 import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
@@ -27,7 +28,7 @@ export class CpuState {
 
 /** What the kernel was built with and booted with; numbers follow from it by rule. */
 export interface KernelConfig {
-  /** Kconfig symbols that show, without CONFIG_: IA32_EMULATION, AMD_MEM_ENCRYPT, HAVE_KVM, X86_MCE_AMD ... */
+  /** Kconfig symbols that show, without CONFIG_: IA32_EMULATION, AMD_MEM_ENCRYPT, HAVE_KVM, X86_MCE_AMD ..., and NR_CPUS=64 for other than 8192 */
   readonly config: ReadonlySet<string>;
   /** the kernel's command line, split */
   readonly cmdline: readonly string[];
@@ -36,8 +37,9 @@ export interface KernelConfig {
 /**
  * The kernel's globals, flat and under their C names; a file's own (C: static) ones are made by its `*_globals()`.
  * @param nr_cpu_ids possible CPUs
+ * @param changes what the kernel chosen contains: declarations differ by it
  */
-export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
+export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: ReadonlySet<ChangeId>) {
   return {
     config,
     nr_cpu_ids,
@@ -57,7 +59,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
     trace: [] as TraceEvent[],
     /** places that warned once already */
     once: new Set<string>(),
-    ...irqdesc_globals(nr_cpu_ids),
+    ...irqdesc_globals(nr_cpu_ids, config),
     ...irqdomain_globals(),
     ...manage_globals(),
     ...proc_globals(),
@@ -68,8 +70,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig) {
     ...irq_globals(nr_cpu_ids),
     ...apic_globals(),
     ...vector_globals(nr_cpu_ids),
-    ...io_apic_globals(),
-    ...x86_msi_globals(),
+    ...io_apic_globals(changes),
+    ...x86_msi_globals(changes),
     ...irq_remapping_globals(),
     ...intel_irq_remapping_globals(),
     ...pci_globals(),

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { validateMachineConfig } from '../hardware/machine-config';
 import { KERNELS } from '../kernel/changes';
 import type { Host } from '../stepper/guest';
@@ -6,12 +6,12 @@ import { checkMeaning } from './check';
 import { type Diagnostic, inFileOrder } from './diagnostic';
 import { ModelGuest } from './guest';
 import { machineConfig, sourcePath } from './machine';
-import { suggestion } from './nearest';
+import { choice } from './nearest';
 import { boot, powerOn } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
 import { scriptOf, type StepResult } from './script';
-import { MAX_BYTES, tooLarge, YamlSource } from './yaml-source';
+import { MAX_BYTES, ofFile, tooLarge, YamlSource } from './yaml-source';
 
 export const DEFAULT_KERNEL = 'v5.10';
 
@@ -70,11 +70,24 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
 /** The file's text, or why there is none. */
 function read(path: string): string | Diagnostic {
   try {
-    const { size } = statSync(path);
-    return size > MAX_BYTES ? tooLarge(path, size) : readFileSync(path, 'utf8');
+    const bytes = readAtMost(path, MAX_BYTES + 1);
+    return bytes.length > MAX_BYTES ? tooLarge(path) : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { path, line: 1, column: 1, endLine: 1, endColumn: 1, message: READ_ERRORS[code ?? ''] ?? message };
+    return ofFile(path, READ_ERRORS[code ?? ''] ?? message);
+  }
+}
+
+/** A device or a pipe has no size, and may have no end. */
+function readAtMost(path: string, limit: number): Uint8Array {
+  const bytes = new Uint8Array(limit);
+  const file = openSync(path, 'r');
+  try {
+    let length = 0;
+    for (let got = -1; got !== 0 && length < limit; length += got) got = readSync(file, bytes, { offset: length });
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -82,6 +95,7 @@ const READ_ERRORS: Record<string, string> = {
   ENOENT: 'there is no such file',
   EISDIR: 'this is a folder; expected a file',
   EACCES: 'the file may not be read',
+  ERR_ENCODING_INVALID_ENCODED_DATA: 'this is no text in UTF-8',
 };
 
 function checkMachine(file: ScenarioFile, source: YamlSource): Diagnostic[] {
@@ -89,5 +103,5 @@ function checkMachine(file: ScenarioFile, source: YamlSource): Diagnostic[] {
 }
 
 function checkKernel(kernel: string, source: YamlSource): Diagnostic[] {
-  return kernel in KERNELS ? [] : [source.error(['kernel'], `unknown kernel ${kernel}${suggestion(kernel, Object.keys(KERNELS))}`)];
+  return kernel in KERNELS ? [] : [source.error(['kernel'], `unknown kernel ${kernel}${choice(kernel, Object.keys(KERNELS))}`)];
 }

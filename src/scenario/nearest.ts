@@ -20,6 +20,10 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return candidates.length === 0 ? '; there are none' : `; expected ${list(candidates, 'or')}`;
 }
 
+/** Of a few, all there is to choose from: a kernel's version, say, is seldom a typing error. */
+export const choice = (word: string, candidates: readonly string[]): string =>
+  candidates.length <= 3 ? `; expected ${list(candidates, 'or')}` : suggestion(word, candidates);
+
 /** "a, b or c"; of many, the first ones. */
 export function list(words: readonly string[], conjunction: 'and' | 'or'): string {
   if (words.length > 16) return `${words.slice(0, 15).join(', ')} ... (${words.length})`;

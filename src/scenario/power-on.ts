@@ -24,7 +24,8 @@ const DISTRIBUTION_CONFIG = ['IA32_EMULATION', 'AMD_MEM_ENCRYPT', 'HAVE_KVM', 'X
 /** Machine and kernel, before the first instruction. */
 export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_CONFIG }: PowerOn): World {
   const words = cmdline.split(/\s+/).filter(word => word !== '');
-  return new World(make_kernel(machine.cpus.length, { config: new Set(config), cmdline: words }), new Machine(machine), new Set(KERNELS[kernel]));
+  const changes = new Set(KERNELS[kernel]);
+  return new World(make_kernel(machine.cpus.length, { config: new Set(config), cmdline: words }, changes), new Machine(machine), changes);
 }
 
 /** What runs from the first instruction to the first step, in order. */

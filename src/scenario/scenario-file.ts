@@ -4,7 +4,7 @@
 /**
  * A PCI function: bus:device.function in hexadecimal, with or without the segment in front.
  * @pattern ^([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$
- * @expected a PCI address such as 0000:00:04.0 or 00:04.0
+ * @expected a PCI address such as 0000:00:04.0 or 00:04.0, with a device of 00 to 1f and a function of 0 to 7
  */
 export type PciAddress = string;
 

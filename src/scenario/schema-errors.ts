@@ -1,7 +1,7 @@
 import Ajv, { type ErrorObject } from 'ajv';
 import schema from '../../schemas/irq-scenario.schema.json';
 import type { Diagnostic } from './diagnostic';
-import { list, suggestion } from './nearest';
+import { choice, list, suggestion } from './nearest';
 import type { ScenarioFile } from './scenario-file';
 import { type Path, short, type YamlSource } from './yaml-source';
 
@@ -60,9 +60,10 @@ function diagnostic(source: YamlSource, e: ErrorObject): Diagnostic {
   const expected = e.keyword === 'anyOf' ? branches(e).map(describe) : [describe(parent)];
   if (typeof e.data === 'string' && e.keyword !== 'type') {
     const choices = (e.keyword === 'anyOf' ? branches(e) : [parent]).flatMap(values).filter(v => typeof v === 'string');
-    if (choices.length > 0) return source.error(path, `${nameOf(path)}: found ${show(e.data)}${suggestion(e.data, choices)}`);
+    if (choices.length > 0) return source.error(path, `${nameOf(path)}: found ${show(e.data)}${choice(e.data, choices)}`);
   }
-  return source.error(path, `${nameOf(path)}: found ${show(e.data)}; expected ${list([...new Set(expected)], 'or')}`);
+  const found = typeof e.data === 'number' ? source.written(path) : show(e.data);
+  return source.error(path, `${nameOf(path)}: found ${found}; expected ${list([...new Set(expected)], 'or')}`);
 }
 
 /** The branches of a choice, with references followed. */
@@ -92,7 +93,7 @@ function describe(part: Part): string {
     case 'object':
       return `a map with ${list(Object.keys(properties(s)), 'and')}`;
     case 'array':
-      return `a list of ${describe(s.items ?? {})}`;
+      return `a list, each entry ${describe(s.items ?? {})}`;
     case 'boolean':
       return 'true or false';
     case 'integer':
@@ -111,7 +112,7 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (value === null) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(short(value));
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a map';
+  return typeof value === 'boolean' ? String(value) : 'a map';
 }
 
 /** "/steps/0/alloc/min": ['steps', 0, 'alloc', 'min'] */

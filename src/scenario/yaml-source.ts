@@ -32,7 +32,7 @@ export class YamlSource {
     // eslint-disable-next-line irqstep/yield-star -- a parser's generator
     const documents = deep ? [] : [...new Composer({ uniqueKeys: false }).compose(tokens, true, text.length)];
     this.document = documents[0] ?? new Document();
-    if (bytes > MAX_BYTES) this.errors = [tooLarge(path, bytes)];
+    if (bytes > MAX_BYTES) this.errors = [tooLarge(path)];
     else if (deep) this.errors = [this.diagnostic(`more than ${MAX_DEPTH} lists and maps stand inside of each other here; a scenario has fewer`, this.spanOf([deep.offset]))];
     else this.errors = this.syntaxErrors(documents) ?? this.structureErrors();
   }
@@ -54,6 +54,12 @@ export class YamlSource {
 
   error(path: Path, message: string, part?: 'key' | 'value'): Diagnostic {
     return this.diagnostic(message, this.span(path, part));
+  }
+
+  /** A plain value as the file has it: 5.10, and not the number 5.1. */
+  written(path: Path): string {
+    const node = this.nodeAt(path);
+    return isScalar(node) ? short(node.source ?? String(node.value)) : '';
   }
 
   private nodeAt(path: Path): Node | undefined {
@@ -91,7 +97,9 @@ export class YamlSource {
   }
 
   private syntaxErrors(documents: readonly Document[]): Diagnostic[] | undefined {
-    const errors = documents.flatMap(d => [...d.errors, ...d.warnings]).map(e => this.diagnostic(e.message, this.spanOf(e.pos)));
+    const all = documents.flatMap(d => [...d.errors, ...d.warnings]).map(e => this.diagnostic(e.message, this.spanOf(e.pos)));
+    // Behind the first error of a line the parser only guesses.
+    const errors = all.filter((e, i) => all.findIndex(({ line }) => line === e.line) === i);
     const second = documents[1]?.range;
     if (second) errors.push(this.diagnostic('a second document begins here; a scenario is one document', this.spanOf(second)));
     return errors.length > 0 ? errors : undefined;
@@ -150,10 +158,11 @@ export class YamlSource {
   }
 }
 
+/** What is wrong with a file as a whole. */
+export const ofFile = (path: string, message: string): Diagnostic => ({ path, line: 1, column: 1, endLine: 1, endColumn: 1, message });
+
 /** A file that is too large is refused by its size alone. */
-export function tooLarge(path: string, bytes: number): Diagnostic {
-  return { path, line: 1, column: 1, endLine: 1, endColumn: 1, message: `the file has ${bytes} bytes; a scenario has at most ${MAX_BYTES}` };
-}
+export const tooLarge = (path: string): Diagnostic => ofFile(path, `the file has more than ${MAX_BYTES} bytes; a scenario has fewer`);
 
 /** A text as a message shows it. */
 export const short = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}...` : text);

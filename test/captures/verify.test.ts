@@ -100,15 +100,20 @@ describe('a capture that differs', () => {
     assert.deepEqual(verdict.inputs.filter(input => input.includes('by itself')), ['irq 25 came by itself (line 1254)']);
   });
 
-  it('has a CPU that took an interrupt only when the script had gone on: when is an input', () => {
-    rmSync(folder, { recursive: true });
-    cpSync(join(DATA, '5.10.0-32-b-4cpu-noiommu'), folder, { recursive: true });
-    // What moved the irq to CPU 3 comes behind the end of the command that fired.
-    edit('trace-vectors.txt', text => text.replace(/((?:.*d\.h\..*\n)+)(.*RES 0 : fire.*\n)/, '$2$1'));
-    const { verdict, lines } = run(folder);
-    assert.ok(verdict.ok, lines.join('\n'));
-    assert.equal(verdict.inputs.filter(input => /^CPU \d took it later \(line \d+\)$/.test(input)).length, 1);
-  });
+  // What a CPU did in the interrupt that moves the irq, or that frees the vector it had there, comes behind the end of the command.
+  for (const [name, raised] of [['5.10.0-32-b-4cpu-noiommu', 'RES 0 : fire'], ['5.10.0-32-c-4cpu-intelir', 'TRY echo']]) {
+    it(`has a CPU that took an interrupt only when the script had gone on, behind "${raised}": when is an input`, () => {
+      rmSync(folder, { recursive: true });
+      cpSync(join(DATA, name), folder, { recursive: true });
+      edit('trace-vectors.txt', text => {
+        const at = text.indexOf('STEP lens-edu');
+        return text.slice(0, at) + text.slice(at).replace(new RegExp(`((?:.* d\\S[hH]\\S .*\\n)+)(.*${raised}.*\\n)`), '$2$1');
+      });
+      const { verdict, lines } = run(folder);
+      assert.ok(verdict.ok, lines.join('\n'));
+      assert.equal(verdict.inputs.filter(input => /^CPU \d took its interrupt later \(line \d+\)$/.test(input)).length, 1);
+    });
+  }
 
   it('was cut off: what is left is checked, and it is said what is missing', () => {
     edit('trace-vectors.txt', text => text.slice(0, text.indexOf('STEP lens-msix-managed-more') + 2000));
@@ -153,11 +158,21 @@ describe('a capture that differs', () => {
     assert.match(lines.at(-1)!, /events 0\/0, state 0\/0, inputs 0, resumed 0, unread 0$/);
   });
 
-  it('has lines that nobody understands: they are counted', () => {
+  it('has lines that nobody understands: they are counted, and it is said where they stand', () => {
     edit('irqlens.txt', text => text.replace('SNAPSHOT msix4-req\n', 'SNAPSHOT msix4-req\nsomething new\n'));
-    const { verdict } = run(folder);
+    const { verdict, lines } = run(folder);
+    assert.ok(lines.some(line => /irqlens\.txt:\d+ is not understood: something new$/.test(line)));
     assert.equal(verdict.unread, 1);
     assert.equal(verdict.ok, false);
+  });
+
+  it('has an empty file: what cannot be checked without it is said', () => {
+    edit('dmesg.txt', () => '');
+    writeFileSync(join(folder, 'cpuinfo.txt'), 'noise\n');
+    const { verdict, lines } = run(folder);
+    assert.equal(verdict.ok, false);
+    assert.match(lines[0], /dmesg\.txt is empty: IOAPICs and remapping units are not known$/);
+    assert.match(lines[1], /cpuinfo\.txt names no CPU: APIC ids and cores of its CPUs are guessed$/);
   });
 
   it('is of a kernel that the model does not have: it is refused by name', () => {

@@ -26,7 +26,8 @@ export interface Setup {
 export function setUp({ cpus = 4, present, online, node = () => 0, memoryNodes, gsiTop = 24, kernel: name = 'v5.10', cmdline = [] }: Setup = {}): World {
   const all = Array.from({ length: cpus }, (_, cpu) => cpu);
   const machine = new Machine({ cpus: all.map((cpu) => ({ apicId: cpu, node: node(cpu) })), x2apic: false, ioapics: [], isaOverrides: [], pci: [], ...(memoryNodes && { memoryNodes }) });
-  const world = new World(make_kernel(cpus, { config: new Set(), cmdline }), machine, new Set<ChangeId>(KERNELS[name]));
+  const changes = new Set<ChangeId>(KERNELS[name]);
+  const world = new World(make_kernel(cpus, { config: new Set(), cmdline }, changes), machine, changes);
   enterWorld(world, 0);
 
   const { kernel } = world;

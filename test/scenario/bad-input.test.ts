@@ -8,6 +8,7 @@ function errorsOf(text: string, kernel?: string): string[] {
   return loaded.ok ? [] : loaded.diagnostics.map(d => formatDiagnostic(d).replace('x:', '').replace(' error:', ''));
 }
 
+const GZIP = 'test/captures/5.10.0-32-n-4cpu-1nvme-min/pci.txt.gz';
 const DEVICE = 'machine: { devices: [{ name: nvme0, kind: nvme, address: 00:04.0 }] }\n';
 
 describe('a broken scenario', () => {
@@ -16,11 +17,12 @@ describe('a broken scenario', () => {
     'a wrong key, with the one that was meant': ['machine:\n  devcies: []\nsteps: [boot]', ['2:3: unknown key devcies; did you mean devices?']],
     'a key like no other': ['steps: [boot]\nfoo: 1', ['2:1: unknown key foo; expected title, kernel, cmdline, config, machine, drivers or steps']],
     'a key that is missing': ['steps: [{ request: { vector: 1 } }]', ["1:11: request has no device; expected a device's name there"]],
-    'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list of a map with apicId and node']],
+    'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list, each entry a map with apicId and node']],
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
-    'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; did you mean v5.10?']],
+    'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.10 or v5.10.223']],
+    'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.10 or v5.10.223']],
     'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu or custom']],
-    'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0']],
+    'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0, with a device of 00 to 1f and a function of 0 to 7']],
     'several errors at once, in the order of the file': [
       'kernel: linux\nmachine: { cpus: 0 }\nsteps:\n  - prob: nvme0\n  - raise: 5',
       [
@@ -32,6 +34,7 @@ describe('a broken scenario', () => {
     ],
     'YAML that is none': ['steps: [boot\ntitle: x', ['2:1: Flow sequence in block collection must be sufficiently indented and end with a ]']],
     'tabs': ['steps:\n\t- boot', ['2:1: Tabs are not allowed as indentation']],
+    'a tab, and nothing that follows from it': ['machine:\n\tcpus: 4\nsteps: [boot]', ['2:1: Tabs are not allowed as indentation']],
     'a key that is there twice': ['title: a\nsteps: [boot]\ntitle: b', ['3:1: the key title is there twice, first in line 1']],
     'two documents': ['steps: [boot]\n---\nsteps: [boot]', ['2:1: a second document begins here; a scenario is one document']],
     'an alias that stands in itself': ['steps: &a [*a]', ['1:12: the alias *a stands inside of what it names: the value would have no end']],
@@ -71,7 +74,7 @@ describe('a broken scenario', () => {
   it('is refused for a kernel that the caller asks for', () => assert.deepEqual(errorsOf('title: a\nsteps: [boot]', 'v5.9'), ['1:1: unknown kernel v5.9; expected v5.10 or v5.10.223']));
 
   it('is refused by its size alone, before it is read', () => {
-    assert.deepEqual(errorsOf('x'.repeat(10_000_000)), ['1:1: the file has 10000000 bytes; a scenario has at most 262144']);
+    assert.deepEqual(errorsOf('x'.repeat(10_000_000)), ['1:1: the file has more than 262144 bytes; a scenario has fewer']);
   });
 
   it('with aliases that multiply has its limit reached at the alias', () => {
@@ -94,12 +97,15 @@ describe('a broken scenario', () => {
     assert.equal(errors.at(-1), '19:1: 19981 more errors from here on');
   });
 
-  it('that does not exist, or is a folder, is named', () => {
+  it('that cannot be read as a text is named, and so is what has no end', () => {
     const message = (path: string): string => {
       const loaded = loadScenario(path);
       return loaded.ok ? '' : formatDiagnostic(loaded.diagnostics[0]);
     };
     assert.equal(message('test/none.irq.yaml'), 'test/none.irq.yaml:1:1: error: there is no such file');
     assert.equal(message('test'), 'test:1:1: error: this is a folder; expected a file');
+    assert.equal(message('media/screenshot.png'), 'media/screenshot.png:1:1: error: the file has more than 262144 bytes; a scenario has fewer');
+    assert.equal(message(GZIP), `${GZIP}:1:1: error: this is no text in UTF-8`);
+    if (process.platform !== 'win32') assert.equal(message('/dev/zero'), '/dev/zero:1:1: error: the file has more than 262144 bytes; a scenario has fewer');
   });
 });

@@ -49,7 +49,7 @@ class nvme_dev {
 }
 
 /** The interrupt handler of a queue. Source: drivers/nvme/host/pci.c, nvme_irq() */
-function* nvme_irq(_irq: number, data: unknown): Op<number> {
+function* nvme_irq(irq: number, data: unknown): Op<number> {
   const nvmeq = data as nvme_queue;
   nvmeq.completions++;
   nvmeq.dev.pdev.hw.deassertIntx();

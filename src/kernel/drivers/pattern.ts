@@ -33,7 +33,7 @@ class PatternDev {
 }
 
 /** Handle a message; a level line only while the device drives it. */
-function* pattern_irq(_irq: number, dev_id: unknown): Op<number> {
+function* pattern_irq(irq: number, dev_id: unknown): Op<number> {
   const vector = dev_id as PatternVector;
   const hw = vector.pdev.hw;
   if (!hw.msiEnabled && !hw.msixEnabled && !hw.intxDriven) return IRQ_NONE;

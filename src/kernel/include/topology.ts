@@ -3,6 +3,15 @@ import { kernel, machine } from '../world';
 
 // Inlines of include/linux/topology.h and arch/x86/include/asm/topology.h.
 
+/** include/linux/numa.h */
+export const NUMA_NO_NODE = -1;
+
+/** Nodes with memory (node_online_map), ascending. */
+export const node_online_map = (): number[] =>
+  [...new Set(machine.config.memoryNodes ?? machine.cpus.map(({ node }) => node))].sort((a, b) => a - b);
+
+export const first_online_node = (): number => node_online_map()[0];
+
 /** CPUs of `node` that are up; empty before the node's first CPU has been identified. */
 export const cpumask_of_node = (node: number): cpumask => kernel.node_to_cpumask_map.get(node) ?? new cpumask(kernel.nr_cpu_ids);
 

@@ -43,7 +43,7 @@ function nonboot_cpus({ kernel: { config }, machine }: World): number[] {
   return machine.cpus.flatMap(({ present = true }, cpu) => (cpu > 0 && present ? cpu : [])).slice(0, setup_max_cpus - 1);
 }
 
-/** The boot CPU, until it can start the others. Source: start_kernel() */
+/** The boot CPU, until it can start the others. Source: init/main.c, start_kernel() */
 function* start_kernel(): Op {
   const cpu = kernel.this_cpu;
   kernel.cpus[cpu].irqs_enabled = false;
@@ -61,7 +61,7 @@ function* start_kernel(): Op {
   yield* set_cpu_sibling_map(cpu);
 }
 
-/** Source: setup_arch() */
+/** Source: arch/x86/kernel/setup.c, setup_arch() */
 function* setup_arch(): Op {
   yield* idt_setup_traps();
   yield* parse_early_param();
@@ -72,7 +72,7 @@ function* setup_arch(): Op {
   yield* init_cpu_to_node();
 }
 
-/** What of the command line concerns interrupts. Source: parse_early_param() */
+/** What of the command line concerns interrupts. Source: init/main.c, parse_early_param() */
 function* parse_early_param(): Op {
   for (const word of kernel.config.cmdline) {
     const [name, value = ''] = word.split('=', 2);
@@ -94,14 +94,14 @@ function* parse_args(): Op {
   }
 }
 
-/** The timer by the 8259 pair first, then everything by the IOAPIC. Source: x86_late_time_init() */
+/** The timer by the 8259 pair first, then everything by the IOAPIC. Source: arch/x86/kernel/time.c, x86_late_time_init() */
 function* x86_late_time_init(): Op {
   yield* apic_intr_mode_select();
   yield* setup_default_timer_irq();
   yield* apic_intr_mode_init();
 }
 
-function* timer_interrupt(_irq: number, _dev_id: unknown): Op<number> {
+function* timer_interrupt(irq: number, dev_id: unknown): Op<number> {
   return IRQ_HANDLED;
 }
 
@@ -110,7 +110,7 @@ function* setup_default_timer_irq(): Op {
   yield* request_irq(0, timer_interrupt, IRQF_NOBALANCING | IRQF_IRQPOLL | IRQF_TIMER, 'timer', null);
 }
 
-/** /proc/irq, then initcalls in the order of their levels. Source: kernel_init(), do_basic_setup() */
+/** /proc/irq, then initcalls in the order of their levels. Source: init/main.c, kernel_init(), do_basic_setup() */
 function* kernel_init(): Op {
   yield* init_irq_proc();
   yield* pci_arch_init();
@@ -127,7 +127,7 @@ function* pci_arch_init(): Op {
 }
 
 /** A handler of a device that the model has not: it has nothing to do. */
-function* idle_handler(_irq: number, _dev_id: unknown): Op<number> {
+function* idle_handler(irq: number, dev_id: unknown): Op<number> {
   return IRQ_HANDLED;
 }
 

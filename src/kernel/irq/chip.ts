@@ -320,10 +320,10 @@ export function* irq_chip_compose_msi_msg(data: irq_data, msg: msi_msg): Op<numb
 }
 
 /** Power up the chip's device; no x86 chip has one. @returns 0. Source: kernel/irq/chip.c, irq_chip_pm_get() */
-export function* irq_chip_pm_get(_data: irq_data): Op<number> {
+export function* irq_chip_pm_get(data: irq_data): Op<number> {
   return 0;
 }
 
-export function* irq_chip_pm_put(_data: irq_data): Op<number> {
+export function* irq_chip_pm_put(data: irq_data): Op<number> {
   return 0;
 }

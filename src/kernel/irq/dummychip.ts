@@ -8,9 +8,9 @@ function* ack_bad(data: irq_data): Op {
   yield* ack_bad_irq(data.irq);
 }
 
-function* noop(_data: irq_data): Op {}
+function* noop(data: irq_data): Op {}
 
-function* noop_ret(_data: irq_data): Op<number> {
+function* noop_ret(data: irq_data): Op<number> {
   return 0;
 }
 

@@ -18,7 +18,7 @@ export function* handle_bad_irq(desc: irq_desc): Op {
 }
 
 /** For an action that only has to be there. Source: kernel/irq/handle.c, no_action() */
-export function* no_action(_irq: number, _dev_id: unknown): Op<number> {
+export function* no_action(cpl: number, dev_id: unknown): Op<number> {
   return IRQ_NONE;
 }
 

@@ -1,11 +1,13 @@
 import type { Op } from '../../stepper/op';
 import { arch_dynirq_lower_bound } from '../arch/x86/apic/io_apic';
 import { arch_early_irq_init, arch_probe_nr_irqs } from '../arch/x86/apic/vector';
+import type { KernelConfig } from '../globals';
 import type { irq_affinity_desc } from '../include/interrupt';
 import {
   IRQ_LEVEL, IRQ_NOAUTOEN, IRQ_NOPROBE, IRQ_NOREQUEST, IRQ_NOTHREAD, IRQ_PER_CPU, IRQD, irq_common_data, irq_data, irqd_is_handle_enforce_irqctx, irqd_set,
 } from '../include/irq';
 import { irq_desc, IRQS } from '../include/irqdesc';
+import { first_online_node } from '../include/topology';
 import { bitmap } from '../lib/bitmap';
 import { bitmap_parselist } from '../lib/bitmap_parse';
 import { cpumask } from '../lib/cpumask';
@@ -18,10 +20,20 @@ import { handle_bad_irq } from './handle';
 import { unregister_irq_proc } from './proc';
 import { irq_settings_clr_and_set, irq_settings_is_per_cpu_devid } from './settings';
 
-/** The size of arch/x86/include/asm/irq_vectors.h for CONFIG_NR_CPUS 8192. */
-export const NR_IRQS = 256 + 64 * 8192;
+const DEFAULT_NR_CPUS = 8192;
+const MAX_IO_APICS = 128;
+
+/** CONFIG_NR_CPUS: 8192 where nothing is said, as with MAXSMP. */
+export function NR_CPUS({ config }: KernelConfig): number {
+  const symbol = [...config].find(name => name.startsWith('NR_CPUS='));
+  return symbol === undefined ? DEFAULT_NR_CPUS : Number(symbol.slice('NR_CPUS='.length));
+}
+
+/** By the configured CPUs, or IOAPICs if that is more: arch/x86/include/asm/irq_vectors.h. */
+export const NR_IRQS = (config: KernelConfig): number => 256 + Math.max(64 * NR_CPUS(config), 32 * MAX_IO_APICS);
+
 /** Numbers that CONFIG_SPARSE_IRQ can ever hand out. */
-export const IRQ_BITMAP_BITS = NR_IRQS + 8196;
+export const IRQ_BITMAP_BITS = (config: KernelConfig): number => NR_IRQS(config) + 8196;
 const IRQ_DEFAULT_INIT_FLAGS = 0;
 
 /** What __irq_get_desc_lock() has to check. */
@@ -29,9 +41,9 @@ const _IRQ_DESC_CHECK = 1 << 0;
 const _IRQ_DESC_PERCPU = 1 << 1;
 export const IRQ_GET_DESC_CHECK_GLOBAL = _IRQ_DESC_CHECK;
 
-export const irqdesc_globals = (nr_cpu_ids: number) => ({
-  nr_irqs: NR_IRQS,
-  allocated_irqs: new bitmap(IRQ_BITMAP_BITS),
+export const irqdesc_globals = (nr_cpu_ids: number, config: KernelConfig) => ({
+  nr_irqs: NR_IRQS(config),
+  allocated_irqs: new bitmap(IRQ_BITMAP_BITS(config)),
   irq_desc_tree: new Map<number, irq_desc>(),
   sparse_irq_lock: new mutex('sparse_irq_lock'),
   /** affinity of a line that nobody asked anything for */
@@ -134,20 +146,20 @@ function* alloc_descs(start: number, cnt: number, node: number, affinity: readon
 }
 
 function* irq_expand_nr_irqs(nr: number): Op<number> {
-  if (nr > IRQ_BITMAP_BITS) return -ENOMEM;
+  if (nr > IRQ_BITMAP_BITS(kernel.config)) return -ENOMEM;
   kernel.nr_irqs = nr;
   return 0;
 }
 
 /** The first of the interrupt subsystem at boot: the legacy descriptors, then the architecture's part. @returns 0 or an errno of it. Source: kernel/irq/irqdesc.c, early_irq_init() */
 export function* early_irq_init(): Op<number> {
-  const node = 0;
+  const node = first_online_node();
   yield* init_irq_default_affinity();
   let initcnt = yield* arch_probe_nr_irqs();
-  pr_info(`NR_IRQS: ${NR_IRQS}, nr_irqs: ${kernel.nr_irqs}, preallocated irqs: ${initcnt}`);
+  pr_info(`NR_IRQS: ${NR_IRQS(kernel.config)}, nr_irqs: ${kernel.nr_irqs}, preallocated irqs: ${initcnt}`);
 
-  if (WARN_ON(kernel.nr_irqs > IRQ_BITMAP_BITS, 'kernel/irq/irqdesc.c early_irq_init')) kernel.nr_irqs = IRQ_BITMAP_BITS;
-  if (WARN_ON(initcnt > IRQ_BITMAP_BITS, 'kernel/irq/irqdesc.c early_irq_init')) initcnt = IRQ_BITMAP_BITS;
+  if (WARN_ON(kernel.nr_irqs > IRQ_BITMAP_BITS(kernel.config), 'kernel/irq/irqdesc.c early_irq_init')) kernel.nr_irqs = IRQ_BITMAP_BITS(kernel.config);
+  if (WARN_ON(initcnt > IRQ_BITMAP_BITS(kernel.config), 'kernel/irq/irqdesc.c early_irq_init')) initcnt = IRQ_BITMAP_BITS(kernel.config);
   if (initcnt > kernel.nr_irqs) kernel.nr_irqs = initcnt;
 
   for (let i = 0; i < initcnt; i++) {
@@ -199,7 +211,7 @@ export function* __irq_alloc_descs(irq: number, from: number, cnt: number, node:
 
   yield* mutex_lock(kernel.sparse_irq_lock);
   const area = kernel.allocated_irqs.nextZeroArea(from, cnt);
-  const start = area < 0 ? IRQ_BITMAP_BITS : area;
+  const start = area < 0 ? IRQ_BITMAP_BITS(kernel.config) : area;
   let ret = -EEXIST;
   if (irq < 0 || start === irq) {
     ret = start + cnt > kernel.nr_irqs ? yield* irq_expand_nr_irqs(start + cnt) : 0;

@@ -82,8 +82,11 @@ export function* irq_set_default_host(domain: irq_domain | null): Op {
   kernel.irq_default_domain = domain;
 }
 
+/** hwirq is unsigned in C: a negative number stands for one of the highest. */
+const in_linear_revmap = ({ revmap_size }: irq_domain, hwirq: number): boolean => hwirq >= 0 && hwirq < revmap_size;
+
 export function* irq_domain_clear_mapping(domain: irq_domain, hwirq: number): Op {
-  if (hwirq < domain.revmap_size) {
+  if (in_linear_revmap(domain, hwirq)) {
     domain.linear_revmap.delete(hwirq);
     return;
   }
@@ -93,7 +96,7 @@ export function* irq_domain_clear_mapping(domain: irq_domain, hwirq: number): Op
 }
 
 export function* irq_domain_set_mapping(domain: irq_domain, hwirq: number, data: irq_data): Op {
-  if (hwirq < domain.revmap_size) {
+  if (in_linear_revmap(domain, hwirq)) {
     domain.linear_revmap.set(hwirq, data.irq);
     return;
   }
@@ -107,7 +110,7 @@ export function* irq_domain_set_mapping(domain: irq_domain, hwirq: number, data:
 export function* irq_find_mapping(domain: irq_domain | null, hwirq: number): Op<number> {
   domain ??= kernel.irq_default_domain;
   if (!domain) return 0;
-  if (hwirq < domain.revmap_size) return domain.linear_revmap.get(hwirq) ?? 0;
+  if (in_linear_revmap(domain, hwirq)) return domain.linear_revmap.get(hwirq) ?? 0;
   return domain.revmap_tree.get(hwirq)?.irq ?? 0;
 }
 

@@ -50,16 +50,16 @@ export function* msi_domain_set_affinity(data: irq_data, mask: cpumask, force: b
   return ret;
 }
 
-function* msi_domain_activate(_domain: irq_domain, data: irq_data, _early: boolean): Op<number> {
+function* msi_domain_activate(domain: irq_domain, irq_data: irq_data, early: boolean): Op<number> {
   const msg = [new msi_msg(), new msi_msg()] as const;
-  BUG_ON((yield* irq_chip_compose_msi_msg(data, msg[0])) !== 0, 'kernel/irq/msi.c msi_domain_activate');
-  yield* msi_check_level(data.domain!, msg);
-  yield* irq_chip_write_msi_msg(data, msg[0]);
+  BUG_ON((yield* irq_chip_compose_msi_msg(irq_data, msg[0])) !== 0, 'kernel/irq/msi.c msi_domain_activate');
+  yield* msi_check_level(irq_data.domain!, msg);
+  yield* irq_chip_write_msi_msg(irq_data, msg[0]);
   return 0;
 }
 
-function* msi_domain_deactivate(_domain: irq_domain, data: irq_data): Op {
-  yield* irq_chip_write_msi_msg(data, new msi_msg());
+function* msi_domain_deactivate(domain: irq_domain, irq_data: irq_data): Op {
+  yield* irq_chip_write_msi_msg(irq_data, new msi_msg());
 }
 
 /** @returns 0; -EEXIST when the hwirq is mapped; what the parents or msi_init say. Source: kernel/irq/msi.c, msi_domain_alloc() */
@@ -99,11 +99,11 @@ const msi_domain_ops: irq_domain_ops = Object.freeze({
   deactivate: msi_domain_deactivate,
 });
 
-function* msi_domain_ops_get_hwirq(_info: msi_domain_info, arg: msi_alloc_info_t): Op<number> {
+function* msi_domain_ops_get_hwirq(info: msi_domain_info, arg: msi_alloc_info_t): Op<number> {
   return arg.hwirq;
 }
 
-function* msi_domain_ops_prepare(_domain: irq_domain, _dev: PciDev, _nvec: number, arg: msi_alloc_info_t): Op<number> {
+function* msi_domain_ops_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: msi_alloc_info_t): Op<number> {
   Object.assign(arg, new irq_alloc_info());
   return 0;
 }
@@ -112,7 +112,7 @@ function* msi_domain_ops_set_desc(arg: msi_alloc_info_t, desc: msi_desc): Op {
   arg.desc = desc;
 }
 
-function* msi_domain_ops_init(domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, _arg: msi_alloc_info_t): Op<number> {
+function* msi_domain_ops_init(domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: msi_alloc_info_t): Op<number> {
   yield* irq_domain_set_hwirq_and_chip(domain, virq, hwirq, info.chip, info.chip_data ?? null);
   if (info.handler && info.handler_name) {
     yield* __irq_set_handler(virq, info.handler, false, info.handler_name);
@@ -121,7 +121,7 @@ function* msi_domain_ops_init(domain: irq_domain, info: msi_domain_info, virq: n
   return 0;
 }
 
-function* msi_domain_ops_check(_domain: irq_domain, _info: msi_domain_info, _dev: PciDev): Op<number> {
+function* msi_domain_ops_check(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
   return 0;
 }
 

@@ -5,7 +5,7 @@ import {
   irqd_is_setaffinity_pending, irqd_set, irqd_set_move_pending, type irq_data,
 } from '../include/irq';
 import type { irq_desc } from '../include/irqdesc';
-import { cpumask_of_node } from '../include/topology';
+import { cpumask_of_node, NUMA_NO_NODE } from '../include/topology';
 import type { cpumask } from '../lib/cpumask';
 import { EBUSY, EINVAL, ENOSYS } from '../lib/errno';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore } from '../lib/locking';
@@ -16,7 +16,6 @@ import { IRQ_GET_DESC_CHECK_GLOBAL, irq_data_to_desc, irq_get_desc_lock, irq_put
 
 // kernel/irq/manage.c, the affinity part.
 
-const NUMA_NO_NODE = -1;
 
 function* __irq_can_set_affinity(desc: irq_desc | null): Op<boolean> {
   return desc !== null && irqd_can_balance(desc.irq_data) && desc.irq_data.chip.irq_set_affinity !== undefined;

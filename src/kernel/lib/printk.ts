@@ -11,7 +11,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-function printk(level: LogLevel, text: string): void {
+export function printk(level: LogLevel, text: string): void {
   kernel.log.push({ level, text });
 }
 
@@ -19,7 +19,9 @@ export const pr_emerg = (text: string): void => printk('emerg', text);
 export const pr_err = (text: string): void => printk('err', text);
 export const pr_warn = (text: string): void => printk('warn', text);
 export const pr_info = (text: string): void => printk('info', text);
-export const pr_debug = (text: string): void => printk('debug', text);
+
+/** Says nothing: dynamic debug is off, as nobody switches it on. What shows at this level is printk('debug'). */
+export function pr_debug(text: string): void {}
 
 /** pr_warn(), once for each `where`: kernel file and function, with what else tells one from another. */
 export function pr_warn_once(text: string, where: string): void {
@@ -61,7 +63,13 @@ export class kernel_bug extends Error {
   override readonly name = 'kernel BUG';
 }
 
-export function BUG_ON(condition: boolean, where: string): void {
+/** The kernel gives up. */
+export function panic(text: string): never {
+  printk('emerg', `Kernel panic - not syncing: ${text}`);
+  throw new kernel_bug(`Kernel panic - not syncing: ${text}`);
+}
+
+export function BUG_ON(condition: boolean, where: string): asserts condition is false {
   if (!condition) return;
   printk('emerg', `kernel BUG at ${where}!`);
   throw new kernel_bug(`kernel BUG at ${where}!`);

@@ -41,7 +41,8 @@ export interface Options {
 
 export function powerOn(config: MachineConfig, { kernel = 'v5.10.223', cmdline = '' }: Options = {}): World {
   const words = cmdline.split(' ').filter(word => word !== '');
-  return new World(make_kernel(config.cpus.length, { config: DEBIAN, cmdline: words }), new Machine(config), new Set<ChangeId>(KERNELS[kernel]));
+  const changes = new Set<ChangeId>(KERNELS[kernel]);
+  return new World(make_kernel(config.cpus.length, { config: DEBIAN, cmdline: words }, changes), new Machine(config), changes);
 }
 
 /** Runs an Op on a CPU, and whatever interrupts any CPU takes meanwhile and after. */

@@ -1,4 +1,6 @@
+import type { ChangeId } from '../../changes';
 import type { cpumask } from '../../lib/cpumask';
+import { IRQCHIP_AFFINITY_PRE_STARTUP, IRQCHIP_SKIP_SET_WAKE } from '../../include/irq';
 import { irq_desc } from '../../include/irqdesc';
 import type { msi_desc } from '../../include/msi';
 
@@ -74,3 +76,7 @@ export class irq_cfg {
   dest_apicid = 0;
   vector = 0;
 }
+
+/** What the IO-APIC and MSI chips are declared with. */
+export const x86_chip_flags = (changes: ReadonlySet<ChangeId>): number =>
+  IRQCHIP_SKIP_SET_WAKE | (changes.has('affinity-pre-startup') ? IRQCHIP_AFFINITY_PRE_STARTUP : 0);

@@ -40,7 +40,7 @@ export const i8259_globals = () => ({
 
 export const nr_legacy_irqs = (): number => kernel.legacy_pic.nr_legacy_irqs;
 
-/** Source: mask_8259A_irq() */
+/** Source: arch/x86/kernel/i8259.c, mask_8259A_irq() */
 function* mask_8259A_irq(irq: number): Op {
   const flags = yield* raw_spin_lock_irqsave(kernel.i8259A_lock);
   kernel.cached_irq_mask |= 1 << irq;
@@ -48,7 +48,7 @@ function* mask_8259A_irq(irq: number): Op {
   yield* raw_spin_unlock_irqrestore(kernel.i8259A_lock, flags);
 }
 
-/** Source: unmask_8259A_irq() */
+/** Source: arch/x86/kernel/i8259.c, unmask_8259A_irq() */
 function* unmask_8259A_irq(irq: number): Op {
   const flags = yield* raw_spin_lock_irqsave(kernel.i8259A_lock);
   kernel.cached_irq_mask &= ~(1 << irq);
@@ -64,17 +64,17 @@ function* enable_8259A_irq(data: irq_data): Op {
   yield* unmask_8259A_irq(data.irq);
 }
 
-/** Source: mask_and_ack_8259A() */
+/** Source: arch/x86/kernel/i8259.c, mask_and_ack_8259A() */
 function* mask_and_ack_8259A(data: irq_data): Op {
   yield* mask_8259A_irq(data.irq);
 }
 
 /** Nothing ever waits in the machine's pair. */
-function* i8259A_irq_pending(_irq: number): Op<boolean> {
+function* i8259A_irq_pending(irq: number): Op<boolean> {
   return false;
 }
 
-/** The interrupt goes back from the IOAPIC to the pair. Source: make_8259A_irq() */
+/** The interrupt goes back from the IOAPIC to the pair. Source: arch/x86/kernel/i8259.c, make_8259A_irq() */
 function* make_8259A_irq(irq: number): Op {
   yield* disable_irq_nosync(irq);
   kernel.io_apic_irqs &= ~(1 << irq);
@@ -87,22 +87,22 @@ function* probe_8259A(): Op<number> {
   return nr_legacy_irqs();
 }
 
-/** All masked, in the registers only. Source: mask_8259A() */
+/** All masked, in the registers only. Source: arch/x86/kernel/i8259.c, mask_8259A() */
 function* mask_8259A(): Op {
   const flags = yield* raw_spin_lock_irqsave(kernel.i8259A_lock);
   machine.pic.mask = 0xffff;
   yield* raw_spin_unlock_irqrestore(kernel.i8259A_lock, flags);
 }
 
-/** The registers get the mask that was set last. Source: unmask_8259A() */
+/** The registers get the mask that was set last. Source: arch/x86/kernel/i8259.c, unmask_8259A() */
 function* unmask_8259A(): Op {
   const flags = yield* raw_spin_lock_irqsave(kernel.i8259A_lock);
   machine.pic.mask = kernel.cached_irq_mask;
   yield* raw_spin_unlock_irqrestore(kernel.i8259A_lock, flags);
 }
 
-/** With automatic EOI acknowledging only masks. Source: init_8259A() */
-function* init_8259A(_auto_eoi: boolean): Op {
+/** With automatic EOI acknowledging only masks. Source: arch/x86/kernel/i8259.c, init_8259A() */
+function* init_8259A(auto_eoi: boolean): Op {
   yield* unmask_8259A();
 }
 

@@ -86,7 +86,7 @@ const apic_idts = (): idt_data[] => [
 const common_gate: gate = Object.freeze({ name: 'common_interrupt', entry: common_interrupt });
 const spurious_gate: gate = Object.freeze({ name: 'spurious_interrupt', entry: spurious_interrupt });
 
-/** Source: idt_setup_from_table() with sys set: what it installs counts as a system vector. */
+/** Source: arch/x86/kernel/idt.c, idt_setup_from_table() with sys set: what it installs counts as a system vector. */
 function* idt_setup_from_table(table: readonly idt_data[]): Op {
   for (const { vector, gate, config } of table) {
     if (config !== undefined && !kernel.config.config.has(config)) continue;
@@ -95,7 +95,7 @@ function* idt_setup_from_table(table: readonly idt_data[]): Op {
   }
 }
 
-/** The gates of exceptions. Source: idt_setup_early_traps(), idt_setup_early_pf(), idt_setup_traps(), idt_setup_ist_traps() */
+/** The gates of exceptions. Source: arch/x86/kernel/idt.c, idt_setup_early_traps(), idt_setup_early_pf(), idt_setup_traps(), idt_setup_ist_traps() */
 export function* idt_setup_traps(): Op {
   yield* idt_setup_from_table(early_idts());
   yield* idt_setup_from_table(early_pf_idts());
@@ -103,7 +103,7 @@ export function* idt_setup_traps(): Op {
   yield* idt_setup_from_table(ist_idts());
 }
 
-/** Source: idt_setup_apic_and_irq_gates() */
+/** Source: arch/x86/kernel/idt.c, idt_setup_apic_and_irq_gates() */
 export function* idt_setup_apic_and_irq_gates(): Op {
   yield* idt_setup_from_table(apic_idts());
 

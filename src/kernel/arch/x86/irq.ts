@@ -1,6 +1,7 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_desc } from '../../include/irqdesc';
 import { irq_migrate_all_off_this_cpu } from '../../irq/cpuhotplug';
+import { resend_irqs } from '../../irq/resend';
 import { bitmap } from '../../lib/bitmap';
 import { raw_spin_lock, raw_spin_unlock } from '../../lib/locking';
 import { pr_emerg, pr_err } from '../../lib/printk';
@@ -65,14 +66,20 @@ export function* do_IRQ_entry(vector: number): Op {
   cpu.hardirq_count++;
   yield* gate.entry(vector);
   cpu.hardirq_count--;
+  if (cpu.hardirq_count === 0) yield* irq_exit_rcu();
   cpu.irqs_enabled = flags;
+}
+
+/** Softirqs follow the outermost hard interrupt: of them only the resend tasklet. What is queued outside of one waits for the next. Source: kernel/softirq.c, irq_exit_rcu() */
+function* irq_exit_rcu(): Op {
+  if (kernel.irqs_resend.size > 0) yield* resend_irqs();
 }
 
 function* handle_irq(desc: irq_desc): Op {
   yield* desc.handle_irq(desc);
 }
 
-/** All device interrupts arrive here. Source: common_interrupt() */
+/** All device interrupts arrive here. Source: arch/x86/kernel/irq.c, common_interrupt() */
 export function* common_interrupt(vector: number): Op {
   const vector_irq = kernel.vector_irq[kernel.this_cpu];
   const desc = vector_irq[vector];
@@ -90,13 +97,13 @@ export function* common_interrupt(vector: number): Op {
   }
 }
 
-/** Source: ack_bad_irq() */
+/** Source: arch/x86/kernel/irq.c, ack_bad_irq() */
 export function* ack_bad_irq(irq: number): Op {
   pr_err(`unexpected IRQ trap at vector ${irq.toString(16).padStart(2, '0')}`);
   ack_APIC_irq();
 }
 
-/** The running CPU has left cpu_online_mask: its interrupts go elsewhere, and those that wait in its local APIC are sent again. Source: fixup_irqs() */
+/** The running CPU has left cpu_online_mask: its interrupts go elsewhere, and those that wait in its local APIC are sent again. Source: arch/x86/kernel/irq.c, fixup_irqs() */
 export function* fixup_irqs(): Op {
   const vector_irq = kernel.vector_irq[kernel.this_cpu];
 

@@ -4,19 +4,19 @@ import { this_irq_stat } from './irq';
 
 // Entries of inter-processor interrupts: arch/x86/kernel/smp.c. What they ask for is done elsewhere; here they are counted.
 
-/** Source: sysvec_reschedule_ipi() */
+/** Source: arch/x86/kernel/smp.c, sysvec_reschedule_ipi() */
 export function* sysvec_reschedule_ipi(): Op {
   ack_APIC_irq();
   this_irq_stat().irq_resched_count++;
 }
 
-/** Source: sysvec_call_function() */
+/** Source: arch/x86/kernel/smp.c, sysvec_call_function() */
 export function* sysvec_call_function(): Op {
   ack_APIC_irq();
   this_irq_stat().irq_call_count++;
 }
 
-/** Source: sysvec_call_function_single() */
+/** Source: arch/x86/kernel/smp.c, sysvec_call_function_single() */
 export function* sysvec_call_function_single(): Op {
   ack_APIC_irq();
   this_irq_stat().irq_call_count++;

@@ -9,18 +9,18 @@ import { fixup_irqs } from './irq';
 
 // CPUs come and go: arch/x86/kernel/smpboot.c.
 
-/** Where a CPU may be plugged in later, one is possible now. Source: prefill_possible_map() */
+/** Where a CPU may be plugged in later, one is possible now. Source: arch/x86/kernel/smpboot.c, prefill_possible_map() */
 export function* prefill_possible_map(): Op {
   for (let cpu = 0; cpu < kernel.nr_cpu_ids; cpu++) kernel.cpu_possible_mask.set(cpu);
 }
 
-/** Threads of one core; what the firmware puts in different nodes is none. Source: match_smt() */
+/** Threads of one core; what the firmware puts in different nodes is none. Source: arch/x86/kernel/smpboot.c, match_smt() */
 function match_smt(cpu: number, other: number): boolean {
   const { core } = machine.cpus[cpu];
   return core !== undefined && core === machine.cpus[other].core && cpu_to_node(cpu) === cpu_to_node(other);
 }
 
-/** Source: set_cpu_sibling_map() */
+/** Source: arch/x86/kernel/smpboot.c, set_cpu_sibling_map() */
 export function* set_cpu_sibling_map(cpu: number): Op {
   kernel.cpu_sibling_setup_mask.set(cpu);
   for (const i of kernel.cpu_sibling_setup_mask) {
@@ -30,14 +30,14 @@ export function* set_cpu_sibling_map(cpu: number): Op {
   }
 }
 
-/** Source: remove_siblinginfo() */
+/** Source: arch/x86/kernel/smpboot.c, remove_siblinginfo() */
 function* remove_siblinginfo(cpu: number): Op {
   for (const sibling of topology_sibling_cpumask(cpu).copy()) topology_sibling_cpumask(sibling).clear(cpu);
   topology_sibling_cpumask(cpu).clearAll();
   kernel.cpu_sibling_setup_mask.clear(cpu);
 }
 
-/** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: start_secondary() */
+/** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: arch/x86/kernel/smpboot.c, start_secondary() */
 export function* start_secondary(): Op {
   const cpu = kernel.this_cpu;
   kernel.cpus[cpu].irqs_enabled = false;
@@ -53,7 +53,7 @@ export function* start_secondary(): Op {
   yield* local_irq_restore(true);
 }
 
-/** Source: smp_callin() */
+/** Source: arch/x86/kernel/smpboot.c, smp_callin() */
 function* smp_callin(): Op {
   yield* x2apic_setup();
   yield* apic_ap_setup();
@@ -61,7 +61,7 @@ function* smp_callin(): Op {
   numa_add_cpu(kernel.this_cpu);
 }
 
-/** Source: cpu_disable_common() */
+/** Source: arch/x86/kernel/smpboot.c, cpu_disable_common() */
 function* cpu_disable_common(): Op {
   yield* remove_siblinginfo(kernel.this_cpu);
   yield* lock_vector_lock();
@@ -71,13 +71,13 @@ function* cpu_disable_common(): Op {
   yield* lapic_offline();
 }
 
-/** Source: remove_cpu_from_maps() */
+/** Source: arch/x86/kernel/smpboot.c, remove_cpu_from_maps() */
 function* remove_cpu_from_maps(cpu: number): Op {
   kernel.cpu_online_mask.clear(cpu);
   numa_remove_cpu(cpu);
 }
 
-/** The running CPU goes offline; interrupts are off and all other CPUs stand still. @returns 0, or -ENOSPC: its vectors fit nowhere else. Source: native_cpu_disable() */
+/** The running CPU goes offline; interrupts are off and all other CPUs stand still. @returns 0, or -ENOSPC: its vectors fit nowhere else. Source: arch/x86/kernel/smpboot.c, native_cpu_disable() */
 export function* native_cpu_disable(): Op<number> {
   const ret = yield* lapic_can_unplug_cpu();
   if (ret) return ret;

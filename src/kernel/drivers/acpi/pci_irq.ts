@@ -1,11 +1,9 @@
 import type { Op } from '../../../stepper/op';
-import { ACPI_ACTIVE_HIGH, acpi_register_gsi, acpi_unregister_gsi } from '../../arch/x86/acpi/boot';
+import { ACPI_ACTIVE_HIGH, ACPI_ACTIVE_LOW, ACPI_LEVEL_SENSITIVE, acpi_register_gsi, acpi_unregister_gsi } from '../../arch/x86/acpi/boot';
 import { IRQ_NOTCONNECTED } from '../../include/interrupt';
 import { dev_driver_string, type PciDev } from '../../include/pci';
 import { pr_warn } from '../../lib/printk';
 
-export const ACPI_LEVEL_SENSITIVE = 0;
-export const ACPI_ACTIVE_LOW = 1;
 /** What firmware writes into a function's interrupt line register when the pin goes nowhere. */
 const NO_LINE = 0xff;
 

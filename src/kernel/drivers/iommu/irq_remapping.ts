@@ -2,6 +2,7 @@ import type { Op } from '../../../stepper/op';
 import type { irq_alloc_info } from '../../arch/x86/hw_irq';
 import type { irq_domain } from '../../include/irqdomain';
 import { ENOSYS } from '../../lib/errno';
+import { panic } from '../../lib/printk';
 import { kernel } from '../../world';
 import { intel_irq_remap_ops } from './intel/irq_remapping';
 
@@ -29,7 +30,7 @@ export const irq_remapping_globals = () => ({
   irq_remap_capability: 0,
 });
 
-/** intremap= of the command line. Source: setup_irqremap() */
+/** intremap= of the command line. Source: drivers/iommu/irq_remapping.c, setup_irqremap() */
 export function* setup_irqremap(str: string): Op {
   for (const option of str.split(',')) {
     if (option === 'on') kernel.disable_irq_remap = kernel.disable_irq_post = false;
@@ -39,7 +40,7 @@ export function* setup_irqremap(str: string): Op {
   }
 }
 
-/** @returns 0, or -ENOSYS where nothing can remap. Source: irq_remapping_prepare() */
+/** @returns 0, or -ENOSYS where nothing can remap. Source: drivers/iommu/irq_remapping.c, irq_remapping_prepare() */
 export function* irq_remapping_prepare(): Op<number> {
   if (kernel.disable_irq_remap) return -ENOSYS;
 
@@ -48,19 +49,24 @@ export function* irq_remapping_prepare(): Op<number> {
   return 0;
 }
 
-/** Source: irq_remapping_enable() */
+/** Source: drivers/iommu/irq_remapping.c, irq_remapping_enable() */
 export function* irq_remapping_enable(): Op<number> {
   return yield* kernel.remap_ops!.enable();
 }
 
-/** Source: irq_remap_enable_fault_handling() */
+/** Source: drivers/iommu/irq_remapping.c, irq_remap_enable_fault_handling() */
 export function* irq_remap_enable_fault_handling(): Op<number> {
   if (!kernel.irq_remapping_enabled) return 0;
 
   return yield* kernel.remap_ops!.enable_faulting();
 }
 
-/** The domain that serves a request, or null. Source: irq_remapping_get_irq_domain() */
+/** Source: drivers/iommu/irq_remapping.c, panic_if_irq_remap() */
+export function panic_if_irq_remap(msg: string): void {
+  if (kernel.irq_remapping_enabled) panic(msg);
+}
+
+/** The domain that serves a request, or null. Source: drivers/iommu/irq_remapping.c, irq_remapping_get_irq_domain() */
 export function* irq_remapping_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
   if (!kernel.remap_ops) return null;
 

@@ -51,7 +51,7 @@ function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<nu
 }
 
 /** The stub for a platform that has irqdomains for everything. Source: include/linux/msi.h, arch_setup_msi_irqs() */
-function* arch_setup_msi_irqs(_dev: PciDev, _nvec: number, _type: number): Op<number> {
+function* arch_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
   WARN_ON_ONCE(true, 'include/linux/msi.h arch_setup_msi_irqs');
   return -ENODEV;
 }
@@ -153,7 +153,7 @@ export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affini
 }
 
 /** @returns the physical address of the table; null when its BAR has none. Source: drivers/pci/msi.c, msix_map_region() */
-function* msix_map_region(dev: PciDev, _nr_entries: number): Op<number | null> {
+function* msix_map_region(dev: PciDev, nr_entries: number): Op<number | null> {
   const { bir, offset } = MSIX_LOCATION.decode(pci_read_config_dword(dev, dev.msix_cap + PCI_MSIX_TABLE));
   const start = pci_resource_start(dev, bir);
   return start === 0 ? null : start + offset * 8;

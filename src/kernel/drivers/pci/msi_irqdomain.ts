@@ -27,7 +27,7 @@ export function* pci_msi_domain_calc_hwirq(desc: msi_desc): Op<number> {
 const pci_msi_desc_is_multi_msi = (desc: msi_desc): boolean => !desc.msi_attrib.is_msix && desc.nvec_used > 1;
 
 /** @returns 0; 1 for multi-MSI that the domain cannot; -ENOTSUPP for MSI-X that it cannot. Source: drivers/pci/msi.c, pci_msi_domain_check_cap() */
-export function* pci_msi_domain_check_cap(_domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
+export function* pci_msi_domain_check_cap(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
   const desc = dev.msi_list[0];
 
   if (pci_msi_desc_is_multi_msi(desc) && !(info.flags & MSI_FLAG.MULTI_PCI_MSI)) return 1;
@@ -36,7 +36,7 @@ export function* pci_msi_domain_check_cap(_domain: irq_domain, info: msi_domain_
 }
 
 /** @returns 1 where multi-MSI found no space, so that it is tried with one vector; else `error`. Source: drivers/pci/msi.c, pci_msi_domain_handle_error() */
-export function* pci_msi_domain_handle_error(_domain: irq_domain, desc: msi_desc, error: number): Op<number> {
+export function* pci_msi_domain_handle_error(domain: irq_domain, desc: msi_desc, error: number): Op<number> {
   if (pci_msi_desc_is_multi_msi(desc) && error === -ENOSPC) return 1;
   return error;
 }

@@ -10,12 +10,12 @@ export interface pci_driver {
 }
 
 /** x86 leaves the INTx irq as it is while MSI is in use. Source: drivers/pci/pci-driver.c, pcibios_alloc_irq() */
-export function* pcibios_alloc_irq(_dev: PciDev): Op<number> {
+export function* pcibios_alloc_irq(dev: PciDev): Op<number> {
   return 0;
 }
 
 /** Source: drivers/pci/pci-driver.c, pcibios_free_irq() */
-export function* pcibios_free_irq(_dev: PciDev): Op {
+export function* pcibios_free_irq(dev: PciDev): Op {
   return;
 }
 

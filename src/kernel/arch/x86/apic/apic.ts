@@ -5,7 +5,7 @@ import {
 import type { LocalApic } from '../../../../hardware/local-apic';
 import { DELIVERY } from '../../../../hardware/message';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
-import { pr_debug, pr_info, pr_warn } from '../../../lib/printk';
+import { type LogLevel, pr_info, pr_warn, printk } from '../../../lib/printk';
 import { IRQ_REMAP_X2APIC_MODE, irq_remap_enable_fault_handling, irq_remapping_enable, irq_remapping_prepare } from '../../../drivers/iommu/irq_remapping';
 import { has, kernel, machine } from '../../../world';
 import { SPURIOUS_APIC_VECTOR } from '../hw_irq';
@@ -52,6 +52,7 @@ export const apic_globals = () => ({
   /** MADT or MP table told of an IOAPIC */
   smp_found_config: false,
   acpi_lapic: false,
+  acpi_ioapic: false,
   x2apic_mode: false,
   x2apic_state: 'off' as 'off' | 'on' | 'disabled',
   x2apic_phys: false,
@@ -74,36 +75,50 @@ export const lapic_vector_set_in_irr = (vector: number): boolean => vector_bit(A
 export const vector_bit = (block: number, vector: number): boolean => ((apic_read(block + (vector >>> 5) * 0x10) >>> (vector & 0x1f)) & 1) === 1;
 
 /** Said only with apic=verbose or apic=debug on the command line. */
-export function apic_printk(verbosity: number, text: string, say = pr_debug): void {
-  if (verbosity <= kernel.apic_verbosity) say(text);
+export function apic_printk(verbosity: number, text: string, level: LogLevel = 'debug'): void {
+  if (verbosity <= kernel.apic_verbosity) printk(level, text);
 }
 
-/** CPUs that are possible, present and how they are addressed: one local APIC of the MADT. Source: generic_processor_info() */
+/** CPUs that are possible, present and how they are addressed: one local APIC of the MADT. Source: arch/x86/kernel/apic/apic.c, generic_processor_info() */
 export function* generic_processor_info(cpu: number, apicid: number): Op {
   kernel.x86_cpu_to_apicid[cpu] = apicid;
   kernel.cpu_possible_mask.set(cpu);
   kernel.cpu_present_mask.set(cpu);
 }
 
-/** Source: check_x2apic() */
+/** Source: arch/x86/kernel/apic/apic.c, check_x2apic() */
 export function* check_x2apic(): Op {
   if (!x2apic_supported()) kernel.x2apic_state = 'disabled';
 }
 
-/** Source: __apic_intr_mode_select() */
-export function* apic_intr_mode_select(): Op {
+/** What the command line and the firmware allow. Source: arch/x86/kernel/apic/apic.c, __apic_intr_mode_select() */
+function* __apic_intr_mode_select(): Op<apic_intr_mode_id> {
   if (kernel.disable_apic) {
     pr_info('APIC disabled via kernel command line');
-    kernel.apic_intr_mode = 'PIC';
-  } else if (!kernel.smp_found_config) {
-    yield* disable_ioapic_support();
-    kernel.apic_intr_mode = kernel.acpi_lapic ? 'VIRTUAL_WIRE' : 'VIRTUAL_WIRE_NO_CONFIG';
-  } else {
-    kernel.apic_intr_mode = 'SYMMETRIC_IO';
+    return 'PIC';
   }
+
+  if (!kernel.smp_found_config) {
+    yield* disable_ioapic_support();
+    if (kernel.acpi_lapic) return 'VIRTUAL_WIRE';
+    pr_info('APIC: ACPI MADT or MP tables are not detected');
+    return 'VIRTUAL_WIRE_NO_CONFIG';
+  }
+
+  if (kernel.setup_max_cpus === 0) {
+    pr_info('APIC: SMP mode deactivated');
+    return 'SYMMETRIC_IO_NO_ROUTING';
+  }
+
+  return 'SYMMETRIC_IO';
 }
 
-/** Interrupt delivery of the boot CPU. Source: apic_intr_mode_init() */
+/** Source: arch/x86/kernel/apic/apic.c, apic_intr_mode_select() */
+export function* apic_intr_mode_select(): Op {
+  kernel.apic_intr_mode = yield* __apic_intr_mode_select();
+}
+
+/** Interrupt delivery of the boot CPU. Source: arch/x86/kernel/apic/apic.c, apic_intr_mode_init() */
 export function* apic_intr_mode_init(): Op {
   switch (kernel.apic_intr_mode) {
     case 'PIC':
@@ -129,7 +144,7 @@ export function* apic_intr_mode_init(): Op {
   yield* apic_bsp_setup();
 }
 
-/** Source: apic_bsp_setup() */
+/** Source: arch/x86/kernel/apic/apic.c, apic_bsp_setup() */
 function* apic_bsp_setup(): Op {
   yield* setup_local_APIC();
 
@@ -139,7 +154,7 @@ function* apic_bsp_setup(): Op {
   if (has('legacy-vectors-no-ioapic')) yield* lapic_update_legacy_vectors();
 }
 
-/** The running CPU's local APIC: how it is addressed, that it takes interrupts, which lines of its own it masks. Source: setup_local_APIC() */
+/** The running CPU's local APIC: how it is addressed, that it takes interrupts, which lines of its own it masks. Source: arch/x86/kernel/apic/apic.c, setup_local_APIC() */
 function* setup_local_APIC(): Op {
   if (kernel.disable_apic) {
     yield* disable_ioapic_support();
@@ -167,7 +182,7 @@ function* setup_local_APIC(): Op {
 
 const APIC_IR_REGS = 8;
 
-/** Interrupts left over from before are ended or wait no longer. Source: apic_pending_intr_clear() */
+/** Interrupts left over from before are ended or wait no longer. Source: arch/x86/kernel/apic/apic.c, apic_pending_intr_clear() */
 function* apic_pending_intr_clear(): Op {
   for (let i = 0; i < 512; i++) {
     if (!(yield* apic_check_and_ack())) return;
@@ -175,7 +190,7 @@ function* apic_pending_intr_clear(): Op {
   pr_warn('APIC: Stale IRR');
 }
 
-/** @returns whether something waits or was in service. Source: apic_check_and_ack() */
+/** @returns whether something waits or was in service. Source: arch/x86/kernel/apic/apic.c, apic_check_and_ack() */
 function* apic_check_and_ack(): Op<boolean> {
   let waiting = false;
   let in_service = 0;
@@ -187,7 +202,7 @@ function* apic_check_and_ack(): Op<boolean> {
   return in_service > 0 || waiting;
 }
 
-/** Interrupt remapping first, then x2APIC if that allows it; IOAPIC pins are masked meanwhile. Source: enable_IR_x2apic() */
+/** Interrupt remapping first, then x2APIC if that allows it; IOAPIC pins are masked meanwhile. Source: arch/x86/kernel/apic/apic.c, enable_IR_x2apic() */
 export function* enable_IR_x2apic(): Op {
   if (kernel.skip_ioapic_setup) {
     pr_info('Not enabling interrupt remapping due to skipped IO-APIC setup');
@@ -215,7 +230,7 @@ export function* enable_IR_x2apic(): Op {
   yield* local_irq_restore(flags);
 }
 
-/** @param remap_mode what irq_remapping_enable() returned. Source: try_to_enable_x2apic() */
+/** @param remap_mode what irq_remapping_enable() returned. Source: arch/x86/kernel/apic/apic.c, try_to_enable_x2apic() */
 function* try_to_enable_x2apic(remap_mode: number): Op {
   if (kernel.x2apic_state === 'disabled') return;
 
@@ -229,7 +244,7 @@ function* try_to_enable_x2apic(remap_mode: number): Op {
   yield* x2apic_enable();
 }
 
-/** Source: x2apic_enable() */
+/** Source: arch/x86/kernel/apic/apic.c, x2apic_enable() */
 function* x2apic_enable(): Op {
   if (kernel.x2apic_state !== 'off') return;
 
@@ -238,35 +253,35 @@ function* x2apic_enable(): Op {
   yield* __x2apic_enable();
 }
 
-/** Sets the mode bit of MSR_IA32_APICBASE. Source: __x2apic_enable() */
+/** Set the mode bit of MSR_IA32_APICBASE. Source: arch/x86/kernel/apic/apic.c, __x2apic_enable() */
 function* __x2apic_enable(): Op {
   if (this_lapic().mode === 'x2apic') return;
   this_lapic().mode = 'x2apic';
   if (kernel.this_cpu === 0) pr_info('x2apic enabled');
 }
 
-/** A secondary CPU follows the boot CPU into x2APIC mode. Source: x2apic_setup() */
+/** A secondary CPU follows the boot CPU into x2APIC mode. Source: arch/x86/kernel/apic/apic.c, x2apic_setup() */
 export function* x2apic_setup(): Op {
   if (kernel.x2apic_state === 'on') yield* __x2apic_enable();
 }
 
-/** A secondary CPU's local APIC. Source: apic_ap_setup() */
+/** A secondary CPU's local APIC. Source: arch/x86/kernel/apic/apic.c, apic_ap_setup() */
 export function* apic_ap_setup(): Op {
   yield* setup_local_APIC();
 }
 
-/** The running CPU goes away: its local APIC takes nothing any more. Source: apic_soft_disable() */
+/** The running CPU goes away: its local APIC takes nothing any more. Source: arch/x86/kernel/apic/apic.c, apic_soft_disable() */
 export function* apic_soft_disable(): Op {
   apic_write(APIC_SPIV, SPIV.with(apic_read(APIC_SPIV), { enabled: 0 }));
 }
 
-/** Source: sysvec_apic_timer_interrupt() */
+/** Source: arch/x86/kernel/apic/apic.c, sysvec_apic_timer_interrupt() */
 export function* sysvec_apic_timer_interrupt(): Op {
   ack_APIC_irq();
   this_irq_stat().apic_timer_irqs++;
 }
 
-/** Vectors that no handler was installed for, and what the local APIC itself finds spurious. Source: spurious_interrupt() */
+/** Vectors that no handler was installed for, and what the local APIC itself finds spurious. Source: arch/x86/kernel/apic/apic.c, spurious_interrupt() */
 export function* spurious_interrupt(vector: number): Op {
   const where = `(vector 0x${vector.toString(16).padStart(2, '0')}) on CPU#${kernel.this_cpu}`;
 
@@ -286,12 +301,12 @@ export function* spurious_interrupt(vector: number): Op {
   }
 }
 
-/** Source: sysvec_spurious_apic_interrupt() */
+/** Source: arch/x86/kernel/apic/apic.c, sysvec_spurious_apic_interrupt() */
 export function* sysvec_spurious_apic_interrupt(): Op {
   yield* spurious_interrupt(SPURIOUS_APIC_VECTOR);
 }
 
-/** The local APIC found an error of its own. Source: sysvec_error_interrupt() */
+/** The local APIC found an error of its own. Source: arch/x86/kernel/apic/apic.c, sysvec_error_interrupt() */
 export function* sysvec_error_interrupt(): Op {
   apic_write(APIC_ESR, 0);
   const v = apic_read(APIC_ESR);
@@ -300,12 +315,12 @@ export function* sysvec_error_interrupt(): Op {
   apic_printk(APIC_DEBUG, `APIC error on CPU${kernel.this_cpu}: ${v.toString(16).padStart(2, '0')}`);
 }
 
-/** CPUs of a mask that an IPI reaches are addressed one by one. Source: apic_default_calc_apicid() */
+/** CPUs of a mask that an IPI reaches are addressed one by one. Source: arch/x86/kernel/apic/apic.c, apic_default_calc_apicid() */
 export function* apic_default_calc_apicid(cpu: number): Op<number> {
   return kernel.x86_cpu_to_apicid[cpu];
 }
 
-/** Source: apic_flat_calc_apicid() */
+/** Source: arch/x86/kernel/apic/apic.c, apic_flat_calc_apicid() */
 export function* apic_flat_calc_apicid(cpu: number): Op<number> {
   return 1 << cpu;
 }

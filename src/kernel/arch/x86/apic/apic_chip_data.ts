@@ -36,7 +36,7 @@ export function cfg_to_apicd(cfg: irq_cfg): apic_chip_data {
   throw new Error('this irq_cfg is part of no apic_chip_data');
 }
 
-/** Source: apic_chip_data() */
+/** Source: arch/x86/kernel/apic/vector.c, apic_chip_data() */
 export function apic_chip_data_of(irqd: irq_data | null): apic_chip_data | null {
   if (!irqd) return null;
 
@@ -45,7 +45,7 @@ export function apic_chip_data_of(irqd: irq_data | null): apic_chip_data | null 
   return root.chip_data as apic_chip_data | null;
 }
 
-/** Takes it off the cleanup list it is on. */
+/** Take it off the cleanup list it is on. */
 export function hlist_del_init(apicd: apic_chip_data): void {
   if (apicd.clist === null) return;
   const list = kernel.cleanup_list[apicd.clist];

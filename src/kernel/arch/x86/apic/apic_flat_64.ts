@@ -11,25 +11,25 @@ import { __default_send_IPI_dest_field, default_send_IPI_self, default_send_IPI_
 
 const FLAT_CPUS = 8;
 
-/** One bit of eight for each CPU. Source: flat_init_apic_ldr() */
+/** One bit of eight for each CPU. Source: arch/x86/kernel/apic/apic_flat_64.c, flat_init_apic_ldr() */
 function* flat_init_apic_ldr(): Op {
   apic_write(APIC_DFR, DFR_FLAT);
   apic_write(APIC_LDR, ((1 << kernel.this_cpu) << 24) >>> 0);
 }
 
-/** @param mask one bit for each CPU. Source: _flat_send_IPI_mask() */
+/** @param mask one bit for each CPU. Source: arch/x86/kernel/apic/apic_flat_64.c, _flat_send_IPI_mask() */
 function* _flat_send_IPI_mask(mask: number, vector: number): Op {
   const flags = yield* local_irq_save();
   yield* __default_send_IPI_dest_field(mask, vector, 1);
   yield* local_irq_restore(flags);
 }
 
-/** Source: flat_send_IPI_mask() */
+/** Source: arch/x86/kernel/apic/apic_flat_64.c, flat_send_IPI_mask() */
 function* flat_send_IPI_mask(mask: cpumask, vector: number): Op {
   yield* _flat_send_IPI_mask(mask.words[0], vector);
 }
 
-/** Source: ipi.c, default_send_IPI_single() */
+/** Source: arch/x86/kernel/apic/ipi.c, default_send_IPI_single() */
 function* default_send_IPI_single(cpu: number, vector: number): Op {
   yield* flat_send_IPI_mask(cpumask.of(kernel.nr_cpu_ids, cpu), vector);
 }
@@ -41,7 +41,7 @@ function* flat_probe(): Op<boolean> {
 /** Physical mode needs no logical id. */
 function* physflat_init_apic_ldr(): Op {}
 
-/** Source: physflat_probe() */
+/** Source: arch/x86/kernel/apic/apic_flat_64.c, physflat_probe() */
 function* physflat_probe(): Op<boolean> {
   return kernel.apic === apic_physflat || kernel.cpu_possible_mask.weight > FLAT_CPUS;
 }

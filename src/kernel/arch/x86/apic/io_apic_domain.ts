@@ -1,26 +1,26 @@
 import { RTE } from '../../../../hardware/io-apic';
-import { APIC_LVT0, LVT } from '../../../../hardware/local-apic-registers';
-import { DELIVERY } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
 import { irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
 import { IRQ_LEVEL, type irq_data } from '../../../include/irq';
 import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
 import { X86_IRQ_ALLOC_LEGACY, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
+import { NUMA_NO_NODE } from '../../../include/topology';
 import { __irq_set_handler, handle_edge_irq, handle_fasteoi_irq, irq_clear_status_flags, irq_set_status_flags } from '../../../irq/chip';
 import { irq_get_irq_data } from '../../../irq/irqdesc';
 import {
-  __irq_domain_alloc_irqs, irq_domain_activate_irq, irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_linear,
-  irq_domain_deactivate_irq, irq_domain_free_irqs, irq_domain_free_irqs_top, irq_domain_get_irq_data, irq_find_mapping,
+  __irq_domain_alloc_irqs, irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_linear, irq_domain_free_irqs,
+  irq_domain_free_irqs_top, irq_domain_get_irq_data, irq_find_mapping,
 } from '../../../irq/irqdomain';
 import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS } from '../../../lib/errno';
 import { local_irq_restore, local_irq_save, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
-import { BUG_ON, pr_info, WARN_ON } from '../../../lib/printk';
+import { BUG_ON, WARN_ON } from '../../../lib/printk';
 import { kernel } from '../../../world';
 import { irq_alloc_info, type irq_cfg } from '../hw_irq';
 import { nr_legacy_irqs, PIC_CASCADE_IR } from '../i8259';
-import { apic_printk, APIC_QUIET, APIC_VERBOSE, apic_write } from './apic';
-import { ioapic_configure_entry, ioapic_mask_entry, mpc_ioapic_id, unmask_ioapic_irq } from './io_apic';
-import { acpi_get_override_irq, find_irq_entry, find_isa_irq, irq_trigger, is_isa, mp_find_ioapic, mp_find_ioapic_pin } from './io_apic_mp';
+import { apic_printk, APIC_VERBOSE } from './apic';
+import { ioapic_configure_entry, ioapic_mask_entry, mpc_ioapic_id } from './io_apic';
+import { acpi_get_override_irq, find_irq_entry, is_isa, mp_find_ioapic, mp_find_ioapic_pin } from './io_apic_mp';
+import { check_timer, init_IO_APIC_traps } from './io_apic_timer';
 import { mp_chip_data } from './io_apic_types';
 import { copy_irq_alloc_info, init_irq_alloc_info, irqd_cfg } from './vector';
 
@@ -29,7 +29,6 @@ import { copy_irq_alloc_info, init_irq_alloc_info, irqd_cfg } from './vector';
 export const IOAPIC_MAP_ALLOC = 1;
 export const IOAPIC_MAP_CHECK = 2;
 
-const NUMA_NO_NODE = -1;
 const IOAPIC_LEVEL = 1;
 const IOAPIC_POL_LOW = 1;
 
@@ -37,14 +36,14 @@ const mp_pin_to_gsi = (idx: number, pin: number): number => kernel.ioapics[idx].
 const mp_is_legacy_irq = (irq: number): boolean => irq >= 0 && irq < nr_legacy_irqs();
 const mp_irqdomain_ioapic_idx = (domain: irq_domain): number => domain.host_data as number;
 
-/** Source: ioapic_set_alloc_attr() */
+/** Source: arch/x86/kernel/apic/io_apic.c, ioapic_set_alloc_attr() */
 export function* ioapic_set_alloc_attr(info: irq_alloc_info, node: number, trigger: number, polarity: number): Op {
   yield* init_irq_alloc_info(info, null);
   info.type = X86_IRQ_ALLOC_TYPE.IOAPIC;
   info.ioapic = { pin: 0, node, trigger, polarity, valid: true, entry: null };
 }
 
-/** A request for one pin: trigger and polarity as asked for, or as the firmware says. Source: ioapic_copy_alloc_attr() */
+/** A request for one pin: trigger and polarity as asked for, or as the firmware says. Source: arch/x86/kernel/apic/io_apic.c, ioapic_copy_alloc_attr() */
 function* ioapic_copy_alloc_attr(dst: irq_alloc_info, src: irq_alloc_info | null, gsi: number, idx: number, pin: number): Op {
   yield* copy_irq_alloc_info(dst, src);
   dst.type = X86_IRQ_ALLOC_TYPE.IOAPIC;
@@ -60,7 +59,7 @@ function* ioapic_copy_alloc_attr(dst: irq_alloc_info, src: irq_alloc_info | null
 
 const ioapic_alloc_attr_node = (info: irq_alloc_info): number => (info.ioapic?.valid ? info.ioapic.node : NUMA_NO_NODE);
 
-/** Source: mp_register_handler() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_register_handler() */
 function* mp_register_handler(irq: number, trigger: number): Op {
   if (trigger) {
     yield* irq_set_status_flags(irq, IRQ_LEVEL);
@@ -71,7 +70,7 @@ function* mp_register_handler(irq: number, trigger: number): Op {
   }
 }
 
-/** Whether a pin in use is what the next user wants; the first real user of an ISA pin may change it. Source: mp_check_pin_attr() */
+/** Whether a pin in use is what the next user wants; the first real user of an ISA pin may change it. Source: arch/x86/kernel/apic/io_apic.c, mp_check_pin_attr() */
 function* mp_check_pin_attr(irq: number, info: irq_alloc_info): Op<boolean> {
   const data = irq_get_irq_data(irq)!.chip_data as mp_chip_data;
   const { trigger, polarity } = info.ioapic!;
@@ -86,7 +85,7 @@ function* mp_check_pin_attr(irq: number, info: irq_alloc_info): Op<boolean> {
   return data.trigger === trigger && data.polarity === polarity;
 }
 
-/** Source: alloc_irq_from_domain() */
+/** Source: arch/x86/kernel/apic/io_apic.c, alloc_irq_from_domain() */
 function* alloc_irq_from_domain(domain: irq_domain, idx: number, gsi: number, info: irq_alloc_info): Op<number> {
   const { type } = kernel.ioapics[idx].irqdomain_cfg;
   let legacy = false;
@@ -102,8 +101,8 @@ function* alloc_irq_from_domain(domain: irq_domain, idx: number, gsi: number, in
   return yield* __irq_domain_alloc_irqs(domain, irq, 1, ioapic_alloc_attr_node(info), info, legacy, null);
 }
 
-/** ISA interrupts have their descriptors already, and several pins may share one. Source: alloc_isa_irq_from_domain() */
-function* alloc_isa_irq_from_domain(domain: irq_domain, isa_irq: number, idx: number, pin: number, info: irq_alloc_info): Op<number> {
+/** ISA interrupts have their descriptors already, and several pins may share one. Source: arch/x86/kernel/apic/io_apic.c, alloc_isa_irq_from_domain() */
+export function* alloc_isa_irq_from_domain(domain: irq_domain, isa_irq: number, idx: number, pin: number, info: irq_alloc_info): Op<number> {
   const irq_data = irq_get_irq_data(isa_irq);
   const node = ioapic_alloc_attr_node(info);
 
@@ -122,13 +121,13 @@ function* alloc_isa_irq_from_domain(domain: irq_domain, isa_irq: number, idx: nu
   return irq;
 }
 
-/** Source: __add_pin_to_irq_node() */
+/** Source: arch/x86/kernel/apic/io_apic.c, __add_pin_to_irq_node() */
 function* __add_pin_to_irq_node(data: mp_chip_data, apic: number, pin: number): Op {
   if (data.irq_2_pin.some(p => p.apic === apic && p.pin === pin)) return;
   data.irq_2_pin.push({ apic, pin });
 }
 
-/** @returns the interrupt of a pin, -ENOSYS, -ENOENT (not mapped), -EBUSY (mapped otherwise) or as the allocation. Source: mp_map_pin_to_irq() */
+/** @returns the interrupt of a pin, -ENOSYS, -ENOENT (not mapped), -EBUSY (mapped otherwise) or as the allocation. Source: arch/x86/kernel/apic/io_apic.c, mp_map_pin_to_irq() */
 function* mp_map_pin_to_irq(gsi: number, entry: number, idx: number, pin: number, flags: number, info: irq_alloc_info | null): Op<number> {
   const domain = kernel.ioapics[idx].irqdomain;
   if (!domain) return -ENOSYS;
@@ -153,12 +152,12 @@ function* mp_map_pin_to_irq(gsi: number, entry: number, idx: number, pin: number
   return irq;
 }
 
-/** Source: pin_2_irq() */
+/** Source: arch/x86/kernel/apic/io_apic.c, pin_2_irq() */
 function* pin_2_irq(entry: number, idx: number, pin: number, flags: number): Op<number> {
   return yield* mp_map_pin_to_irq(mp_pin_to_gsi(idx, pin), entry, idx, pin, flags, null);
 }
 
-/** @returns the interrupt of a global line, or an errno. Source: mp_map_gsi_to_irq() */
+/** @returns the interrupt of a global line, or an errno. Source: arch/x86/kernel/apic/io_apic.c, mp_map_gsi_to_irq() */
 export function* mp_map_gsi_to_irq(gsi: number, flags: number, info: irq_alloc_info | null): Op<number> {
   const idx = yield* mp_find_ioapic(gsi);
   if (idx < 0) return -ENODEV;
@@ -170,7 +169,7 @@ export function* mp_map_gsi_to_irq(gsi: number, flags: number, info: irq_alloc_i
   return yield* mp_map_pin_to_irq(gsi, entry, idx, pin, flags, info);
 }
 
-/** A user of a line is gone; with the last one the interrupt is freed, unless it is an ISA one. Source: mp_unmap_irq() */
+/** A user of a line is gone; with the last one the interrupt is freed, unless it is an ISA one. Source: arch/x86/kernel/apic/io_apic.c, mp_unmap_irq() */
 export function* mp_unmap_irq(irq: number): Op {
   const irq_data = irq_get_irq_data(irq);
   if (!irq_data?.domain) return;
@@ -183,14 +182,14 @@ export function* mp_unmap_irq(irq: number): Op {
   yield* mutex_unlock(kernel.ioapic_mutex);
 }
 
-/** Source: mp_irqdomain_get_attr() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_get_attr() */
 function* mp_irqdomain_get_attr(gsi: number, data: mp_chip_data, info: irq_alloc_info): Op {
   const attr = info.ioapic?.valid ? info.ioapic : yield* acpi_get_override_irq(gsi);
   data.trigger = attr?.trigger ?? IOAPIC_LEVEL;
   data.polarity = attr?.polarity ?? IOAPIC_POL_LOW;
 }
 
-/** The entry without remapping. A level interrupt starts masked. Source: mp_setup_entry() */
+/** The entry without remapping. A level interrupt starts masked. Source: arch/x86/kernel/apic/io_apic.c, mp_setup_entry() */
 function* mp_setup_entry(cfg: irq_cfg, data: mp_chip_data): Op {
   data.entry = RTE.encode({
     delivery_mode: kernel.apic.irq_delivery_mode,
@@ -203,7 +202,7 @@ function* mp_setup_entry(cfg: irq_cfg, data: mp_chip_data): Op {
   });
 }
 
-/** @returns 0, -EINVAL, -EEXIST for a pin in use, or as the parents. Source: mp_irqdomain_alloc() */
+/** @returns 0, -EINVAL, -EEXIST for a pin in use, or as the parents. Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_alloc() */
 function* mp_irqdomain_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const info = arg as irq_alloc_info | null;
 
@@ -245,29 +244,29 @@ function* mp_irqdomain_alloc(domain: irq_domain, virq: number, nr_irqs: number, 
   return 0;
 }
 
-/** Source: mp_irqdomain_free() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_free() */
 function* mp_irqdomain_free(domain: irq_domain, virq: number, nr_irqs: number): Op {
-  BUG_ON(nr_irqs !== 1, 'arch/x86/kernel/apic/io_apic.c mp_irqdomain_free()');
+  BUG_ON(nr_irqs !== 1, 'arch/x86/kernel/apic/io_apic.c mp_irqdomain_free');
   const irq_data = yield* irq_domain_get_irq_data(domain, virq);
   const data = irq_data?.chip_data as mp_chip_data | null | undefined;
   if (irq_data && data) {
     const { irq_2_pin } = data;
     const own = irq_2_pin.findIndex(p => p.apic === mp_irqdomain_ioapic_idx(domain) && p.pin === irq_data.hwirq);
     if (own >= 0) irq_2_pin.splice(own, 1);
-    WARN_ON(irq_2_pin.length > 0, 'arch/x86/kernel/apic/io_apic.c mp_irqdomain_free()');
+    WARN_ON(irq_2_pin.length > 0, 'arch/x86/kernel/apic/io_apic.c mp_irqdomain_free');
   }
   yield* irq_domain_free_irqs_top(domain, virq, nr_irqs);
 }
 
-/** Source: mp_irqdomain_activate() */
-function* mp_irqdomain_activate(_domain: irq_domain, irq_data: irq_data, _reserve: boolean): Op<number> {
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_activate() */
+function* mp_irqdomain_activate(domain: irq_domain, irq_data: irq_data, reserve: boolean): Op<number> {
   const flags = yield* raw_spin_lock_irqsave(kernel.ioapic_lock);
   yield* ioapic_configure_entry(irq_data);
   yield* raw_spin_unlock_irqrestore(kernel.ioapic_lock, flags);
   return 0;
 }
 
-/** Source: mp_irqdomain_deactivate() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_deactivate() */
 function* mp_irqdomain_deactivate(domain: irq_domain, irq_data: irq_data): Op {
   yield* ioapic_mask_entry(mp_irqdomain_ioapic_idx(domain), irq_data.hwirq);
 }
@@ -279,7 +278,7 @@ const mp_ioapic_irqdomain_ops: irq_domain_ops = Object.freeze({
   deactivate: mp_irqdomain_deactivate,
 });
 
-/** Source: mp_irqdomain_create() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_create() */
 function* mp_irqdomain_create(idx: number): Op<number> {
   const ip = kernel.ioapics[idx];
   const info = new irq_alloc_info();
@@ -298,7 +297,7 @@ function* mp_irqdomain_create(idx: number): Op<number> {
   return 0;
 }
 
-/** The domains, then the ISA interrupts. Source: setup_IO_APIC() */
+/** The domains, then the ISA interrupts. Source: arch/x86/kernel/apic/io_apic.c, setup_IO_APIC() */
 export function* setup_IO_APIC(): Op {
   if (kernel.skip_ioapic_setup || kernel.ioapics.length === 0) return;
 
@@ -306,16 +305,17 @@ export function* setup_IO_APIC(): Op {
 
   apic_printk(APIC_VERBOSE, 'ENABLING IO-APIC IRQs');
   for (let idx = 0; idx < kernel.ioapics.length; idx++) {
-    BUG_ON((yield* mp_irqdomain_create(idx)) !== 0, 'arch/x86/kernel/apic/io_apic.c setup_IO_APIC()');
+    BUG_ON((yield* mp_irqdomain_create(idx)) !== 0, 'arch/x86/kernel/apic/io_apic.c setup_IO_APIC');
   }
 
   yield* setup_IO_APIC_irqs();
+  yield* init_IO_APIC_traps();
   if (nr_legacy_irqs() > 0) yield* check_timer();
 
   kernel.ioapic_initialized = true;
 }
 
-/** Pins of the first IOAPIC are mapped now, those of others when somebody asks. Source: setup_IO_APIC_irqs() */
+/** Pins of the first IOAPIC are mapped now, those of others when somebody asks. Source: arch/x86/kernel/apic/io_apic.c, setup_IO_APIC_irqs() */
 function* setup_IO_APIC_irqs(): Op {
   apic_printk(APIC_VERBOSE, 'init IO_APIC IRQs');
 
@@ -326,33 +326,4 @@ function* setup_IO_APIC_irqs(): Op {
       else yield* pin_2_irq(entry, idx, pin, idx ? 0 : IOAPIC_MAP_ALLOC);
     }
   }
-}
-
-/** The timer through the IOAPIC; it is taken to work there. Source: check_timer(), as far as nothing fails */
-function* check_timer(): Op {
-  const irq_data = irq_get_irq_data(0)!;
-  const cfg = yield* irqd_cfg(irq_data);
-
-  const flags = yield* local_irq_save();
-
-  yield* kernel.legacy_pic.mask(0);
-  apic_write(APIC_LVT0, LVT.encode({ masked: 1, delivery_mode: DELIVERY.EXTINT }));
-  yield* kernel.legacy_pic.init(true);
-
-  const { apic: apic1, pin: pin1 } = yield* find_isa_irq(0, 'INT');
-  const { apic: apic2, pin: pin2 } = kernel.ioapic_i8259;
-
-  apic_printk(
-    APIC_QUIET,
-    `..TIMER: vector=0x${(cfg?.vector ?? 0).toString(16).toUpperCase().padStart(2, '0')} apic1=${apic1} pin1=${pin1} apic2=${apic2} pin2=${pin2}`,
-    pr_info,
-  );
-
-  if (pin1 !== -1) {
-    const entry = yield* find_irq_entry(apic1, pin1);
-    if (entry >= 0 && (yield* irq_trigger(kernel.mp_irqs[entry]))) yield* unmask_ioapic_irq(irq_data);
-    yield* irq_domain_deactivate_irq(irq_data);
-    yield* irq_domain_activate_irq(irq_data, false);
-  }
-  yield* local_irq_restore(flags);
 }

@@ -13,7 +13,7 @@ export const MP_ISA_BUS = 0;
 /** mp_bus_not_pci: only the ISA bus is in the table. */
 export const is_isa = (intsrc: mpc_intsrc): boolean => intsrc.srcbus === MP_ISA_BUS;
 
-/** Remembers what the firmware says about a line. Source: mp_save_irq() */
+/** Remember what the firmware says about a line. Source: arch/x86/kernel/apic/io_apic.c, mp_save_irq() */
 export function* mp_save_irq(m: mpc_intsrc): Op {
   const hex = (value: number): string => value.toString(16).padStart(2, '0');
   apic_printk(
@@ -23,7 +23,7 @@ export function* mp_save_irq(m: mpc_intsrc): Op {
   kernel.mp_irqs.push(m);
 }
 
-/** An IOAPIC of the MADT. @returns 0 or -EINVAL. Source: mp_register_ioapic() */
+/** An IOAPIC of the MADT. @returns 0 or -EINVAL. Source: arch/x86/kernel/apic/io_apic.c, mp_register_ioapic() */
 export function* mp_register_ioapic(id: number, address: number, gsi_base: number, type: ioapic_domain_type): Op<number> {
   if (!address) {
     pr_warn('Bogus (zero) I/O APIC address found, skipping!');
@@ -48,7 +48,7 @@ export function* mp_register_ioapic(id: number, address: number, gsi_base: numbe
   return 0;
 }
 
-/** @returns the index of the IOAPIC of a line, or -1. Source: mp_find_ioapic() */
+/** @returns the index of the IOAPIC of a line, or -1. Source: arch/x86/kernel/apic/io_apic.c, mp_find_ioapic() */
 export function* mp_find_ioapic(gsi: number): Op<number> {
   if (kernel.ioapics.length === 0) return -1;
 
@@ -57,39 +57,39 @@ export function* mp_find_ioapic(gsi: number): Op<number> {
   return i;
 }
 
-/** Source: mp_find_ioapic_pin() */
+/** Source: arch/x86/kernel/apic/io_apic.c, mp_find_ioapic_pin() */
 export function* mp_find_ioapic_pin(idx: number, gsi: number): Op<number> {
-  if (WARN_ON(idx < 0, 'arch/x86/kernel/apic/io_apic.c mp_find_ioapic_pin()')) return -1;
+  if (WARN_ON(idx < 0, 'arch/x86/kernel/apic/io_apic.c mp_find_ioapic_pin')) return -1;
   return gsi - kernel.ioapics[idx].gsi_config.gsi_base;
 }
 
-/** @returns the index in mp_irqs of what is connected to a pin, or -1. Source: find_irq_entry() */
+/** @returns the index in mp_irqs of what is connected to a pin, or -1. Source: arch/x86/kernel/apic/io_apic.c, find_irq_entry() */
 export function* find_irq_entry(idx: number, pin: number): Op<number> {
   return kernel.mp_irqs.findIndex(m => m.irqtype === 'INT' && m.dstapic === mpc_ioapic_id(idx) && m.dstirq === pin);
 }
 
-/** The pin and the IOAPIC that an ISA interrupt is connected to; -1 for none. Source: find_isa_irq_pin(), find_isa_irq_apic() */
+/** The pin and the IOAPIC that an ISA interrupt is connected to; -1 for none. Source: arch/x86/kernel/apic/io_apic.c, find_isa_irq_pin(), find_isa_irq_apic() */
 export function* find_isa_irq(irq: number, type: mpc_intsrc['irqtype']): Op<{ apic: number; pin: number }> {
   const found = kernel.mp_irqs.find(m => is_isa(m) && m.irqtype === type && m.srcbusirq === irq);
   if (!found) return { apic: -1, pin: -1 };
   return { apic: kernel.ioapics.findIndex(({ mp_config }) => mp_config.apicid === found.dstapic), pin: found.dstirq };
 }
 
-/** Source: irq_polarity() */
+/** Source: arch/x86/kernel/apic/io_apic.c, irq_polarity() */
 function* irq_polarity(m: mpc_intsrc): Op<number> {
   const polarity = m.irqflag & 3;
   if (polarity === 0) return is_isa(m) ? 0 : 1;
   return polarity === 1 ? 0 : 1;
 }
 
-/** Source: irq_trigger() */
+/** Source: arch/x86/kernel/apic/io_apic.c, irq_trigger() */
 export function* irq_trigger(m: mpc_intsrc): Op<number> {
   const trigger = (m.irqflag >> 2) & 3;
   if (trigger === 0) return is_isa(m) ? 0 : 1;
   return trigger === 1 ? 0 : 1;
 }
 
-/** What the firmware says about a line; undefined where it says nothing. Source: acpi_get_override_irq() */
+/** What the firmware says about a line; undefined where it says nothing. Source: arch/x86/kernel/apic/io_apic.c, acpi_get_override_irq() */
 export function* acpi_get_override_irq(gsi: number): Op<{ trigger: number; polarity: number } | undefined> {
   if (kernel.skip_ioapic_setup) return undefined;
 

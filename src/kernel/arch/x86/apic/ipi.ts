@@ -10,25 +10,25 @@ import { apic_write, native_x2apic_icr_write } from './apic';
 const __prepare_ICR = (shorthand: number, vector: number, dest_mode_logical: number): number =>
   ICR_LOW.encode({ vector, delivery_mode: DELIVERY.FIXED, dest_mode_logical, shorthand });
 
-/** @param dest APIC id, or a set of logical ids. Source: __default_send_IPI_dest_field() */
+/** @param dest APIC id, or a set of logical ids. Source: arch/x86/kernel/apic/ipi.c, __default_send_IPI_dest_field() */
 export function* __default_send_IPI_dest_field(dest: number, vector: number, dest_mode_logical: number): Op {
   apic_write(APIC_ICR2, (dest << 24) >>> 0);
   apic_write(APIC_ICR, __prepare_ICR(SHORTHAND.NONE, vector, dest_mode_logical));
 }
 
-/** Source: default_send_IPI_single_phys() */
+/** Source: arch/x86/kernel/apic/ipi.c, default_send_IPI_single_phys() */
 export function* default_send_IPI_single_phys(cpu: number, vector: number): Op {
   const flags = yield* local_irq_save();
   yield* __default_send_IPI_dest_field(kernel.x86_cpu_to_apicid[cpu], vector, 0);
   yield* local_irq_restore(flags);
 }
 
-/** Source: default_send_IPI_self() */
+/** Source: arch/x86/kernel/apic/ipi.c, default_send_IPI_self() */
 export function* default_send_IPI_self(vector: number): Op {
   apic_write(APIC_ICR, __prepare_ICR(SHORTHAND.SELF, vector, 0));
 }
 
-/** Source: __x2apic_send_IPI_dest() */
+/** Source: arch/x86/kernel/apic/ipi.c, __x2apic_send_IPI_dest() */
 export function* __x2apic_send_IPI_dest(apicid: number, vector: number, dest_mode_logical: number): Op {
   native_x2apic_icr_write(__prepare_ICR(SHORTHAND.NONE, vector, dest_mode_logical), apicid);
 }

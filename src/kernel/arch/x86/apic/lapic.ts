@@ -13,12 +13,12 @@ import { lock_vector_lock, unlock_vector_lock } from './vector';
 
 // CPUs join and leave the vector space: this part of arch/x86/kernel/apic/vector.c.
 
-/** System vectors are not counted as allocated: nothing moves them and nothing takes them. Source: lapic_assign_legacy_vector() */
+/** System vectors are not counted as allocated: nothing moves them and nothing takes them. Source: arch/x86/kernel/apic/vector.c, lapic_assign_legacy_vector() */
 export function* lapic_assign_legacy_vector(irq: number, replace: boolean): Op {
   yield* irq_matrix_assign_system(kernel.vector_matrix, ISA_IRQ_VECTOR(irq), replace);
 }
 
-/** Fills the matrix of the boot CPU. Source: lapic_assign_system_vectors() */
+/** Fill the matrix of the boot CPU. Source: arch/x86/kernel/apic/vector.c, lapic_assign_system_vectors() */
 export function* lapic_assign_system_vectors(): Op {
   for (const vector of kernel.system_vectors) yield* irq_matrix_assign_system(kernel.vector_matrix, vector, false);
 
@@ -31,7 +31,7 @@ export function* lapic_assign_system_vectors(): Op {
   }
 }
 
-/** Without an IOAPIC the 8259 pair keeps its interrupts, and they may reach any CPU. Source: lapic_update_legacy_vectors() */
+/** Without an IOAPIC the 8259 pair keeps its interrupts, and they may reach any CPU. Source: arch/x86/kernel/apic/vector.c, lapic_update_legacy_vectors() */
 export function* lapic_update_legacy_vectors(): Op {
   if (kernel.ioapics.length > 0) return;
 
@@ -40,7 +40,7 @@ export function* lapic_update_legacy_vectors(): Op {
   }
 }
 
-/** An 8259 interrupt may reach any CPU. Source: __setup_vector_irq() */
+/** An 8259 interrupt may reach any CPU. Source: arch/x86/kernel/apic/vector.c, __setup_vector_irq() */
 function* __setup_vector_irq(vector: number): Op<vector_entry> {
   const isairq = vector - ISA_IRQ_VECTOR(0);
 
@@ -49,7 +49,7 @@ function* __setup_vector_irq(vector: number): Op<vector_entry> {
   return irq_to_desc(isairq) ?? VECTOR_UNUSED;
 }
 
-/** The running CPU joins. Source: lapic_online() */
+/** The running CPU joins. Source: arch/x86/kernel/apic/vector.c, lapic_online() */
 export function* lapic_online(): Op {
   yield* irq_matrix_online(kernel.vector_matrix);
 
@@ -58,14 +58,14 @@ export function* lapic_online(): Op {
   }
 }
 
-/** The running CPU leaves. Source: lapic_offline() */
+/** The running CPU leaves. Source: arch/x86/kernel/apic/vector.c, lapic_offline() */
 export function* lapic_offline(): Op {
   yield* lock_vector_lock();
   yield* irq_matrix_offline(kernel.vector_matrix);
   yield* unlock_vector_lock();
 }
 
-/** Whether what the running CPU holds fits elsewhere. @returns 0 or -ENOSPC. Source: lapic_can_unplug_cpu() */
+/** Whether what the running CPU holds fits elsewhere. @returns 0 or -ENOSPC. Source: arch/x86/kernel/apic/vector.c, lapic_can_unplug_cpu() */
 export function* lapic_can_unplug_cpu(): Op<number> {
   let ret = 0;
 

@@ -1,12 +1,10 @@
 import { MSI_ADDRESS_LO, MSI_BASE, MSI_DATA } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
+import type { ChangeId } from '../../../changes';
 import { dmar_msi_mask, dmar_msi_unmask, dmar_msi_write } from '../../../drivers/iommu/intel/dmar';
 import { pci_msi_create_irq_domain } from '../../../drivers/pci/msi_irqdomain';
 import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../../../drivers/pci/msi_message';
-import {
-  IRQ_SET_MASK_OK_DONE, IRQCHIP_AFFINITY_PRE_STARTUP, IRQCHIP_SKIP_SET_WAKE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask,
-  irqd_msi_nomask_quirk,
-} from '../../../include/irq';
+import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_msi_nomask_quirk } from '../../../include/irq';
 import { type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
 import { MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import type { PciDev } from '../../../include/pci';
@@ -18,17 +16,14 @@ import { msi_create_irq_domain, msi_domain_set_affinity } from '../../../irq/msi
 import type { cpumask } from '../../../lib/cpumask';
 import { mutex, mutex_lock, mutex_unlock } from '../../../lib/locking';
 import { WARN_ON_ONCE } from '../../../lib/printk';
-import { has, kernel } from '../../../world';
-import { irq_alloc_info, irq_cfg, is_irq_desc, MANAGED_IRQ_SHUTDOWN_VECTOR, VECTOR_RETRIGGERED } from '../hw_irq';
+import { kernel } from '../../../world';
+import { irq_alloc_info, irq_cfg, is_irq_desc, MANAGED_IRQ_SHUTDOWN_VECTOR, VECTOR_RETRIGGERED, x86_chip_flags } from '../hw_irq';
 import { lapic_vector_set_in_irr, x2apic_enabled } from './apic';
 import { init_irq_alloc_info, irqd_cfg, lock_vector_lock, unlock_vector_lock } from './vector';
 
 // Message signalled interrupts: arch/x86/kernel/apic/msi.c.
 
-/** Flags of every chip here. */
-const chip_flags = (): number => IRQCHIP_SKIP_SET_WAKE | (has('affinity-pre-startup') ? IRQCHIP_AFFINITY_PRE_STARTUP : 0);
-
-export const x86_msi_globals = () => {
+export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
   const pci_msi_controller: irq_chip = {
     name: 'PCI-MSI',
     irq_unmask: pci_msi_unmask_irq,
@@ -36,7 +31,7 @@ export const x86_msi_globals = () => {
     irq_ack: irq_chip_ack_parent,
     irq_retrigger: irq_chip_retrigger_hierarchy,
     irq_set_affinity: msi_set_affinity,
-    flags: 0,
+    flags: x86_chip_flags(changes),
   };
   const pci_msi_ir_controller: irq_chip = {
     name: 'IR-PCI-MSI',
@@ -44,7 +39,7 @@ export const x86_msi_globals = () => {
     irq_mask: pci_msi_mask_irq,
     irq_ack: irq_chip_ack_parent,
     irq_retrigger: irq_chip_retrigger_hierarchy,
-    flags: 0,
+    flags: x86_chip_flags(changes),
   };
   const dmar_msi_controller: irq_chip = {
     name: 'DMAR-MSI',
@@ -54,7 +49,7 @@ export const x86_msi_globals = () => {
     irq_set_affinity: msi_domain_set_affinity,
     irq_retrigger: irq_chip_retrigger_hierarchy,
     irq_write_msi_msg: dmar_msi_write_msg,
-    flags: 0,
+    flags: x86_chip_flags(changes),
   };
   const pci_msi_domain_ops: msi_domain_ops = { msi_prepare: pci_msi_prepare };
 
@@ -86,7 +81,7 @@ export const x86_msi_globals = () => {
   };
 };
 
-/** A message in compatibility format. Source: __irq_msi_compose_msg() */
+/** A message in compatibility format. Source: arch/x86/kernel/apic/msi.c, __irq_msi_compose_msg() */
 function* __irq_msi_compose_msg(cfg: irq_cfg, msg: msi_msg): Op {
   msg.address_hi = x2apic_enabled() ? (cfg.dest_apicid & 0xffffff00) >>> 0 : 0;
 
@@ -99,12 +94,12 @@ function* __irq_msi_compose_msg(cfg: irq_cfg, msg: msi_msg): Op {
   msg.data = MSI_DATA.encode({ vector: cfg.vector, active_low: 1 });
 }
 
-/** Source: x86_vector_msi_compose_msg() */
+/** Source: arch/x86/kernel/apic/msi.c, x86_vector_msi_compose_msg() */
 export function* x86_vector_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
   yield* __irq_msi_compose_msg((yield* irqd_cfg(data))!, msg);
 }
 
-/** Source: irq_msi_update_msg() */
+/** Source: arch/x86/kernel/apic/msi.c, irq_msi_update_msg() */
 function* irq_msi_update_msg(irqd: irq_data, cfg: irq_cfg): Op {
   const msg = new msi_msg();
 
@@ -112,7 +107,7 @@ function* irq_msi_update_msg(irqd: irq_data, cfg: irq_cfg): Op {
   yield* irqd.chip.irq_write_msi_msg!(irqd, msg);
 }
 
-/** Moves a PCI/MSI interrupt that is not remapped. @returns as the parent's setter. Source: msi_set_affinity() */
+/** Move a PCI/MSI interrupt that is not remapped. @returns as the parent's setter. Source: arch/x86/kernel/apic/msi.c, msi_set_affinity() */
 function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<number> {
   const cfg = (yield* irqd_cfg(irqd))!;
   const parent = irqd.parent_data!;
@@ -134,7 +129,7 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
     return ret;
   }
 
-  if (WARN_ON_ONCE(cpu !== kernel.this_cpu, 'arch/x86/kernel/apic/msi.c msi_set_affinity()')) {
+  if (WARN_ON_ONCE(cpu !== kernel.this_cpu, 'arch/x86/kernel/apic/msi.c msi_set_affinity')) {
     yield* irq_msi_update_msg(irqd, cfg);
     return ret;
   }
@@ -158,8 +153,8 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
   return ret;
 }
 
-/** Source: pci_msi_prepare() */
-function* pci_msi_prepare(_domain: irq_domain, dev: PciDev, _nvec: number, arg: irq_alloc_info): Op<number> {
+/** Source: arch/x86/kernel/apic/msi.c, pci_msi_prepare() */
+function* pci_msi_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: irq_alloc_info): Op<number> {
   const desc = dev.msi_list[0];
 
   yield* init_irq_alloc_info(arg, null);
@@ -173,45 +168,42 @@ function* pci_msi_prepare(_domain: irq_domain, dev: PciDev, _nvec: number, arg: 
   return 0;
 }
 
-/** Source: native_create_pci_msi_domain() */
+/** Source: arch/x86/kernel/apic/msi.c, native_create_pci_msi_domain() */
 function* native_create_pci_msi_domain(): Op<irq_domain | null> {
   if (kernel.disable_apic) return null;
 
-  kernel.pci_msi_controller.flags |= chip_flags();
   const fn = yield* irq_domain_alloc_named_fwnode('PCI-MSI');
   const d = yield* pci_msi_create_irq_domain(fn, kernel.pci_msi_domain_info, kernel.x86_vector_domain);
   d.flags |= IRQ_DOMAIN_FLAG.MSI_NOMASK_QUIRK;
   return d;
 }
 
-/** Source: x86_create_pci_msi_domain() */
+/** Source: arch/x86/kernel/apic/msi.c, x86_create_pci_msi_domain() */
 export function* x86_create_pci_msi_domain(): Op {
   kernel.x86_pci_msi_default_domain = yield* native_create_pci_msi_domain();
 }
 
-/** The MSI domain on top of a remapping unit's. Source: arch_create_remap_msi_irq_domain() */
+/** The MSI domain on top of a remapping unit's. Source: arch/x86/kernel/apic/msi.c, arch_create_remap_msi_irq_domain() */
 export function* arch_create_remap_msi_irq_domain(parent: irq_domain, name: string, id: number): Op<irq_domain> {
-  kernel.pci_msi_ir_controller.flags |= chip_flags();
   const fn = yield* irq_domain_alloc_named_id_fwnode(name, id);
   return yield* pci_msi_create_irq_domain(fn, kernel.pci_msi_ir_domain_info, parent);
 }
 
-/** Source: dmar_msi_write_msg() */
+/** Source: arch/x86/kernel/apic/msi.c, dmar_msi_write_msg() */
 function* dmar_msi_write_msg(data: irq_data, msg: msi_msg): Op {
   yield* dmar_msi_write(data.irq, msg);
 }
 
-/** Source: dmar_msi_init() */
-function* dmar_msi_init(domain: irq_domain, info: msi_domain_info, virq: number, _hwirq: number, arg: irq_alloc_info): Op<number> {
+/** Source: arch/x86/kernel/apic/msi.c, dmar_msi_init() */
+function* dmar_msi_init(domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: irq_alloc_info): Op<number> {
   yield* irq_domain_set_info(domain, virq, arg.devid, info.chip, null, handle_edge_irq, arg.data, 'edge');
   return 0;
 }
 
-/** Source: dmar_get_irq_domain() */
+/** Source: arch/x86/kernel/apic/msi.c, dmar_get_irq_domain() */
 function* dmar_get_irq_domain(): Op<irq_domain> {
   yield* mutex_lock(kernel.dmar_lock);
   if (!kernel.dmar_domain) {
-    kernel.dmar_msi_domain_info.chip.flags |= chip_flags();
     const fn = yield* irq_domain_alloc_named_fwnode('DMAR-MSI');
     kernel.dmar_domain = yield* msi_create_irq_domain(fn, kernel.dmar_msi_domain_info, kernel.x86_vector_domain);
   }
@@ -219,7 +211,7 @@ function* dmar_get_irq_domain(): Op<irq_domain> {
   return kernel.dmar_domain;
 }
 
-/** A remapping unit's own interrupt. @returns it, or an errno. Source: dmar_alloc_hwirq() */
+/** A remapping unit's own interrupt. @returns it, or an errno. Source: arch/x86/kernel/apic/msi.c, dmar_alloc_hwirq() */
 export function* dmar_alloc_hwirq(id: number, node: number, arg: unknown): Op<number> {
   const domain = yield* dmar_get_irq_domain();
   const info = new irq_alloc_info();

@@ -11,7 +11,7 @@ import { apic_x2apic_phys } from './x2apic_phys';
 /** In the order of the link: the first whose probe says yes. */
 const apicdrivers = (): readonly apic[] => [apic_x2apic_phys, apic_x2apic_cluster, apic_physflat, apic_flat];
 
-/** Source: default_setup_apic_routing() */
+/** Source: arch/x86/kernel/apic/probe_64.c, default_setup_apic_routing() */
 export function* default_setup_apic_routing(): Op {
   yield* enable_IR_x2apic();
 

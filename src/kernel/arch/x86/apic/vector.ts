@@ -60,25 +60,25 @@ export function* unlock_vector_lock(): Op {
   yield* raw_spin_unlock(kernel.vector_lock);
 }
 
-/** Source: init_irq_alloc_info() */
+/** Source: arch/x86/kernel/apic/vector.c, init_irq_alloc_info() */
 export function* init_irq_alloc_info(info: irq_alloc_info, mask: cpumask | null): Op {
   Object.assign(info, new irq_alloc_info());
   info.mask = mask;
 }
 
-/** Source: copy_irq_alloc_info() */
+/** Source: arch/x86/kernel/apic/vector.c, copy_irq_alloc_info() */
 export function* copy_irq_alloc_info(dst: irq_alloc_info, src: irq_alloc_info | null): Op {
   Object.assign(dst, src ?? new irq_alloc_info());
   if (dst.ioapic) dst.ioapic = { ...dst.ioapic };
 }
 
-/** What is programmed for the interrupt, from any of its levels. Source: irqd_cfg() */
+/** What is programmed for the interrupt, from any of its levels. Source: arch/x86/kernel/apic/vector.c, irqd_cfg() */
 export function* irqd_cfg(irqd: irq_data | null): Op<irq_cfg | null> {
   return apic_chip_data_of(irqd)?.hw_irq_cfg ?? null;
 }
 
-/** Source: x86_vector_deactivate() */
-function* x86_vector_deactivate(_dom: irq_domain, irqd: irq_data): Op {
+/** Source: arch/x86/kernel/apic/vector.c, x86_vector_deactivate() */
+function* x86_vector_deactivate(domain: irq_domain, irqd: irq_data): Op {
   const apicd = apic_chip_data_of(irqd)!;
 
   trace_vector_deactivate(irqd.irq, apicd.is_managed, apicd.can_reserve, false);
@@ -94,7 +94,7 @@ function* x86_vector_deactivate(_dom: irq_domain, irqd: irq_data): Op {
   yield* raw_spin_unlock_irqrestore(kernel.vector_lock, flags);
 }
 
-/** Turns the reservation into a vector. @returns 0 or -ENOSPC, the reservation kept. Source: activate_reserved() */
+/** Turn the reservation into a vector. @returns 0 or -ENOSPC, the reservation kept. Source: arch/x86/kernel/apic/vector.c, activate_reserved() */
 function* activate_reserved(irqd: irq_data): Op<number> {
   const apicd = apic_chip_data_of(irqd)!;
 
@@ -112,23 +112,23 @@ function* activate_reserved(irqd: irq_data): Op<number> {
   return ret;
 }
 
-/** Source: activate_managed() */
+/** Source: arch/x86/kernel/apic/vector.c, activate_managed() */
 function* activate_managed(irqd: irq_data): Op<number> {
   const searchmask = irq_data_get_affinity_mask(irqd).and(kernel.cpu_online_mask);
-  if (WARN_ON_ONCE(searchmask.empty, 'arch/x86/kernel/apic/vector.c activate_managed() mask')) {
+  if (WARN_ON_ONCE(searchmask.empty, 'arch/x86/kernel/apic/vector.c activate_managed mask')) {
     pr_err(`Managed startup for irq ${irqd.irq}, but no CPU`);
     return -EINVAL;
   }
 
   const ret = yield* assign_managed_vector(irqd, searchmask);
-  if (WARN_ON_ONCE(ret < 0, 'arch/x86/kernel/apic/vector.c activate_managed() vector')) {
+  if (WARN_ON_ONCE(ret < 0, 'arch/x86/kernel/apic/vector.c activate_managed vector')) {
     pr_err(`Managed startup irq ${irqd.irq}, no vector available`);
   }
   return ret;
 }
 
-/** @param reserve only prepare: no vector yet. Source: x86_vector_activate() */
-function* x86_vector_activate(_dom: irq_domain, irqd: irq_data, reserve: boolean): Op<number> {
+/** @param reserve only prepare: no vector yet. Source: arch/x86/kernel/apic/vector.c, x86_vector_activate() */
+function* x86_vector_activate(domain: irq_domain, irqd: irq_data, reserve: boolean): Op<number> {
   const apicd = apic_chip_data_of(irqd)!;
   let ret = 0;
 
@@ -143,7 +143,7 @@ function* x86_vector_activate(_dom: irq_domain, irqd: irq_data, reserve: boolean
   return ret;
 }
 
-/** Source: vector_free_reserved_and_managed() */
+/** Source: arch/x86/kernel/apic/vector.c, vector_free_reserved_and_managed() */
 function* vector_free_reserved_and_managed(irqd: irq_data): Op {
   const dest = irq_data_get_affinity_mask(irqd);
   const apicd = apic_chip_data_of(irqd)!;
@@ -154,8 +154,8 @@ function* vector_free_reserved_and_managed(irqd: irq_data): Op {
   if (apicd.is_managed) yield* irq_matrix_remove_managed(kernel.vector_matrix, dest);
 }
 
-/** Source: x86_vector_free_irqs() */
-function* x86_vector_free_irqs(_domain: irq_domain, virq: number, nr_irqs: number): Op {
+/** Source: arch/x86/kernel/apic/vector.c, x86_vector_free_irqs() */
+function* x86_vector_free_irqs(domain: irq_domain, virq: number, nr_irqs: number): Op {
   for (let i = 0; i < nr_irqs; i++) {
     const irqd = yield* irq_domain_get_irq_data(kernel.x86_vector_domain!, virq + i);
     if (irqd?.chip_data) {
@@ -168,7 +168,7 @@ function* x86_vector_free_irqs(_domain: irq_domain, virq: number, nr_irqs: numbe
   }
 }
 
-/** An 8259 interrupt that the IOAPIC takes over. @returns whether it needs a vector of its own now. Source: vector_configure_legacy() */
+/** An 8259 interrupt that the IOAPIC takes over. @returns whether it needs a vector of its own now. Source: arch/x86/kernel/apic/vector.c, vector_configure_legacy() */
 function* vector_configure_legacy(virq: number, irqd: irq_data, apicd: apic_chip_data): Op<boolean> {
   let realloc = false;
 
@@ -190,7 +190,7 @@ function* vector_configure_legacy(virq: number, irqd: irq_data, apicd: apic_chip
   return realloc;
 }
 
-/** @returns 0, -ENXIO without local APIC, -ENOSYS for neighbouring vectors, -ENOSPC. Source: x86_vector_alloc_irqs() */
+/** @returns 0, -ENXIO without local APIC, -ENOSYS for neighbouring vectors, -ENOSPC. Source: arch/x86/kernel/apic/vector.c, x86_vector_alloc_irqs() */
 function* x86_vector_alloc_irqs(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const info = arg as irq_alloc_info;
 
@@ -199,8 +199,9 @@ function* x86_vector_alloc_irqs(domain: irq_domain, virq: number, nr_irqs: numbe
   if (info.flags & X86_IRQ_ALLOC_CONTIGUOUS_VECTORS && nr_irqs > 1) return -ENOSYS;
 
   for (let i = 0; i < nr_irqs; i++) {
-    const irqd = (yield* irq_domain_get_irq_data(domain, virq + i))!;
-    WARN_ON_ONCE(irqd.chip_data !== null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs()');
+    const irqd = yield* irq_domain_get_irq_data(domain, virq + i);
+    BUG_ON(irqd === null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
+    WARN_ON_ONCE(irqd.chip_data !== null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
     const apicd = new apic_chip_data();
 
     apicd.irq = virq + i;
@@ -235,7 +236,7 @@ const x86_vector_domain_ops: irq_domain_ops = Object.freeze({
   deactivate: x86_vector_deactivate,
 });
 
-/** How many interrupt numbers there shall be, for a machine of this size. @returns those of the 8259 pair. Source: arch_probe_nr_irqs() */
+/** How many interrupt numbers there shall be, for a machine of this size. @returns those of the 8259 pair. Source: arch/x86/kernel/apic/vector.c, arch_probe_nr_irqs() */
 export function* arch_probe_nr_irqs(): Op<number> {
   kernel.nr_irqs = Math.min(kernel.nr_irqs, NR_VECTORS * kernel.nr_cpu_ids);
 
@@ -246,22 +247,22 @@ export function* arch_probe_nr_irqs(): Op<number> {
   return yield* kernel.legacy_pic.probe();
 }
 
-/** Source: arch_early_irq_init() */
+/** Source: arch/x86/kernel/apic/vector.c, arch_early_irq_init() */
 export function* arch_early_irq_init(): Op<number> {
   const fn = yield* irq_domain_alloc_named_fwnode('VECTOR');
   kernel.x86_vector_domain = yield* irq_domain_create_tree(fn, x86_vector_domain_ops, null);
   yield* irq_set_default_host(kernel.x86_vector_domain);
 
   const matrix = yield* irq_alloc_matrix(NR_VECTORS, FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR);
-  BUG_ON(matrix === null, 'arch/x86/kernel/apic/vector.c arch_early_irq_init()');
+  BUG_ON(matrix === null, 'arch/x86/kernel/apic/vector.c arch_early_irq_init');
   kernel.vector_matrix = matrix!;
 
   return yield* arch_early_ioapic_init();
 }
 
-/** @returns IRQ_SET_MASK_OK, -EIO when not activated, or as assign_vector_locked(). Source: apic_set_affinity() */
-function* apic_set_affinity(irqd: irq_data, dest: cpumask, _force: boolean): Op<number> {
-  if (WARN_ON_ONCE(!irqd_is_activated(irqd), 'arch/x86/kernel/apic/vector.c apic_set_affinity()')) return -EIO;
+/** @returns IRQ_SET_MASK_OK, -EIO when not activated, or as assign_vector_locked(). Source: arch/x86/kernel/apic/vector.c, apic_set_affinity() */
+function* apic_set_affinity(irqd: irq_data, dest: cpumask, force: boolean): Op<number> {
+  if (WARN_ON_ONCE(!irqd_is_activated(irqd), 'arch/x86/kernel/apic/vector.c apic_set_affinity')) return -EIO;
 
   yield* raw_spin_lock(kernel.vector_lock);
   const searchmask = dest.and(kernel.cpu_online_mask);
@@ -272,7 +273,7 @@ function* apic_set_affinity(irqd: irq_data, dest: cpumask, _force: boolean): Op<
   return err ? err : IRQ_SET_MASK_OK;
 }
 
-/** Raises the interrupt by an IPI. @returns 1. Source: apic_retrigger_irq() */
+/** Raise the interrupt by an IPI. @returns 1. Source: arch/x86/kernel/apic/vector.c, apic_retrigger_irq() */
 function* apic_retrigger_irq(irqd: irq_data): Op<number> {
   const apicd = apic_chip_data_of(irqd)!;
 
@@ -283,13 +284,13 @@ function* apic_retrigger_irq(irqd: irq_data): Op<number> {
   return 1;
 }
 
-/** A pending affinity change is made now, then the local APIC is told. Source: apic_ack_irq() */
+/** A pending affinity change is made now, then the local APIC is told. Source: arch/x86/kernel/apic/vector.c, apic_ack_irq() */
 export function* apic_ack_irq(irqd: irq_data): Op {
   yield* irq_move_irq(irqd);
   ack_APIC_irq();
 }
 
-/** Source: apic_ack_edge() */
+/** Source: arch/x86/kernel/apic/vector.c, apic_ack_edge() */
 function* apic_ack_edge(irqd: irq_data): Op {
   yield* irq_complete_move((yield* irqd_cfg(irqd))!);
   yield* apic_ack_irq(irqd);

@@ -2,7 +2,7 @@ import type { Op } from '../../../../stepper/op';
 import {
   type irq_data, irq_data_get_affinity_mask, irq_data_get_node, irq_data_update_effective_affinity, irqd_affinity_is_managed, irqd_set_can_reserve,
 } from '../../../include/irq';
-import { cpumask_of_node } from '../../../include/topology';
+import { cpumask_of_node, NUMA_NO_NODE } from '../../../include/topology';
 import { irq_data_to_desc } from '../../../irq/irqdesc';
 import { irq_matrix_alloc, irq_matrix_alloc_managed, irq_matrix_free, irq_matrix_reserve, irq_matrix_reserve_managed } from '../../../irq/matrix';
 import { cpumask } from '../../../lib/cpumask';
@@ -19,10 +19,9 @@ import { apic_chip_data_of, hlist_del_init } from './apic_chip_data';
 
 // Who gets which vector: this part of arch/x86/kernel/apic/vector.c.
 
-const NUMA_NO_NODE = -1;
 const cpu_online = (cpu: number): boolean => kernel.cpu_online_mask.test(cpu);
 
-/** Sets what hardware shall be programmed with. Source: apic_update_irq_cfg() */
+/** Set what hardware shall be programmed with. Source: arch/x86/kernel/apic/vector.c, apic_update_irq_cfg() */
 export function* apic_update_irq_cfg(irqd: irq_data, vector: number, cpu: number): Op {
   const cfg = apic_chip_data_of(irqd)!.hw_irq_cfg;
 
@@ -32,7 +31,7 @@ export function* apic_update_irq_cfg(irqd: irq_data, vector: number, cpu: number
   trace_vector_config(irqd.irq, vector, cpu, cfg.dest_apicid);
 }
 
-/** Takes the new vector into use; the old one stays until an interrupt arrived on the new one. Source: apic_update_vector() */
+/** Take the new vector into use; the old one stays until an interrupt arrived on the new one. Source: arch/x86/kernel/apic/vector.c, apic_update_vector() */
 function* apic_update_vector(irqd: irq_data, newvec: number, newcpu: number): Op {
   const apicd = apic_chip_data_of(irqd)!;
   const desc = irq_data_to_desc(irqd);
@@ -46,7 +45,7 @@ function* apic_update_vector(irqd: irq_data, newvec: number, newcpu: number): Op
       apicd.move_in_progress = true;
       apicd.prev_vector = apicd.vector;
       apicd.prev_cpu = apicd.cpu;
-      WARN_ON_ONCE(apicd.cpu === newcpu, 'arch/x86/kernel/apic/vector.c apic_update_vector()');
+      WARN_ON_ONCE(apicd.cpu === newcpu, 'arch/x86/kernel/apic/vector.c apic_update_vector');
     } else {
       // Nobody on an offline CPU would take the cleanup IPI.
       yield* irq_matrix_free(kernel.vector_matrix, apicd.cpu, apicd.vector, managed);
@@ -55,18 +54,18 @@ function* apic_update_vector(irqd: irq_data, newvec: number, newcpu: number): Op
 
   apicd.vector = newvec;
   apicd.cpu = newcpu;
-  BUG_ON(is_irq_desc(kernel.vector_irq[newcpu][newvec]), 'arch/x86/kernel/apic/vector.c apic_update_vector()');
+  BUG_ON(is_irq_desc(kernel.vector_irq[newcpu][newvec]), 'arch/x86/kernel/apic/vector.c apic_update_vector');
   kernel.vector_irq[newcpu][newvec] = desc;
 }
 
-/** Points the interrupt at a vector that nobody handles. Source: vector_assign_managed_shutdown() */
+/** Point the interrupt at a vector that nobody handles. Source: arch/x86/kernel/apic/vector.c, vector_assign_managed_shutdown() */
 export function* vector_assign_managed_shutdown(irqd: irq_data): Op {
   const cpu = kernel.cpu_online_mask.first;
 
   yield* apic_update_irq_cfg(irqd, MANAGED_IRQ_SHUTDOWN_VECTOR, cpu);
 }
 
-/** @returns 0 or -ENOSPC. Source: reserve_managed_vector() */
+/** @returns 0 or -ENOSPC. Source: arch/x86/kernel/apic/vector.c, reserve_managed_vector() */
 function* reserve_managed_vector(irqd: irq_data): Op<number> {
   const affmsk = irq_data_get_affinity_mask(irqd);
   const apicd = apic_chip_data_of(irqd)!;
@@ -98,8 +97,8 @@ function* reserve_irq_vector(irqd: irq_data): Op<number> {
 }
 
 /**
- * Gives the interrupt a vector on a CPU of `dest`, unless it has one there.
- * @returns 0, -EBUSY while an earlier move is not finished, -EINVAL for an empty mask, -ENOSPC. Source: assign_vector_locked()
+ * Give the interrupt a vector on a CPU of `dest`, unless it has one there.
+ * @returns 0, -EBUSY while an earlier move is not finished, -EINVAL for an empty mask, -ENOSPC. Source: arch/x86/kernel/apic/vector.c, assign_vector_locked()
  */
 export function* assign_vector_locked(irqd: irq_data, dest: cpumask): Op<number> {
   const apicd = apic_chip_data_of(irqd)!;
@@ -125,7 +124,7 @@ function* assign_irq_vector(irqd: irq_data, dest: cpumask): Op<number> {
   return ret;
 }
 
-/** From near to far: affinity on the node, affinity, node, anywhere. @returns 0, or the error of the last try. Source: assign_irq_vector_any_locked() */
+/** From near to far: affinity on the node, affinity, node, anywhere. @returns 0, or the error of the last try. Source: arch/x86/kernel/apic/vector.c, assign_irq_vector_any_locked() */
 export function* assign_irq_vector_any_locked(irqd: irq_data): Op<number> {
   const affmsk = irq_data_get_affinity_mask(irqd);
   const node = irq_data_get_node(irqd);
@@ -143,14 +142,14 @@ export function* assign_irq_vector_any_locked(irqd: irq_data): Op<number> {
   return yield* assign_vector_locked(irqd, kernel.cpu_online_mask);
 }
 
-/** What a fresh interrupt gets: managed bits, a vector at once if the request names CPUs, or a reservation. Source: assign_irq_vector_policy() */
+/** What a fresh interrupt gets: managed bits, a vector at once if the request names CPUs, or a reservation. Source: arch/x86/kernel/apic/vector.c, assign_irq_vector_policy() */
 export function* assign_irq_vector_policy(irqd: irq_data, info: irq_alloc_info): Op<number> {
   if (irqd_affinity_is_managed(irqd)) return yield* reserve_managed_vector(irqd);
   if (info.mask) return yield* assign_irq_vector(irqd, info.mask);
   return yield* reserve_irq_vector(irqd);
 }
 
-/** @returns 0, -EINVAL or -ENOSPC. Source: assign_managed_vector() */
+/** @returns 0, -EINVAL or -ENOSPC. Source: arch/x86/kernel/apic/vector.c, assign_managed_vector() */
 export function* assign_managed_vector(irqd: irq_data, dest: cpumask): Op<number> {
   const searchmask = dest.and(irq_data_get_affinity_mask(irqd));
   const apicd = apic_chip_data_of(irqd)!;
@@ -165,7 +164,7 @@ export function* assign_managed_vector(irqd: irq_data, dest: cpumask): Op<number
   return 0;
 }
 
-/** Gives the vector back, and the one that a move left behind. Source: clear_irq_vector() */
+/** Give the vector back, and the one that a move left behind. Source: arch/x86/kernel/apic/vector.c, clear_irq_vector() */
 export function* clear_irq_vector(irqd: irq_data): Op {
   const apicd = apic_chip_data_of(irqd)!;
   const managed = irqd_affinity_is_managed(irqd);

@@ -14,7 +14,7 @@ import { type apic_chip_data, apic_chip_data_of, cfg_to_apicd, hlist_del_init } 
 // What becomes of the vector that a moved interrupt left: this part of arch/x86/kernel/apic/vector.c.
 // move_in_progress (both vectors installed) -> on the old CPU's cleanup_list (IPI sent) -> free.
 
-/** Source: free_moved_vector() */
+/** Source: arch/x86/kernel/apic/vector.c, free_moved_vector() */
 function* free_moved_vector(apicd: apic_chip_data): Op {
   const { prev_vector: vector, prev_cpu: cpu, is_managed: managed } = apicd;
 
@@ -26,7 +26,7 @@ function* free_moved_vector(apicd: apic_chip_data): Op {
   apicd.move_in_progress = false;
 }
 
-/** The IPI on the old CPU: what no longer waits in its local APIC is freed. Source: sysvec_irq_move_cleanup() */
+/** The IPI on the old CPU: what no longer waits in its local APIC is freed. Source: arch/x86/kernel/apic/vector.c, sysvec_irq_move_cleanup() */
 export function* sysvec_irq_move_cleanup(): Op {
   ack_APIC_irq();
   yield* raw_spin_lock(kernel.vector_lock);
@@ -43,7 +43,7 @@ export function* sysvec_irq_move_cleanup(): Op {
   yield* raw_spin_unlock(kernel.vector_lock);
 }
 
-/** Source: __send_cleanup_vector() */
+/** Source: arch/x86/kernel/apic/vector.c, __send_cleanup_vector() */
 function* __send_cleanup_vector(apicd: apic_chip_data): Op {
   yield* raw_spin_lock(kernel.vector_lock);
   apicd.move_in_progress = false;
@@ -61,13 +61,13 @@ function* __send_cleanup_vector(apicd: apic_chip_data): Op {
   yield* raw_spin_unlock(kernel.vector_lock);
 }
 
-/** Interrupts arrive on the new vector from now on. Source: send_cleanup_vector() */
+/** Interrupts arrive on the new vector from now on. Source: arch/x86/kernel/apic/vector.c, send_cleanup_vector() */
 export function* send_cleanup_vector(cfg: irq_cfg): Op {
   const apicd = cfg_to_apicd(cfg);
   if (apicd.move_in_progress) yield* __send_cleanup_vector(apicd);
 }
 
-/** An interrupt has arrived: if on the new CPU, the old vector is done with. Source: irq_complete_move() */
+/** An interrupt has arrived: if on the new CPU, the old vector is done with. Source: arch/x86/kernel/apic/vector.c, irq_complete_move() */
 export function* irq_complete_move(cfg: irq_cfg): Op {
   const apicd = cfg_to_apicd(cfg);
   if (!apicd.move_in_progress) return;
@@ -76,7 +76,7 @@ export function* irq_complete_move(cfg: irq_cfg): Op {
   if (apicd.cpu === kernel.this_cpu) yield* __send_cleanup_vector(apicd);
 }
 
-/** A CPU goes away, all others stand still: an unfinished move is finished here. Source: irq_force_complete_move() */
+/** A CPU goes away, all others stand still: an unfinished move is finished here. Source: arch/x86/kernel/apic/vector.c, irq_force_complete_move() */
 export function* irq_force_complete_move(desc: irq_desc): Op {
   const irqd = yield* irq_domain_get_irq_data(kernel.x86_vector_domain!, desc.irq_data.irq);
   if (!irqd) return;

@@ -12,17 +12,17 @@ function* x2apic_send_IPI(cpu: number, vector: number): Op {
   yield* __x2apic_send_IPI_dest(kernel.x86_cpu_to_logical_apicid[cpu], vector, 1);
 }
 
-/** Source: x2apic_calc_apicid() */
+/** Source: arch/x86/kernel/apic/x2apic_cluster.c, x2apic_calc_apicid() */
 function* x2apic_calc_apicid(cpu: number): Op<number> {
   return kernel.x86_cpu_to_logical_apicid[cpu];
 }
 
-/** The hardware derives the logical id from the physical one; software only reads it. Source: init_x2apic_ldr() */
+/** The hardware derives the logical id from the physical one; software only reads it. Source: arch/x86/kernel/apic/x2apic_cluster.c, init_x2apic_ldr() */
 function* init_x2apic_ldr(): Op {
   kernel.x86_cpu_to_logical_apicid[kernel.this_cpu] = apic_read(APIC_LDR);
 }
 
-/** Source: x2apic_cluster_probe() */
+/** Source: arch/x86/kernel/apic/x2apic_cluster.c, x2apic_cluster_probe() */
 function* x2apic_cluster_probe(): Op<boolean> {
   if (!kernel.x2apic_mode) return false;
 

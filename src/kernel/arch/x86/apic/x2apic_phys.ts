@@ -11,7 +11,7 @@ function* x2apic_send_IPI(cpu: number, vector: number): Op {
   yield* __x2apic_send_IPI_dest(kernel.x86_cpu_to_apicid[cpu], vector, 0);
 }
 
-/** Source: x2apic_send_IPI_self() */
+/** Source: arch/x86/kernel/apic/x2apic_phys.c, x2apic_send_IPI_self() */
 export function* x2apic_send_IPI_self(vector: number): Op {
   apic_write(APIC_SELF_IPI, vector);
 }
@@ -19,7 +19,7 @@ export function* x2apic_send_IPI_self(vector: number): Op {
 /** Physical mode needs no logical id. */
 function* init_x2apic_ldr(): Op {}
 
-/** Source: x2apic_phys_probe() */
+/** Source: arch/x86/kernel/apic/x2apic_phys.c, x2apic_phys_probe() */
 function* x2apic_phys_probe(): Op<boolean> {
   if (kernel.x2apic_mode && kernel.x2apic_phys) return true;
   return kernel.apic === apic_x2apic_phys;

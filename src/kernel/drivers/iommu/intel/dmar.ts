@@ -14,7 +14,7 @@ import { irq_get_irq_data } from '../../../irq/irqdesc';
 import { request_irq } from '../../../irq/manage';
 import type { bitmap } from '../../../lib/bitmap';
 import { EINVAL, ENODEV, ENOENT } from '../../../lib/errno';
-import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../../../lib/locking';
+import { down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore, up_write } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_info } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
 import { intel_irq_remap_add_device } from './irq_remapping';
@@ -91,6 +91,8 @@ export const dmar_globals = () => ({
   /** one that covers the rest of its segment stands last */
   dmar_drhd_units: [] as dmar_drhd_unit[],
   dmar_table_initialized: 0,
+  /** of all tables here; in process context only */
+  dmar_global_lock: new rw_semaphore('dmar_global_lock'),
   /** functions that appear from now on are told to dmar_pci_bus_notifier() */
   dmar_bus_notifier: false,
 });
@@ -104,7 +106,7 @@ export function IOMMU_WAIT_OP(iommu: intel_iommu, done: (sts: number) => boolean
   BUG_ON(!done(readl(iommu, DMAR_GSTS_REG)), 'drivers/iommu/intel: DMAR hardware is malfunctioning');
 }
 
-/** One unit of the table. Source: dmar_parse_one_drhd(), alloc_iommu() */
+/** One unit of the table. Source: drivers/iommu/intel/dmar.c, dmar_parse_one_drhd(), alloc_iommu() */
 function* dmar_parse_one_drhd(seq_id: number): Op {
   const { segment, address, includeAll, devices, ioapics } = machine.remapUnits[seq_id].config;
   pr_info(`DMAR: DRHD base: 0x${address.toString(16).padStart(14, '0')} flags: 0x${includeAll ? 1 : 0}`);
@@ -124,7 +126,7 @@ function* dmar_parse_one_drhd(seq_id: number): Op {
   else kernel.dmar_drhd_units.unshift(unit);
 }
 
-/** @returns 0 or -ENODEV. Source: dmar_table_init() */
+/** @returns 0 or -ENODEV. Source: drivers/iommu/intel/dmar.c, dmar_table_init() */
 export function* dmar_table_init(): Op<number> {
   if (kernel.dmar_table_initialized === 0) {
     if (machine.remapUnits.length === 0) {
@@ -139,29 +141,33 @@ export function* dmar_table_init(): Op<number> {
   return Math.min(kernel.dmar_table_initialized, 0);
 }
 
-/** The unit that covers a function, or undefined. Source: dmar_find_matched_drhd_unit() */
+/** The unit that covers a function, or undefined. Source: drivers/iommu/intel/dmar.c, dmar_find_matched_drhd_unit() */
 export function* dmar_find_matched_drhd_unit(dev: PciDev): Op<dmar_drhd_unit | undefined> {
   return kernel.dmar_drhd_units.find(
     unit => unit.segment === dev.domain_nr && (unit.include_all || unit.devices.includes(pci_dev_id(dev))),
   );
 }
 
-/** Source: dmar_pci_bus_add_dev() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_add_dev() */
 function* dmar_pci_bus_add_dev(dev: PciDev): Op {
   yield* intel_irq_remap_add_device(dev);
 }
 
-/** A function has appeared. Those found at boot come before the notifier is registered. Source: dmar_pci_bus_notifier() */
+/** A function has appeared. Those found at boot come before the notifier is registered. Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_notifier() */
 export function* dmar_pci_bus_notifier(dev: PciDev): Op {
-  if (kernel.dmar_bus_notifier) yield* dmar_pci_bus_add_dev(dev);
+  if (!kernel.dmar_bus_notifier) return;
+
+  yield* down_write(kernel.dmar_global_lock);
+  yield* dmar_pci_bus_add_dev(dev);
+  yield* up_write(kernel.dmar_global_lock);
 }
 
-/** Source: dmar_register_bus_notifier() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_register_bus_notifier() */
 export function* dmar_register_bus_notifier(): Op {
   kernel.dmar_bus_notifier = true;
 }
 
-/** Functions that were there before. Source: dmar_dev_scope_init() */
+/** Functions that were there before. Source: drivers/iommu/intel/dmar.c, dmar_dev_scope_init() */
 export function* dmar_dev_scope_init(): Op<number> {
   if (kernel.dmar_drhd_units.length === 0) return -ENODEV;
 
@@ -172,7 +178,7 @@ export function* dmar_dev_scope_init(): Op<number> {
 const status_of = (qi: q_inval, index: number): number => machine.memory.read32(qi.desc_status + 4 * index);
 const set_status = (qi: q_inval, index: number, state: number): void => machine.memory.write32(qi.desc_status + 4 * index, state);
 
-/** Descriptors that are done are free again. Source: reclaim_free_desc() */
+/** Descriptors that are done are free again. Source: drivers/iommu/intel/dmar.c, reclaim_free_desc() */
 function reclaim_free_desc(qi: q_inval): void {
   while (status_of(qi, qi.free_tail) === QI_DONE) {
     set_status(qi, qi.free_tail, QI_FREE);
@@ -181,7 +187,7 @@ function reclaim_free_desc(qi: q_inval): void {
   }
 }
 
-/** @returns -EINVAL when the unit stopped at the descriptor. Source: qi_check_fault() */
+/** @returns -EINVAL when the unit stopped at the descriptor. Source: drivers/iommu/intel/dmar.c, qi_check_fault() */
 function* qi_check_fault(iommu: intel_iommu, index: number): Op<number> {
   if (FSTS.get(readl(iommu, DMAR_FSTS_REG), 'iqe') === 0) return 0;
   if (readl(iommu, DMAR_IQH_REG) / QI_DESC_SIZE !== index) return 0;
@@ -193,7 +199,7 @@ function* qi_check_fault(iommu: intel_iommu, index: number): Op<number> {
   return -EINVAL;
 }
 
-/** Hands a descriptor to the unit and waits until it is done. @param desc low half; the high one is 0. @returns 0 or -EINVAL. Source: qi_submit_sync() */
+/** Hand a descriptor to the unit and wait until it is done. @param desc low half; the high one is 0. @returns 0 or -EINVAL. Source: drivers/iommu/intel/dmar.c, qi_submit_sync() */
 export function* qi_submit_sync(iommu: intel_iommu, desc: bigint): Op<number> {
   const { qi } = iommu;
   if (!qi) return 0;
@@ -225,13 +231,15 @@ function* write_descriptor(qi: q_inval, index: number, low: bigint, high: bigint
   set_status(qi, index, QI_IN_USE);
 }
 
-/** All remapping entries are read from the table again. Source: qi_global_iec() */
+/** All remapping entries are read from the table again. Source: drivers/iommu/intel/dmar.c, qi_global_iec() */
 export function* qi_global_iec(iommu: intel_iommu): Op {
   yield* qi_submit_sync(iommu, QI_DESC.encode({ type: QI_TYPE.INTERRUPT_ENTRY_CACHE }));
 }
 
-/** Source: dmar_disable_qi() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_disable_qi() */
 export function* dmar_disable_qi(iommu: intel_iommu): Op {
+  if (!ECAP.get(iommu.ecap, 'qi')) return;
+
   const flags = yield* raw_spin_lock_irqsave(iommu.register_lock);
   if (GSTS.get(readl(iommu, DMAR_GSTS_REG), 'qies')) {
     iommu.gcmd = GCMD.with(iommu.gcmd, { qie: 0 });
@@ -241,7 +249,7 @@ export function* dmar_disable_qi(iommu: intel_iommu): Op {
   yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
 }
 
-/** @returns 0, or -ENOENT for a unit without a queue. Source: dmar_enable_qi() */
+/** @returns 0, or -ENOENT for a unit without a queue. Source: drivers/iommu/intel/dmar.c, dmar_enable_qi() */
 export function* dmar_enable_qi(iommu: intel_iommu): Op<number> {
   if (!ECAP.get(iommu.ecap, 'qi')) return -ENOENT;
 
@@ -252,7 +260,7 @@ export function* dmar_enable_qi(iommu: intel_iommu): Op<number> {
   return 0;
 }
 
-/** Source: __dmar_enable_qi() */
+/** Source: drivers/iommu/intel/dmar.c, __dmar_enable_qi() */
 function* __dmar_enable_qi(iommu: intel_iommu, qi: q_inval): Op {
   qi.free_head = qi.free_tail = 0;
   qi.free_cnt = QI_LENGTH;
@@ -266,12 +274,12 @@ function* __dmar_enable_qi(iommu: intel_iommu, qi: q_inval): Op {
   yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
 }
 
-/** Source: dmar_msi_unmask() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_msi_unmask() */
 export function* dmar_msi_unmask(data: irq_data): Op {
   yield* set_fault_mask(data.common.handler_data as intel_iommu, 0);
 }
 
-/** Source: dmar_msi_mask() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_msi_mask() */
 export function* dmar_msi_mask(data: irq_data): Op {
   yield* set_fault_mask(data.common.handler_data as intel_iommu, 1);
 }
@@ -283,7 +291,7 @@ function* set_fault_mask(iommu: intel_iommu, im: 0 | 1): Op {
   yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
 }
 
-/** Source: dmar_msi_write() */
+/** Source: drivers/iommu/intel/dmar.c, dmar_msi_write() */
 export function* dmar_msi_write(irq: number, msg: msi_msg): Op {
   const iommu = irq_get_irq_data(irq)!.common.handler_data as intel_iommu;
 
@@ -304,7 +312,7 @@ const irq_remap_fault_reasons = [
   'Blocked an interrupt request due to source-id verification failure',
 ];
 
-/** Source: dmar_fault_do_one(), for interrupt remapping */
+/** Source: drivers/iommu/intel/dmar.c, dmar_fault_do_one(), for interrupt remapping */
 function* dmar_fault_do_one(reason: number, source_id: number, index: number): Op {
   const hex = (value: number): string => value.toString(16).padStart(2, '0');
   const device = `${hex(source_id >> 8)}:${hex((source_id >> 3) & 0x1f)}.${source_id & 7}`;
@@ -314,12 +322,16 @@ function* dmar_fault_do_one(reason: number, source_id: number, index: number): O
 
 const FAULT_RECORD_SIZE = 16;
 
-/** A unit has refused something: empties and prints its log. Source: dmar_fault() */
-export function* dmar_fault(_irq: number, dev_id: unknown): Op<number> {
+/** A unit has refused something: empties and prints its log. Source: drivers/iommu/intel/dmar.c, dmar_fault() */
+export function* dmar_fault(irq: number, dev_id: unknown): Op<number> {
   const iommu = dev_id as intel_iommu;
+  let flag = yield* raw_spin_lock_irqsave(iommu.register_lock);
   const fault_status = readl(iommu, DMAR_FSTS_REG);
   if (fault_status) pr_err(`DMAR: DRHD: handling fault status reg ${fault_status.toString(16)}`);
-  if (!FSTS.get(fault_status, 'ppf')) return IRQ_HANDLED;
+  if (!FSTS.get(fault_status, 'ppf')) {
+    yield* raw_spin_unlock_irqrestore(iommu.register_lock, flag);
+    return IRQ_HANDLED;
+  }
 
   const records = iommu.reg + CAP.get(iommu.cap, 'fro') * FAULT_RECORD_SIZE;
   const count = CAP.get(iommu.cap, 'nfr') + 1;
@@ -330,14 +342,17 @@ export function* dmar_fault(_irq: number, dev_id: unknown): Op<number> {
     const index = FRCD_LOW.get(machine.read64(record), 'fault_index');
 
     machine.write32(record + 12, 0x80000000);
+    yield* raw_spin_unlock_irqrestore(iommu.register_lock, flag);
     yield* dmar_fault_do_one(FRCD_HIGH.get(high, 'reason'), FRCD_HIGH.get(high, 'sid'), index);
+    flag = yield* raw_spin_lock_irqsave(iommu.register_lock);
   }
 
   writel(iommu, DMAR_FSTS_REG, FSTS.encode({ pfo: 1, ppf: 1 }));
+  yield* raw_spin_unlock_irqrestore(iommu.register_lock, flag);
   return IRQ_HANDLED;
 }
 
-/** @returns 0 or an errno. Source: dmar_set_interrupt() */
+/** @returns 0 or an errno. Source: drivers/iommu/intel/dmar.c, dmar_set_interrupt() */
 function* dmar_set_interrupt(iommu: intel_iommu): Op<number> {
   if (iommu.irq) return 0;
 
@@ -353,7 +368,7 @@ function* dmar_set_interrupt(iommu: intel_iommu): Op<number> {
   return ret;
 }
 
-/** Every unit reports faults by an interrupt. @returns 0 or -1. Source: enable_drhd_fault_handling() */
+/** Every unit reports faults by an interrupt. @returns 0 or -1. Source: drivers/iommu/intel/dmar.c, enable_drhd_fault_handling() */
 export function* enable_drhd_fault_handling(): Op<number> {
   for (const { iommu, reg_base_addr } of kernel.dmar_drhd_units) {
     const ret = yield* dmar_set_interrupt(iommu);

@@ -14,12 +14,12 @@ import type { PciDev } from '../../../include/pci';
 import { irq_set_status_flags } from '../../../irq/chip';
 import {
   irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_hierarchy, irq_domain_free_irqs_common, irq_domain_get_irq_data,
-  irq_domain_reset_irq_data,
+  irq_domain_remove, irq_domain_reset_irq_data,
 } from '../../../irq/irqdomain';
 import { bitmap } from '../../../lib/bitmap';
 import type { cpumask } from '../../../lib/cpumask';
 import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
-import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../../../lib/locking';
+import { down_read, down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, up_read, up_write } from '../../../lib/locking';
 import { pr_err, pr_info, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
@@ -59,20 +59,20 @@ export const intel_irq_remapping_globals = () => ({
   } as irq_chip,
 });
 
-/** Source: map_ioapic_to_iommu() */
+/** Source: drivers/iommu/intel/irq_remapping.c, map_ioapic_to_iommu() */
 const map_ioapic_to_iommu = (apic: number): intel_iommu | undefined => kernel.ir_ioapic.find(({ id }) => id === apic)?.iommu;
 
-/** Source: map_ioapic_to_ir() */
+/** Source: drivers/iommu/intel/irq_remapping.c, map_ioapic_to_ir() */
 function* map_ioapic_to_ir(apic: number): Op<irq_domain | null> {
   return map_ioapic_to_iommu(apic)?.ir_domain ?? null;
 }
 
-/** Source: map_dev_to_ir() */
+/** Source: drivers/iommu/intel/irq_remapping.c, map_dev_to_ir() */
 function* map_dev_to_ir(dev: PciDev): Op<irq_domain | null> {
   return (yield* dmar_find_matched_drhd_unit(dev))?.iommu.ir_msi_domain ?? null;
 }
 
-/** Tells the unit where its table is. Source: iommu_set_irq_remapping() */
+/** Tell the unit where its table is. Source: drivers/iommu/intel/irq_remapping.c, iommu_set_irq_remapping() */
 function* iommu_set_irq_remapping(iommu: intel_iommu, table: number): Op {
   const flags = yield* raw_spin_lock_irqsave(iommu.register_lock);
 
@@ -86,7 +86,7 @@ function* iommu_set_irq_remapping(iommu: intel_iommu, table: number): Op {
   yield* qi_global_iec(iommu);
 }
 
-/** Source: iommu_enable_irq_remapping() */
+/** Source: drivers/iommu/intel/irq_remapping.c, iommu_enable_irq_remapping() */
 function* iommu_enable_irq_remapping(iommu: intel_iommu): Op {
   const flags = yield* raw_spin_lock_irqsave(iommu.register_lock);
 
@@ -104,7 +104,7 @@ function* iommu_enable_irq_remapping(iommu: intel_iommu): Op {
   yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
 }
 
-/** The unit's table, its two domains, its queue. @returns 0 or -ENOMEM. Source: intel_setup_irq_remapping() */
+/** The unit's table, its two domains, its queue. @returns 0 or -ENOMEM. Source: drivers/iommu/intel/irq_remapping.c, intel_setup_irq_remapping() */
 function* intel_setup_irq_remapping(iommu: intel_iommu): Op<number> {
   if (iommu.ir_table) return 0;
 
@@ -117,12 +117,15 @@ function* intel_setup_irq_remapping(iommu: intel_iommu): Op<number> {
 
   iommu.ir_table = { base, bitmap: new bitmap(INTR_REMAP_TABLE_ENTRIES) };
 
-  yield* dmar_fault(-1, iommu);
-  yield* dmar_disable_qi(iommu);
-  if (yield* dmar_enable_qi(iommu)) {
-    pr_err('DMAR-IR: Failed to enable queued invalidation');
-    iommu.ir_table = null;
-    return -ENOMEM;
+  if (!iommu.qi) {
+    yield* dmar_fault(-1, iommu);
+    yield* dmar_disable_qi(iommu);
+
+    if (yield* dmar_enable_qi(iommu)) {
+      pr_err('DMAR-IR: Failed to enable queued invalidation');
+      iommu.ir_table = null;
+      return -ENOMEM;
+    }
   }
 
   yield* iommu_set_irq_remapping(iommu, base);
@@ -133,10 +136,54 @@ function* intel_setup_irq_remapping(iommu: intel_iommu): Op<number> {
 const ecap_ir_support = (iommu: intel_iommu): boolean => ECAP.get(iommu.ecap, 'ir') === 1;
 const ecap_eim_support = (iommu: intel_iommu): boolean => ECAP.get(iommu.ecap, 'eim') === 1;
 
-/** @returns 0, or -ENODEV where it cannot be done. Source: intel_prepare_irq_remapping() */
+/** Undo intel_setup_irq_remapping(). Source: drivers/iommu/intel/irq_remapping.c, intel_teardown_irq_remapping() */
+function* intel_teardown_irq_remapping(iommu: intel_iommu): Op {
+  if (!iommu.ir_table) return;
+
+  if (iommu.ir_msi_domain) yield* irq_domain_remove(iommu.ir_msi_domain);
+  iommu.ir_msi_domain = null;
+  if (iommu.ir_domain) yield* irq_domain_remove(iommu.ir_domain);
+  iommu.ir_domain = null;
+  iommu.ir_table = null;
+}
+
+/** Source: drivers/iommu/intel/irq_remapping.c, iommu_disable_irq_remapping() */
+function* iommu_disable_irq_remapping(iommu: intel_iommu): Op {
+  yield* qi_global_iec(iommu);
+
+  const flags = yield* raw_spin_lock_irqsave(iommu.register_lock);
+  if (GSTS.get(readl(iommu, DMAR_GSTS_REG), 'ires')) {
+    iommu.gcmd = GCMD.with(iommu.gcmd, { ire: 0 });
+    writel(iommu, DMAR_GCMD_REG, iommu.gcmd);
+    IOMMU_WAIT_OP(iommu, sts => GSTS.get(sts, 'ires') === 0);
+  }
+  yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
+}
+
+/** What was set up before one unit failed. Source: drivers/iommu/intel/irq_remapping.c, intel_cleanup_irq_remapping() */
+function* intel_cleanup_irq_remapping(): Op {
+  for (const { iommu } of kernel.dmar_drhd_units) {
+    if (!ecap_ir_support(iommu)) continue;
+    yield* iommu_disable_irq_remapping(iommu);
+    yield* intel_teardown_irq_remapping(iommu);
+  }
+
+  if (x2apic_supported()) pr_warn('DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.');
+}
+
+/** @returns 0, or -ENODEV where it cannot be done; then nothing of it is left. Source: drivers/iommu/intel/irq_remapping.c, intel_prepare_irq_remapping() */
 function* intel_prepare_irq_remapping(): Op<number> {
   if ((yield* dmar_table_init()) < 0) return -ENODEV;
 
+  if (yield* prepare_units()) {
+    yield* intel_cleanup_irq_remapping();
+    return -ENODEV;
+  }
+  return 0;
+}
+
+/** The part of it that is cleaned up after. */
+function* prepare_units(): Op<number> {
   if (yield* parse_ioapics_under_ir()) {
     pr_info('DMAR-IR: Not enabling interrupt remapping');
     return -ENODEV;
@@ -166,13 +213,13 @@ function* intel_prepare_irq_remapping(): Op<number> {
   return 0;
 }
 
-/** Posting needs every unit. Source: set_irq_posting_cap() */
+/** Posting needs every unit. Source: drivers/iommu/intel/irq_remapping.c, set_irq_posting_cap() */
 function* set_irq_posting_cap(): Op {
   if (kernel.disable_irq_post) return;
   if (kernel.dmar_drhd_units.every(({ iommu }) => CAP.get(iommu.cap, 'pi') === 1)) kernel.irq_remap_capability |= 1 << IRQ_POSTING_CAP;
 }
 
-/** @returns IRQ_REMAP_*_MODE. Source: intel_enable_irq_remapping() */
+/** @returns IRQ_REMAP_*_MODE. Source: drivers/iommu/intel/irq_remapping.c, intel_enable_irq_remapping() */
 function* intel_enable_irq_remapping(): Op<number> {
   for (const { iommu } of kernel.dmar_drhd_units) yield* iommu_enable_irq_remapping(iommu);
 
@@ -185,7 +232,7 @@ function* intel_enable_irq_remapping(): Op<number> {
   return kernel.eim_mode ? IRQ_REMAP_X2APIC_MODE : IRQ_REMAP_XAPIC_MODE;
 }
 
-/** Source: ir_parse_one_ioapic_scope() */
+/** Source: drivers/iommu/intel/irq_remapping.c, ir_parse_one_ioapic_scope() */
 function* ir_parse_ioapic_scope({ iommu, ioapics, reg_base_addr }: dmar_drhd_unit): Op {
   for (const { id, requesterId } of ioapics) {
     kernel.ir_ioapic.push({ iommu, id, requesterId });
@@ -193,7 +240,7 @@ function* ir_parse_ioapic_scope({ iommu, ioapics, reg_base_addr }: dmar_drhd_uni
   }
 }
 
-/** @returns 0, or -1 for an IOAPIC below no unit: its interrupts would be blocked. Source: parse_ioapics_under_ir() */
+/** @returns 0, or -1 for an IOAPIC below no unit: its interrupts would be blocked. Source: drivers/iommu/intel/irq_remapping.c, parse_ioapics_under_ir() */
 function* parse_ioapics_under_ir(): Op<number> {
   for (const drhd of kernel.dmar_drhd_units) yield* ir_parse_ioapic_scope(drhd);
 
@@ -208,21 +255,25 @@ function* parse_ioapics_under_ir(): Op<number> {
   return 0;
 }
 
-/** Functions found so far get their remapping domain. Source: ir_dev_scope_init() */
+/** Functions found so far get their remapping domain. Source: drivers/iommu/intel/irq_remapping.c, ir_dev_scope_init() */
 export function* ir_dev_scope_init(): Op<number> {
   if (!kernel.irq_remapping_enabled) return 0;
 
-  return yield* dmar_dev_scope_init();
+  yield* down_write(kernel.dmar_global_lock);
+  const ret = yield* dmar_dev_scope_init();
+  yield* up_write(kernel.dmar_global_lock);
+
+  return ret;
 }
 
-/** Source: intel_irq_remap_add_device() */
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remap_add_device() */
 export function* intel_irq_remap_add_device(dev: PciDev): Op {
   if (!kernel.irq_remapping_enabled || (yield* pci_dev_has_special_msi_domain(dev))) return;
 
   dev.msi_domain = yield* map_dev_to_ir(dev);
 }
 
-/** Source: intel_get_irq_domain() */
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_get_irq_domain() */
 function* intel_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
   switch (info.type) {
     case X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT:
@@ -230,7 +281,7 @@ function* intel_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
     case X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT:
       return null; // no unit of the machine has an HPET in its scope
     default:
-      WARN_ON_ONCE(true, 'drivers/iommu/intel/irq_remapping.c intel_get_irq_domain()');
+      WARN_ON_ONCE(true, 'drivers/iommu/intel/irq_remapping.c intel_get_irq_domain');
       return null;
   }
 }
@@ -242,7 +293,7 @@ export const intel_irq_remap_ops: irq_remap_ops = Object.freeze({
   get_irq_domain: intel_get_irq_domain,
 });
 
-/** Takes over the current vector and destination. @param force also while posting. Source: intel_ir_reconfigure_irte() */
+/** Take over the current vector and destination. @param force also while posting. Source: drivers/iommu/intel/irq_remapping.c, intel_ir_reconfigure_irte() */
 function* intel_ir_reconfigure_irte(irqd: irq_data, force: boolean): Op {
   const ir_data = irqd.chip_data as intel_ir_data;
   const cfg = (yield* irqd_cfg(irqd))!;
@@ -253,7 +304,7 @@ function* intel_ir_reconfigure_irte(irqd: irq_data, force: boolean): Op {
   if (force || ir_data.irq_2_iommu.mode === 'IRQ_REMAPPING') yield* modify_irte(ir_data.irq_2_iommu, ir_data.irte_entry);
 }
 
-/** One write moves any interrupt, whoever raises it. @returns IRQ_SET_MASK_OK_DONE or an errno. Source: intel_ir_set_affinity() */
+/** One write moves any interrupt, whoever raises it. @returns IRQ_SET_MASK_OK_DONE or an errno. Source: drivers/iommu/intel/irq_remapping.c, intel_ir_set_affinity() */
 function* intel_ir_set_affinity(data: irq_data, mask: cpumask, force: boolean): Op<number> {
   const parent = data.parent_data!;
   const cfg = (yield* irqd_cfg(data))!;
@@ -268,12 +319,12 @@ function* intel_ir_set_affinity(data: irq_data, mask: cpumask, force: boolean): 
   return IRQ_SET_MASK_OK_DONE;
 }
 
-/** Source: intel_ir_compose_msi_msg() */
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_ir_compose_msi_msg() */
 function* intel_ir_compose_msi_msg(irq_data: irq_data, msg: msi_msg): Op {
   Object.assign(msg, (irq_data.chip_data as intel_ir_data).msi_entry);
 }
 
-/** @param info vcpu_data to post, null to remap again. Source: intel_ir_set_vcpu_affinity() */
+/** @param info vcpu_data to post, null to remap again. Source: drivers/iommu/intel/irq_remapping.c, intel_ir_set_vcpu_affinity() */
 function* intel_ir_set_vcpu_affinity(data: irq_data, info: unknown): Op<number> {
   const ir_data = data.chip_data as intel_ir_data;
   const vcpu = info as vcpu_data | null;
@@ -282,7 +333,7 @@ function* intel_ir_set_vcpu_affinity(data: irq_data, info: unknown): Op<number> 
   return 0;
 }
 
-/** Source: intel_free_irq_resources() */
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_free_irq_resources() */
 function* intel_free_irq_resources(domain: irq_domain, virq: number, nr_irqs: number): Op {
   for (let i = 0; i < nr_irqs; i++) {
     const irq_data = yield* irq_domain_get_irq_data(domain, virq + i);
@@ -296,7 +347,7 @@ function* intel_free_irq_resources(domain: irq_domain, virq: number, nr_irqs: nu
   }
 }
 
-/** @returns 0, -EINVAL, -ENOMEM without a free region, or as the parents. Source: intel_irq_remapping_alloc() */
+/** @returns 0, -EINVAL, -ENOMEM without a free region, or as the parents. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_alloc() */
 function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const iommu = domain.host_data as intel_iommu | null;
   const info = arg as irq_alloc_info | null;
@@ -310,7 +361,9 @@ function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: n
   const ret = yield* irq_domain_alloc_irqs_parent(domain, virq, nr_irqs, arg);
   if (ret < 0) return ret;
 
+  yield* down_read(kernel.dmar_global_lock);
   const first = yield* alloc_irte(iommu, nr_irqs);
+  yield* up_read(kernel.dmar_global_lock);
   if (!first) {
     pr_warn('DMAR-IR: Failed to allocate IRTE');
     yield* irq_domain_free_irqs_common(domain, virq, nr_irqs);
@@ -327,7 +380,8 @@ function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: n
     }
 
     const ird = new intel_ir_data({ ...first, sub_handle: i });
-    irq_data.hwirq = first.irte_index * 0x10000 + i;
+    // An int in C: negative from index 0x8000 on.
+    irq_data.hwirq = (first.irte_index << 16) + i;
     irq_data.chip_data = ird;
     irq_data.chip = kernel.intel_ir_chip;
     yield* intel_irq_remapping_prepare_irte(ird, cfg, info, first.irte_index, i);
@@ -336,20 +390,20 @@ function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: n
   return 0;
 }
 
-/** Source: intel_irq_remapping_free() */
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_free() */
 function* intel_irq_remapping_free(domain: irq_domain, virq: number, nr_irqs: number): Op {
   yield* intel_free_irq_resources(domain, virq, nr_irqs);
   yield* irq_domain_free_irqs_common(domain, virq, nr_irqs);
 }
 
-/** Source: intel_irq_remapping_activate() */
-function* intel_irq_remapping_activate(_domain: irq_domain, irq_data: irq_data, _reserve: boolean): Op<number> {
+/** Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_activate() */
+function* intel_irq_remapping_activate(domain: irq_domain, irq_data: irq_data, reserve: boolean): Op<number> {
   yield* intel_ir_reconfigure_irte(irq_data, true);
   return 0;
 }
 
-/** The entry in the table is emptied, the one kept here stays. Source: intel_irq_remapping_deactivate() */
-function* intel_irq_remapping_deactivate(_domain: irq_domain, irq_data: irq_data): Op {
+/** The entry in the table is emptied, the one kept here stays. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_deactivate() */
+function* intel_irq_remapping_deactivate(domain: irq_domain, irq_data: irq_data): Op {
   yield* modify_irte((irq_data.chip_data as intel_ir_data).irq_2_iommu, EMPTY_IRTE);
 }
 

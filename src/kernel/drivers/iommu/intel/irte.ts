@@ -7,7 +7,7 @@ import { apic_printk, APIC_VERBOSE } from '../../../arch/x86/apic/apic';
 import type { irq_alloc_info, irq_cfg } from '../../../arch/x86/hw_irq';
 import { msi_msg, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import { type PciDev, pci_dev_id } from '../../../include/pci';
-import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
+import { down_read, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, up_read } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_warn } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
 import { type intel_iommu, qi_submit_sync } from './dmar';
@@ -58,7 +58,7 @@ export interface vcpu_data {
 
 export const IRTE_DEST = (dest: number): number => (kernel.eim_mode ? dest : dest << 8);
 
-/** A free region of entries. @returns it, or null. Source: alloc_irte() */
+/** A free region of entries. @returns it, or null. Source: drivers/iommu/intel/irq_remapping.c, alloc_irte() */
 export function* alloc_irte(iommu: intel_iommu, nr_irqs: number): Op<irq_2_iommu | null> {
   const mask = Math.ceil(Math.log2(nr_irqs));
   const max_mask = ECAP.get(iommu.ecap, 'mhmv');
@@ -78,12 +78,12 @@ export function* alloc_irte(iommu: intel_iommu, nr_irqs: number): Op<irq_2_iommu
   return index < 0 ? null : { iommu, irte_index: index, sub_handle: 0, irte_mask: mask, mode: 'IRQ_REMAPPING' };
 }
 
-/** The unit forgets what it kept of these entries. Source: qi_flush_iec() */
+/** The unit forgets what it kept of these entries. Source: drivers/iommu/intel/irq_remapping.c, qi_flush_iec() */
 function* qi_flush_iec(iommu: intel_iommu, index: number, mask: number): Op<number> {
   return yield* qi_submit_sync(iommu, QI_DESC.encode({ type: QI_TYPE.INTERRUPT_ENTRY_CACHE, selective: 1, iidx: index, im: mask }));
 }
 
-/** Writes the table and makes the unit read it. @returns 0 or an errno. Source: modify_irte() */
+/** Write the table and make the unit read it. @returns 0 or an errno. Source: drivers/iommu/intel/irq_remapping.c, modify_irte() */
 export function* modify_irte(irq_iommu: irq_2_iommu, modified: irte): Op<number> {
   const flags = yield* raw_spin_lock_irqsave(kernel.irq_2_ir_lock);
   const { iommu } = irq_iommu;
@@ -107,7 +107,7 @@ function write_irte(iommu: intel_iommu, index: number, { low, high }: irte): voi
 
 export const EMPTY_IRTE: irte = Object.freeze({ low: 0n, high: 0n });
 
-/** Gives the region back; the first interrupt of a region does it for all. Source: clear_entries() */
+/** Give the region back; the first interrupt of a region does it for all. Source: drivers/iommu/intel/irq_remapping.c, clear_entries() */
 export function* clear_entries(irq_iommu: irq_2_iommu): Op<number> {
   const { iommu, irte_index, sub_handle, irte_mask } = irq_iommu;
   if (sub_handle) return 0;
@@ -120,7 +120,7 @@ export function* clear_entries(irq_iommu: irq_2_iommu): Op<number> {
   return yield* qi_flush_iec(iommu, irte_index, irte_mask);
 }
 
-/** Who may use the entry. Source: set_irte_sid() */
+/** Who may use the entry. Source: drivers/iommu/intel/irq_remapping.c, set_irte_sid() */
 function* set_irte_sid(data: intel_ir_data, svt: number, sq: number, sid: number): Op {
   const { low, high } = data.irte_entry;
   data.irte_entry = { low, high: IRTE_HIGH.with(high, { svt: kernel.disable_sourceid_checking ? 0 : svt, sq, sid }) };
@@ -134,8 +134,8 @@ interface set_msi_sid_data {
 
 const bus_of = (id: number): number => id >>> 8;
 
-/** Source: set_msi_sid_cb() */
-function* set_msi_sid_cb(_pdev: PciDev, alias: number, data: set_msi_sid_data): Op<number> {
+/** Source: drivers/iommu/intel/irq_remapping.c, set_msi_sid_cb() */
+function* set_msi_sid_cb(pdev: PciDev, alias: number, data: set_msi_sid_data): Op<number> {
   if (data.count === 0 || bus_of(alias) === bus_of(data.alias)) data.busmatch_count++;
 
   data.alias = alias;
@@ -143,12 +143,12 @@ function* set_msi_sid_cb(_pdev: PciDev, alias: number, data: set_msi_sid_data): 
   return 0;
 }
 
-/** Calls `fn` with every requester id that the function may send as: the machine has no bridge that speaks for others. Source: drivers/pci/search.c, pci_for_each_dma_alias() */
+/** Call `fn` with every requester id that the function may send as: the machine has no bridge that speaks for others. Source: drivers/pci/search.c, pci_for_each_dma_alias() */
 function* pci_for_each_dma_alias(pdev: PciDev, fn: typeof set_msi_sid_cb, data: set_msi_sid_data): Op<number> {
   return yield* fn(pdev, pci_dev_id(pdev), data);
 }
 
-/** Several ids on one bus can only be told by the bus; else the function sends as itself. Source: set_msi_sid() */
+/** Several ids on one bus can only be told by the bus; else the function sends as itself. Source: drivers/iommu/intel/irq_remapping.c, set_msi_sid() */
 function* set_msi_sid(data: intel_ir_data, dev: PciDev): Op<number> {
   const aliases: set_msi_sid_data = { alias: 0, count: 0, busmatch_count: 0 };
   yield* pci_for_each_dma_alias(dev, set_msi_sid_cb, aliases);
@@ -159,12 +159,12 @@ function* set_msi_sid(data: intel_ir_data, dev: PciDev): Op<number> {
   return 0;
 }
 
-/** Source: set_irte_verify_bus() */
+/** Source: drivers/iommu/intel/irq_remapping.c, set_irte_verify_bus() */
 function* set_irte_verify_bus(data: intel_ir_data, start_bus: number, end_bus: number): Op {
   yield* set_irte_sid(data, SVT_VERIFY_BUS, SQ_ALL_16, (start_bus << 8) | end_bus);
 }
 
-/** A fresh entry. The trigger is always edge: the level of a line is the IOAPIC's affair. Source: prepare_irte() */
+/** A fresh entry. The trigger is always edge: the level of a line is the IOAPIC's affair. Source: drivers/iommu/intel/irq_remapping.c, prepare_irte() */
 function* prepare_irte(data: intel_ir_data, vector: number, dest: number): Op {
   const low = IRTE_LOW.encode({
     present: 1,
@@ -177,7 +177,7 @@ function* prepare_irte(data: intel_ir_data, vector: number, dest: number): Op {
   data.irte_entry = { low, high: 0n };
 }
 
-/** The remapped entry's own part with the descriptor's address. Source: dmar_copy_shared_irte(), intel_ir_set_vcpu_affinity() */
+/** The remapped entry's own part with the descriptor's address. Source: drivers/iommu/intel/irq_remapping.c, dmar_copy_shared_irte(), intel_ir_set_vcpu_affinity() */
 export function posted_irte({ low, high }: irte, { pi_desc_addr, vector }: vcpu_data): irte {
   const { present, fpd, avail } = IRTE_LOW.decode(low);
   const { sid, sq, svt } = IRTE_HIGH.decode(high);
@@ -197,9 +197,12 @@ function irte_text({ low, high }: irte): string {
   );
 }
 
-/** Source: set_ioapic_sid() */
+/** Source: drivers/iommu/intel/irq_remapping.c, set_ioapic_sid() */
 function* set_ioapic_sid(data: intel_ir_data, apic: number): Op<number> {
+  yield* down_read(kernel.dmar_global_lock);
   const sid = kernel.ir_ioapic.find(({ id }) => id === apic)?.requesterId ?? 0;
+  yield* up_read(kernel.dmar_global_lock);
+
   if (sid === 0) {
     pr_warn(`DMAR-IR: Failed to set source-id of IOAPIC (${apic})`);
     return -1;
@@ -209,7 +212,7 @@ function* set_ioapic_sid(data: intel_ir_data, apic: number): Op<number> {
   return 0;
 }
 
-/** The entry as it will be, and what the IOAPIC or the device shall send. Source: intel_irq_remapping_prepare_irte() */
+/** The entry as it will be, and what the IOAPIC or the device shall send. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_prepare_irte() */
 export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_cfg, info: irq_alloc_info, index: number, sub_handle: number): Op {
   yield* prepare_irte(data, cfg.vector, cfg.dest_apicid);
   switch (info.type) {
@@ -248,6 +251,6 @@ export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_
       break;
 
     default:
-      BUG_ON(true, 'drivers/iommu/intel/irq_remapping.c intel_irq_remapping_prepare_irte()');
+      BUG_ON(true, 'drivers/iommu/intel/irq_remapping.c intel_irq_remapping_prepare_irte');
   }
 }

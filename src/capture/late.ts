@@ -1,0 +1,46 @@
+import type { Kernel } from '../kernel/globals';
+import { ModelGuest } from '../scenario/guest';
+import type { Entry } from '../stepper/guest';
+import type { ScriptAction } from './script';
+import type { TraceLine } from './trace';
+
+// A CPU takes an interrupt some time after it was raised: the script may have gone on by then. When is known only from the capture.
+
+/** A guest whose CPUs can be kept from taking their interrupts. */
+export class HoldingGuest extends ModelGuest {
+  readonly held = new Set<number>();
+
+  override pending(cpu: number): Entry | null {
+    return this.held.has(cpu) ? null : super.pending(cpu);
+  }
+}
+
+const fires = ({ kind, text }: ScriptAction): boolean => kind === 'CMD' && text.startsWith('fire ');
+
+/** The irqs for which a command makes CPUs take interrupts: it fires one, or moves one, whose old CPU then gets an IPI. */
+export function raisedBy(action: ScriptAction, { pci_devices }: Kernel): readonly number[] {
+  const [word, bdf] = action.text.split(' ');
+  if (fires(action)) return pci_devices.find(({ name }) => name === bdf)?.msi_irqs ?? [];
+  return action.kind === 'WRITE' ? [Number(/^\/proc\/irq\/(\d+)\//.exec(word)?.[1])] : [];
+}
+
+/**
+ * What hard interrupts did for an irq behind the command that raised it, and before anything else that may raise one: a command that fires, or one that moves an irq.
+ * @param script all commands, in order
+ * @param irqs that this command raises
+ * @returns the first event of each CPU that has none of them while the command ran
+ */
+export function lateEvents(script: readonly ScriptAction[], action: ScriptAction, irqs: readonly number[]): TraceLine[] {
+  const behind = script.slice(script.indexOf(action) + 1);
+  const events = until(behind, fires).flatMap(later => later.events);
+  const seen = new Set(ofIrqs(action.events, irqs).map(({ cpu }) => cpu));
+  return ofIrqs(until(events, ({ hardirq }) => !hardirq), irqs).filter(({ cpu }) => !seen.has(cpu) && seen.add(cpu));
+}
+
+function until<T>(list: readonly T[], end: (element: T) => boolean): readonly T[] {
+  const at = list.findIndex(end);
+  return at < 0 ? list : list.slice(0, at);
+}
+
+const ofIrqs = (events: readonly TraceLine[], irqs: readonly number[]): TraceLine[] =>
+  events.filter(({ hardirq, text }) => hardirq && irqs.includes(Number(/^irq=(\d+)/.exec(text)?.[1])));
