@@ -1,4 +1,4 @@
-// The bundles: what is run (dist/) and what tests it (dist/test/). Names stay as written: they are shown to the user.
+// The bundles: what is run (dist/) and what tests it (dist/test/).
 import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,6 +17,8 @@ const node = {
   format: 'cjs',
   target: 'node20',
   external: ['vscode'],
+  // The debugger shows the names of functions and classes, and finds callbacks by them.
+  keepNames: true,
 };
 
 /** @type {esbuild.BuildOptions} */

@@ -37,7 +37,7 @@ async function browser() {
   const extension = join(root, '.vscode-test', 'irqstep.vsix');
   mkdirSync(data, { recursive: true });
   console.log('packaging and installing the extension ...');
-  await runQuietly(process.execPath, ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--out', extension]);
+  await runQuietly(process.execPath, ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', extension]);
   await runQuietly(vscode.node, [vscode.main, '--server-data-dir', data, '--install-extension', extension, '--force']);
   const server = await startServer(vscode, data, env);
   const url = server.url(EXAMPLES);

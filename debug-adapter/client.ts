@@ -1,6 +1,6 @@
 // What the client said of itself in `initialize`, and how positions are said to it.
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { request } from './registry';
+import { request } from './protocol/registry';
 
 export class Client {
   linesStartAt1 = true;
@@ -18,7 +18,7 @@ export class Client {
   fromColumn = (column: number): number => (this.columnsStartAt1 ? column : column + 1);
 
   path = (path: string): string => (this.uris ? pathToFileURL(path).href : path);
-  fromPath = (path: string): string => (path.startsWith('file:') ? fileURLToPath(path) : path);
+  fromPath = (path: string): string => (path.startsWith('file:') ? pathOf(path) : path);
 
   range({ line, column, endLine, endColumn }: { line: number; column: number; endLine: number; endColumn: number }): { line: number; column: number; endLine: number; endColumn: number } {
     return { line: this.line(line), column: this.column(column), endLine: this.line(endLine), endColumn: this.column(endColumn) };
@@ -32,6 +32,15 @@ const INITIALIZE = {
   'pathFormat?': 'string',
   'supportsVariablePaging?': 'boolean',
 } as const;
+
+/** Of another machine, or not a path at all, it names no file: then it stays as it is. */
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return url;
+  }
+}
 
 export const clientRequests = [
   request('initialize', { args: INITIALIZE, capability: 'supportsValueFormattingOptions' }, (args, { client, capabilities }) => {

@@ -1,7 +1,7 @@
 // Going on, going back, stopping for good.
 import type { Goal } from '../src/stepper/stepper';
-import { RequestError } from './errors';
-import { request } from './registry';
+import { RequestError } from './protocol/errors';
+import { request } from './protocol/registry';
 import type { Session } from './session';
 import { threadsOf } from './threads';
 

@@ -1,7 +1,7 @@
 // What leaves the model as an exception: a BUG, a call through NULL, a deadlock.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from './errors';
-import { request } from './registry';
+import { RequestError } from './protocol/errors';
+import { request } from './protocol/registry';
 
 const FAILURES = 'failures';
 

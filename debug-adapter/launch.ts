@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import type { Diagnostic } from '../src/scenario/diagnostic';
 import type { Host } from '../src/stepper/stepper';
-import { RequestError } from './errors';
-import { request } from './registry';
+import { RequestError } from './protocol/errors';
+import { request } from './protocol/registry';
 import { Run, type KernelGuest, type RunParts } from './run';
 import type { Session } from './session';
 import { Sources } from './sources';
@@ -76,6 +76,7 @@ function start(args: LaunchArguments, session: Session): void {
     breakpoints: session.breakpoints,
     log: session.log,
     catches: () => session.catches,
+    debugs: args.noDebug !== true,
     stopped: (...stop) => session.stopped(...stop),
   });
   session.run = run;
@@ -95,8 +96,7 @@ function powerOn(parts: RunParts): Run {
 }
 
 function go(session: Session): void {
-  const { run, launched } = session;
-  if (launched?.noDebug) run!.stepper.setMarks([]);
+  const { launched } = session;
   session.resume(launched?.stopOnEntry && !launched.noDebug ? { kind: 'toStep', step: 1 } : { kind: 'continue' });
 }
 

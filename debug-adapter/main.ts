@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadScenario } from '../src/scenario/load';
 import type { Load } from './launch';
-import { serveStdio, serveTcp } from './server';
+import { serveStdio, serveTcp } from './protocol/server';
 
 const HELP = `irqstep-debug-adapter: debugs irqstep scenarios for any client of the Debug Adapter Protocol
 

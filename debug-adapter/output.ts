@@ -1,5 +1,6 @@
 // The kernel's log as it grows, with the statement that printed.
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { LogLevel } from '../src/kernel/lib/printk';
 import type { ProbeHit, ProbeInfo } from '../src/stepper/stepper';
 import type { Run } from './run';
 
@@ -8,9 +9,12 @@ const PRINTS = /\b(?:pr_\w+|WARN_ON\w*|BUG_ON)\s*\(/;
 /** Lines of a long run wait so long for each other, in ms. */
 const BATCH = 30;
 
+/** Levels of lines that warn of nothing. */
+const TALK: ReadonlySet<LogLevel> = new Set(['notice', 'info', 'debug']);
+
 /** Lines of one kind and place make one event. */
 interface Batch {
-  readonly category: 'console' | 'stderr';
+  readonly category: 'console' | 'stdout' | 'stderr';
   readonly probe: number | undefined;
   text: string;
 }
@@ -31,6 +35,7 @@ export class KernelLog {
     this.shown = 0;
     this.last = undefined;
     this.held = [];
+    this.disarm();
   }
 
   /** The probes of statements that may print. */
@@ -52,8 +57,7 @@ export class KernelLog {
 
   /** Sends what was printed up to now. */
   flush(run: Run): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.disarm();
     if (run.state === 'terminated') return;
     this.collect(run);
     for (const { category, text, probe } of this.held.splice(0)) {
@@ -61,12 +65,17 @@ export class KernelLog {
     }
   }
 
+  private disarm(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
   private collect(run: Run): void {
     const { log } = run.world.kernel;
     for (; this.shown < log.length; this.shown++) {
       const { level, text } = log[this.shown];
       const probe = this.last && this.shown >= this.last.length ? this.last.probe : undefined;
-      if (level !== 'debug') this.hold(level === 'info' || level === 'notice' ? 'console' : 'stderr', text, probe, run);
+      this.hold(TALK.has(level) ? 'stdout' : 'stderr', text, probe, run);
     }
   }
 

@@ -15,7 +15,7 @@ export interface PanelRequests {
 
 export type PanelCommand = keyof PanelRequests;
 
-export type Section = 'domains' | 'irqs' | 'chain' | 'current' | 'matrix';
+export type Section = 'domains' | 'chain' | 'current' | 'matrix';
 
 export interface SnapshotArguments {
   /** Only these parts are computed and sent. */
@@ -24,8 +24,6 @@ export interface SnapshotArguments {
   irq?: number;
   /** A frame's id of the last stackTrace. Without it: the top frame of the thread that stopped. */
   frameId?: number;
-  /** The page of `irqs`. */
-  irqs?: { start: number; count: number };
 }
 
 export interface Snapshot {
@@ -38,7 +36,6 @@ export interface Snapshot {
   /** Why there is no `irq`, or why a section is empty, where that helps the user. */
   note?: string;
   domains?: Domain[];
-  irqs?: IrqPage;
   chain?: Chain | null;
   current?: Current;
   matrix?: Matrix | null;
@@ -90,33 +87,6 @@ export interface Device {
   kind: 'MSI-X' | 'MSI' | null;
   /** Its Linux irqs. */
   irqs: number[];
-}
-
-export interface IrqPage {
-  /** How many there are. */
-  total: number;
-  /** Index of the first row. */
-  start: number;
-  rows: IrqRow[];
-}
-
-export interface IrqRow {
-  irq: number;
-  /** Its handlers' names, as /proc/interrupts prints them; empty while none is requested. */
-  actions: string;
-  /** Outermost level; null for an interrupt without a domain. */
-  domain: string | null;
-  chip: string;
-  /** "0x10000" */
-  hwirq: string;
-  /** The device it belongs to. */
-  device: string | null;
-  vector: number | null;
-  cpu: number | null;
-  /** IRQD_ACTIVATED and IRQD_IRQ_STARTED */
-  activated: boolean;
-  started: boolean;
-  changed?: true;
 }
 
 /** An interrupt on all its levels, the outermost first. */

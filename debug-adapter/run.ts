@@ -2,7 +2,7 @@
 import { kernel_bug } from '../src/kernel/lib/printk';
 import { enterWorld, type World } from '../src/kernel/world';
 import { DeadlockError, Stepper, type FrameInfo, type Goal, type Guest, type Host, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
-import type { Breakpoints } from './breakpoints';
+import type { Breakpoints } from './breakpoints/breakpoints';
 import type { Client } from './client';
 import type { KernelLog } from './output';
 import type { Sources } from './sources';
@@ -33,6 +33,8 @@ export interface RunParts {
   readonly log: KernelLog;
   /** Stops at an exception that leaves the model? */
   readonly catches: () => boolean;
+  /** false: it runs to its end without a stop. */
+  readonly debugs: boolean;
   readonly stopped: (run: Run, stop: Stop) => void;
 }
 
@@ -59,7 +61,7 @@ export class Run {
     this.stepper = new Stepper(parts.make);
     this.stepper.onProbe = hit => {
       parts.log.passing(hit, this);
-      return parts.breakpoints.hit(hit, this);
+      return parts.debugs && parts.breakpoints.hit(hit, this);
     };
   }
 

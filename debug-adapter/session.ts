@@ -1,18 +1,18 @@
 // One client's session: routes its requests, and tells it what happens.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Goal } from '../src/stepper/stepper';
-import { ChangeTracker } from './changes';
-import { breakpointRequests, Breakpoints, dapOf } from './breakpoints';
+import { ChangeTracker } from './panel/changes';
+import { breakpointRequests, Breakpoints, dapOf } from './breakpoints/breakpoints';
 import { Client, clientRequests } from './client';
-import { completionRequests, TRIGGERS } from './completions';
-import { Connection } from './connection';
+import { completionRequests, TRIGGERS } from './expressions/completions';
+import { Connection } from './protocol/connection';
 import { controlRequests } from './control';
-import { evaluateRequests } from './evaluate';
+import { evaluateRequests } from './expressions/evaluate';
 import { exceptionRequests, EXCEPTION_FILTERS } from './exceptions';
 import { launchRequests, type LaunchArguments, type Load } from './launch';
 import { KernelLog } from './output';
-import { panelRequests } from './panel';
-import { Registry } from './registry';
+import { panelRequests } from './panel/panel';
+import { Registry } from './protocol/registry';
 import type { Run, Stop } from './run';
 import { sourceRequests } from './sources';
 import { stackRequests } from './stack';

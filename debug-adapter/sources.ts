@@ -6,8 +6,8 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ModuleInfo } from '../src/stepper/stepper';
 import { modules } from '../src/stepper/registry';
 import type { Client } from './client';
-import { RequestError } from './errors';
-import { request } from './registry';
+import { RequestError } from './protocol/errors';
+import { request } from './protocol/registry';
 
 const SCHEME = 'irqstep-model:/';
 
@@ -48,7 +48,7 @@ export class Sources {
   /** The stepper's path of a client's source, or why it has none. */
   pathOf({ path, sourceReference }: { readonly path?: string | undefined; readonly sourceReference?: number | undefined }): { readonly path: string } | { readonly why: string } {
     if (sourceReference !== undefined && sourceReference > 0) {
-      const module = this.modules.at(sourceReference - 1);
+      const module = this.modules.find((_, i) => i === sourceReference - 1);
       return module ?? { why: `there is no source ${sourceReference}; there are ${this.modules.length}` };
     }
     if (path === undefined) return { why: 'the source has neither a path nor a reference' };

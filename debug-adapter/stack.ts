@@ -1,8 +1,8 @@
 // The frames of a thread, and the scopes of a frame.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { FrameInfo } from '../src/stepper/stepper';
-import { RequestError } from './errors';
-import { request } from './registry';
+import { RequestError } from './protocol/errors';
+import { request } from './protocol/registry';
 import { END_THREAD, type Run } from './run';
 import { scopesOf } from './variables/scopes';
 
@@ -40,7 +40,8 @@ export const stackRequests = [
 ];
 
 function frameOf(run: Run, thread: number, index: number, frame: FrameInfo): DebugProtocol.StackFrame {
-  return { id: run.frameId(thread, index), name: frame.fn.name, source: run.sources.source(frame.path), ...run.client.range(frame) };
+  // Without an end: an editor would select the statement.
+  return { id: run.frameId(thread, index), name: frame.fn.name, source: run.sources.source(frame.path), line: run.client.line(frame.line), column: run.client.column(frame.column) };
 }
 
 /** Nothing runs any more: what stands there is the scenario, behind its last step. */

@@ -1,5 +1,5 @@
 // CPUs that run something, and tasks that sleep.
-import { request } from './registry';
+import { request } from './protocol/registry';
 import { END_THREAD, type Run } from './run';
 
 export const threadRequests = [request('threads', { args: {} }, (_args, { run }) => ({ threads: run && run.state !== 'ready' && run.state !== 'terminated' ? threadsOf(run) : [] }))];

@@ -22,7 +22,8 @@ class IrqstepPanel extends LitElement {
 
   declare snapshot: Snapshot | null;
   declare session: string;
-  declare idle: string | null;
+  /** Said while there is no snapshot. */
+  declare idle: string;
   declare running: boolean;
   private state: PageState = loadState();
   private owners = new Map<number, VectorOwner[]>();
@@ -67,7 +68,6 @@ class IrqstepPanel extends LitElement {
         this.owners = new Map();
         this.snapshot = message.snapshot;
         this.session = message.session;
-        this.idle = null;
         this.running = false;
         break;
       case 'vectors':
@@ -80,6 +80,10 @@ class IrqstepPanel extends LitElement {
         break;
       case 'running':
         this.running = true;
+        // What another session showed last is not this one's.
+        if (message.session !== this.session) this.snapshot = null;
+        this.session = message.session;
+        this.idle = `${message.session} is running.`;
         break;
     }
   };
@@ -120,7 +124,7 @@ class IrqstepPanel extends LitElement {
     return html`<header>
       <h1>Interrupt hierarchy</h1>
       <h2 aria-live="polite">${this.running ? 'Running' : `Step ${snapshot.step.toLocaleString('en')}`}</h2>
-      <span class="run">${snapshot.kernel}</span>
+      <span class="run">${this.session}, ${snapshot.kernel}</span>
       ${this.state.irq === null
         ? html`<span class="run">following the current frame</span>`
         : html`<span>irq ${this.state.irq} <button @click=${() => this.select(null)}>follow the frame again</button></span>`}

@@ -6,7 +6,7 @@ import { LocalApic, testVector } from '../../src/hardware/local-apic';
 import { DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import type { msi_msg } from '../../src/kernel/include/msi';
-import { getters } from '../expression-values';
+import { getters } from '../expressions/expression-values';
 import { hexText } from './numbers';
 import { structOf } from './types';
 

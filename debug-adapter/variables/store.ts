@@ -1,6 +1,6 @@
 // References to what a client may open. They live until the run goes on.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from '../errors';
+import { RequestError } from '../protocol/errors';
 import type { Container, Item } from './children';
 import { describe } from './describe';
 

@@ -17,11 +17,11 @@ const PLAIN: readonly (readonly [type: string, is: (keys: ReadonlySet<string>) =
 /** Classes that are a kernel structure under another name. */
 const CLASSES: Readonly<Record<string, string | undefined>> = { apicd_irq_cfg: 'irq_cfg' };
 
-/** "irq_desc" (bundling calls a class that names itself `_irq_desc`), or "" for a plain object of no known kind. */
+/** "irq_desc", or "" for a plain object of no known kind. */
 export function structOf(object: object): string {
   const { constructor } = object as { constructor?: { name: string; struct?: unknown } };
   if (typeof constructor?.struct === 'string') return constructor.struct;
-  if (constructor && constructor.name !== 'Object') return CLASSES[constructor.name] ?? constructor.name.replace(/^_(?!_)/, '');
+  if (constructor && constructor.name !== 'Object') return CLASSES[constructor.name] ?? constructor.name;
   const keys = new Set(Object.keys(object));
   return PLAIN.find(([, is]) => is(keys))?.[0] ?? '';
 }

@@ -3,7 +3,6 @@ import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import type { LogLine } from '../kernel/lib/printk';
 import type { TraceEvent } from '../kernel/trace/trace';
 import type { ScenarioGuest } from '../scenario/load';
-import { $ } from '../stepper/runtime';
 import { type FrameInfo, type Host, type ProbeHit, type ProbeInfo, Stepper, type StopEvent } from '../stepper/stepper';
 
 /** A call of a model function, or, at the root, a step of the scenario. */
@@ -84,7 +83,7 @@ class Recorder {
   /** A statement is about to run. */
   pass(hit: ProbeHit): void {
     this.noteEvents();
-    const depth = $.sp;
+    const { depth } = hit;
     const stack = this.stacks.get(hit.thread) ?? [];
     this.stacks.set(hit.thread, stack);
     stack.length = Math.min(stack.length, depth);
@@ -94,7 +93,6 @@ class Recorder {
   }
 
   private begin(hit: ProbeHit, { fn, path, names }: ProbeInfo, parent: Call | undefined): Call {
-    const values = $.vals[$.sp];
     const { name, line, params, module } = fn!;
     const call: Call = {
       name,
@@ -102,7 +100,7 @@ class Recorder {
       line,
       cpu: this.guest.world.kernel.this_cpu,
       context: name === ENTRY ? hit.frames()[0].context : undefined,
-      args: params.map(param => ({ name: param.replace(/^_/, ''), value: this.describe(param, values[names.indexOf(param)]) })),
+      args: params.map(param => ({ name: param.replace(/^_/, ''), value: this.describe(param, hit.values[names.indexOf(param)]) })),
       items: [],
     };
     // An interrupt of a CPU that idled belongs to what ran when it came; only a step of the script is nobody's.

@@ -13,6 +13,7 @@ export function registerDocuments(context: vscode.ExtensionContext): void {
     vscode.workspace.registerTextDocumentContentProvider(MODEL_SCHEME, new ModelListing(context.extensionUri)),
     vscode.workspace.registerTextDocumentContentProvider(TEXT_SCHEME, texts),
     vscode.debug.registerDebugAdapterTrackerFactory(DEBUG_TYPE, { createDebugAdapterTracker: () => ({ onDidSendMessage: (m: unknown) => texts.onMessage(m) }) }),
+    vscode.debug.onDidChangeActiveDebugSession(() => texts.refresh()),
     vscode.commands.registerCommand('irqstep.openTextFile', openTextFile),
   );
 }
@@ -26,7 +27,7 @@ class ModelListing implements vscode.TextDocumentContentProvider {
   }
 }
 
-/** Read from the stopped session; read again at each stop, so that an open /proc/interrupts follows the steps. */
+/** Read from the stopped session in front; read again at each stop, so that an open /proc/interrupts follows the steps. */
 class KernelText implements vscode.TextDocumentContentProvider {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
@@ -42,7 +43,10 @@ class KernelText implements vscode.TextDocumentContentProvider {
   }
 
   onMessage(message: unknown): void {
-    if ((message as { event?: string }).event !== 'stopped') return;
+    if ((message as { event?: string }).event === 'stopped') this.refresh();
+  }
+
+  refresh(): void {
     for (const document of vscode.workspace.textDocuments) if (document.uri.scheme === TEXT_SCHEME) this.changed.fire(document.uri);
   }
 }

@@ -28,9 +28,10 @@ export function registerPanel(context: vscode.ExtensionContext): void {
 /** Holds one webview and what it should show; the model stays in the adapter. */
 class PanelHost {
   private panel: vscode.WebviewPanel | undefined;
-  /** the session that stopped last */
+  /** the session that is shown: the one that stopped last, or that the user has chosen since */
   private session: vscode.DebugSession | undefined;
-  private stopped = false;
+  /** all that are stopped now, those that stopped last at the end */
+  private readonly stopped = new Set<vscode.DebugSession>();
   private frameId: number | undefined;
   private irq: number | null = null;
   private sections: Section[] = [];
@@ -61,31 +62,36 @@ class PanelHost {
   onAdapterMessage(session: vscode.DebugSession, message: unknown): void {
     const event = (message as { event?: string }).event;
     if (event === 'stopped') {
-      this.session = session;
-      this.stopped = true;
-      this.frameId = undefined;
+      this.stopped.delete(session);
+      this.stopped.add(session);
+      this.look(session, undefined);
       if (!this.opened.has(session)) {
         this.opened.add(session);
         this.show();
       }
-      void this.refresh();
-    } else if (session === this.session && (event === 'continued' || isResume(message))) {
-      this.stopped = false;
-      this.asked++;
-      this.send({ type: 'running', session: session.name });
+    } else if (event === 'continued' || isResume(message)) {
+      this.stopped.delete(session);
+      if (session === this.session) void this.refresh();
     }
   }
 
   onTerminated(session: vscode.DebugSession): void {
+    this.stopped.delete(session);
     if (session !== this.session) return;
-    this.session = undefined;
-    this.stopped = false;
-    this.send({ type: 'idle', reason: `${session.name} has ended. Start a scenario with F5.` });
+    const other = [...this.stopped].at(-1);
+    this.look(other, undefined);
+    if (!other) this.send({ type: 'idle', reason: `${session.name} has ended. Start a scenario with F5.` });
   }
 
   onStackItem(item: vscode.DebugThread | vscode.DebugStackFrame | undefined): void {
-    if (!(item instanceof vscode.DebugStackFrame) || item.session !== this.session || item.frameId === this.frameId) return;
-    this.frameId = item.frameId;
+    if (item?.session.type !== DEBUG_TYPE) return;
+    const frameId = item instanceof vscode.DebugStackFrame ? item.frameId : undefined;
+    if (item.session !== this.session || frameId !== this.frameId) this.look(item.session, frameId);
+  }
+
+  private look(session: vscode.DebugSession | undefined, frameId: number | undefined): void {
+    this.session = session;
+    this.frameId = frameId;
     void this.refresh();
   }
 
@@ -113,10 +119,10 @@ class PanelHost {
 
   private async refresh(): Promise<void> {
     const session = this.session;
+    const mine = ++this.asked;
     if (!this.panel) return;
     if (!session) { this.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' }); return; }
-    if (!this.stopped) { this.send({ type: 'running', session: session.name }); return; }
-    const mine = ++this.asked;
+    if (!this.stopped.has(session)) { this.send({ type: 'running', session: session.name }); return; }
     try {
       const snapshot = await request(session, 'irqstep/snapshot', {
         sections: this.sections,
@@ -131,10 +137,10 @@ class PanelHost {
 
   private async sendVectors(cpu: number): Promise<void> {
     const session = this.session;
-    if (!session || !this.stopped) return;
+    if (!session || !this.stopped.has(session)) return;
     // A run that goes on or ends meanwhile refuses: the next stop asks again.
     const answer = await request(session, 'irqstep/vectors', { cpu }).catch(() => undefined);
-    if (answer) this.send({ type: 'vectors', cpu, vectors: answer.vectors });
+    if (answer && session === this.session) this.send({ type: 'vectors', cpu, vectors: answer.vectors });
   }
 
   private send(message: ToPage): void {

@@ -29,7 +29,7 @@ export function instrumentPlugin({ root = process.cwd(), mode = 'frames', model 
         const source = await readFile(file, 'utf8');
         if (mode === 'erase') return withMap(erase(source, path));
         if (path.startsWith('lib/')) return undefined;
-        return withMap(instrument(source, path, { probes: true, frames: mode === 'frames', runtime }));
+        return withMap(instrument(source, path, { frames: mode === 'frames', runtime }));
       });
     },
   };

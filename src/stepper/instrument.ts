@@ -4,13 +4,11 @@ import type * as t from '@babel/types';
 import MagicString from 'magic-string';
 import type { ModuleTable } from './registry';
 import { lexicalNames, Scope, varNames } from './scope';
-import { bindingNames, headEnd, isFunction, isGenerator, isLoop, isProbed, nodesIn, parseModule, passesProbe, SourceError, type FunctionNode, type LoopNode } from './syntax';
+import { beginsWithProbe, bindingNames, headEnd, isFunction, isGenerator, isLoop, isProbed, nodesIn, parseModule, passesProbe, SourceError, type FunctionNode, type LoopNode } from './syntax';
 import { TableBuilder } from './table';
 
 export interface InstrumentOptions {
-  /** Stop before statements. */
-  readonly probes: boolean;
-  /** Keep a stack of frames; needs probes. */
+  /** Keep a stack of frames. */
   readonly frames: boolean;
   /** Where the code imports `$` from. */
   readonly runtime: string;
@@ -66,7 +64,6 @@ class Instrumenter {
   result(): Instrumented {
     const hash = createHash('sha256').update(this.source).digest('hex');
     const table = { path: this.path, hash, source: this.source, ...this.table.build() };
-    if (!this.options.probes) return { code: this.source, map: this.text.generateMap({ source: this.path }).toString(), table };
     this.text.prepend(`import{$}from${JSON.stringify(this.options.runtime)};const $b=$.module(${JSON.stringify(table)});`);
     const map = this.text.generateMap({ source: this.path, hires: 'boundary', includeContent: true }).toString();
     return { code: this.text.toString(), map, table };
@@ -325,11 +322,11 @@ class Instrumenter {
     if (generator && this.options.frames && block.body.at(-1)?.type !== 'ReturnStatement') this.close(block.end! - 1, ';$.r($d);');
   }
 
-  /** A frame begins; a body without a statement still has a place to stop at. */
+  /** A frame begins; a body that need not pass a statement first, such as an empty one, still has a place to stop at. */
   private begin(block: t.BlockStatement, place: Place): void {
     const last = block.directives.at(-1);
     const enter = this.options.frames ? `const $d=$.enter($b+${place.fn});` : '';
-    const probe = passesProbe(block.body) ? '' : this.probe(this.addProbe(block.start!, block.end!, place), place);
+    const probe = beginsWithProbe(block.body) ? '' : this.probe(this.addProbe(block.start!, block.end!, place), place);
     this.close(last ? last.end! : block.start! + 1, (last ? ';' : '') + enter + probe);
   }
 
@@ -352,12 +349,12 @@ class Instrumenter {
 
   /** What begins at a place stands after what ends there; the outer one first. */
   private open(at: number, text: string): void {
-    if (this.options.probes) this.text.appendRight(at, text);
+    this.text.appendRight(at, text);
   }
 
   /** The inner one first. */
   private close(at: number, text: string): void {
-    if (this.options.probes) this.text.appendLeft(at, text);
+    this.text.appendLeft(at, text);
   }
 }
 

@@ -45,7 +45,7 @@ export class Run {
   constructor(
     make: MakeGuest,
     private readonly marks: () => Uint8Array,
-    private readonly accepts: (probe: number) => boolean,
+    private readonly accepts: (probe: number, depth: number, values: readonly unknown[]) => boolean,
   ) {
     const early: TaskSpec[] = [];
     let spawn = (task: TaskSpec): void => void early.push(task);
@@ -129,15 +129,15 @@ export class Run {
     // Frames above may have been left by an exception.
     $.sp = depth;
     this.unload(task);
-    if ($.t[probe] && this.isAccepted(probe) && watch.stopsAtMark(this.step)) this.halt = { reason: 'mark', task };
+    if ($.t[probe] && this.isAccepted(probe, depth, values) && watch.stopsAtMark(this.step)) this.halt = { reason: 'mark', task };
     else if (this.step > watch.from && watch.stops({ step: this.step, task, depth })) this.halt = { reason: 'stop', task };
     return this.halt !== undefined || this.fault !== undefined || this.step > this.end;
   };
 
   /** The client's own errors end the run, not the model's statement. */
-  private isAccepted(probe: number): boolean {
+  private isAccepted(probe: number, depth: number, values: readonly unknown[]): boolean {
     try {
-      return this.accepts(probe);
+      return this.accepts(probe, depth, values);
     } catch (error) {
       this.fault = { error };
       return false;

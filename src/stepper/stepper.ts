@@ -1,10 +1,10 @@
 // The stepper's public face: runs a guest, stops it, shows where it is, and goes back by running it anew.
 import type { Guest, MakeGuest } from './guest';
-import { entryOf, firstLine, functionsNamed, modules, probeOf, probesAt, probesBetween, registrySize, scriptProbe, type FunctionInfo, type ModuleInfo, type ProbeInfo } from './registry';
+import { firstLine, modules, probeOf, probesAt, probesBetween, registrySize, scriptProbe, type ModuleInfo, type ProbeInfo } from './registry';
 import { Run, type Halt } from './run';
 import { frameOf, threadName, type FrameInfo } from './frames';
 import type { Task } from './task';
-import { Continue, LastAtDepth, LastMark, StepIn, StepOver, ToStep, type Watch } from './watch';
+import { Continue, LastAtDepth, LastMark, LastOutermost, StepIn, StepOver, ToStep, type Watch } from './watch';
 
 export type { FrameInfo } from './frames';
 export type { Entry, Guest, Host, MakeGuest, ScriptStep, TaskSpec } from './guest';
@@ -15,7 +15,7 @@ export { BudgetError } from './runtime';
 /** `failed`: an exception left the model, or a deadlock. */
 export type Outcome = 'running' | 'stopped' | 'ended' | 'failed';
 
-/** A CPU with a live stack, or a sleeping task. The id is the same in every replay: CPU n is n + 1, task n is 1000 + n. */
+/** A CPU with a live stack, or a sleeping task. The id is the same in every replay: CPU n is n + 1, and tasks come behind the CPUs. */
 export interface ThreadInfo {
   readonly id: number;
   readonly name: string;
@@ -47,19 +47,21 @@ export interface ProbeHit {
   readonly thread: number;
   /** Probes passed with this one; a hit of the same step is the same hit, replayed. */
   readonly step: number;
+  /** Of its frame, from 1 at the bottom of the stack. */
+  readonly depth: number;
+  /** Of the variables that the probe names, by index. */
+  readonly values: readonly unknown[];
   /** This hit only is looked for while going back: print nothing. */
   readonly replay: boolean;
   /** Top first. */
   frames(): FrameInfo[];
 }
 
-export interface StepperOptions {
-  /** Longest time that a run keeps the event loop waiting, in ms. Default 15. */
-  readonly slice?: number;
-}
-
-const FIRST_TASK = 1000;
-const MAX_SLICE = 200_000;
+/** So long a run keeps the event loop waiting, in ms. */
+const SLICE = 15;
+/** Parts of a slice: what a statement costs varies, so the clock is looked at between them. */
+const PARTS = 5;
+const MAX_PART = 200_000;
 /** Steps before now that are searched first when going back. */
 const NEAR = 4096;
 
@@ -73,13 +75,12 @@ export class Stepper {
   private error: Error | undefined;
   private marked: readonly number[] = [];
   private table = new Uint8Array(0);
-  private sliceProbes = 10_000;
+  private partProbes = 2000;
   private replaying = false;
+  /** Where `next` went, and from where: the way back. A run is the same each time. */
+  private readonly wentFrom = new Map<number, number>();
 
-  constructor(
-    private readonly make: MakeGuest,
-    private readonly options: StepperOptions = {},
-  ) {
+  constructor(private readonly make: MakeGuest) {
     this.live = this.powerOn();
   }
 
@@ -106,7 +107,7 @@ export class Stepper {
     const cpus = Array.from({ length: guest.cpus }, (_, cpu) => scheduler.taskOn(cpu)).filter(task => task !== undefined);
     return [...cpus, ...scheduler.sleepers].map(task => {
       const id = this.threadOf(task);
-      return { id, name: threadName(task), cpu: task.cpu, kind: id < FIRST_TASK ? 'cpu' : 'sleeping' };
+      return { id, name: threadName(task), cpu: task.cpu, kind: id <= guest.cpus ? 'cpu' : 'sleeping' };
     });
   }
 
@@ -120,16 +121,6 @@ export class Stepper {
   /** Modules with their source, in the order they were loaded. */
   modules(): ModuleInfo[] {
     return modules();
-  }
-
-  /** Functions by name; `alloc` also finds `msi_ops.alloc`. */
-  functionsNamed(name: string): FunctionInfo[] {
-    return functionsNamed(name);
-  }
-
-  /** The first probe of a function: a breakpoint on the function. */
-  entryOf(fn: FunctionInfo): ProbeInfo | undefined {
-    return entryOf(fn);
   }
 
   /** The probes on the first line at or after `line` that has one; none when the file has none or is not known. */
@@ -182,6 +173,7 @@ export class Stepper {
       case 'continue':
         return this.forward(new Continue());
       case 'next':
+        return this.next(goal.thread);
       case 'stepIn':
       case 'stepOut':
         return this.stepFrom(goal.kind, goal.thread);
@@ -194,6 +186,14 @@ export class Stepper {
       case 'reverseContinue':
         return this.reverse();
     }
+  }
+
+  private async next(thread: number): Promise<StopEvent> {
+    const from = this.here;
+    const stop = await this.stepFrom('next', thread);
+    const arrived = stop.reason === 'step' || stop.reason === 'end';
+    if (arrived && this.here > from) this.wentFrom.set(this.here, from);
+    return stop;
   }
 
   private stepFrom(kind: 'next' | 'stepIn' | 'stepOut', thread: number): Promise<StopEvent> {
@@ -213,7 +213,8 @@ export class Stepper {
 
   /** Back to the statement that threw: its frames and variables are those that matter. */
   private async failed(error: Error): Promise<StopEvent> {
-    if (this.step > 0) await this.replay(this.step);
+    const there = this.step > 0 ? await this.replay(this.step) : undefined;
+    if (there?.reason === 'pause') return there;
     this.error = error;
     return { ...this.event(undefined, 'step'), reason: 'exception', error };
   }
@@ -224,14 +225,19 @@ export class Stepper {
     return this.event(await this.advance(new ToStep(target)), step < 1 ? 'start' : 'step');
   }
 
-  /** The last statement before this one in the same frame, or the one that called it; at a task's first, the step before. */
+  /**
+   * Where `next` came from; else the last statement before this one in the same frame, or the one that called it. Before a
+   * task's first statement: the outermost one of the stack that ended there, or the step before where none did.
+   */
   private async back(thread: number): Promise<StopEvent> {
     const now = this.here;
     const task = this.taskOf(thread);
+    const from = this.wentFrom.get(now);
+    if (from !== undefined && task === this.live.active?.task) return this.replay(from);
     const depth = task ? task.stack.sp - (this.isBeforeFirstStatement(task) ? 1 : 0) : 0;
-    if (!task || depth < 1) return this.replay(now - 1);
     for (let near = NEAR; ; near *= 8) {
-      const watch = new LastAtDepth(task.id, depth, Math.max(now - near, 0), now);
+      const start = Math.max(now - near, 0);
+      const watch = task && depth > 0 ? new LastAtDepth(task.id, depth, start, now) : new LastOutermost(start, now);
       this.restart();
       if (!(await this.advance(watch))) return this.event(undefined, 'step');
       if (watch.last !== undefined || near >= now) return this.replay(watch.last ?? now - 1);
@@ -251,19 +257,29 @@ export class Stepper {
   private async advance(watch: Watch): Promise<Halt | undefined> {
     if (this.table.length < registrySize()) this.fillTable();
     for (;;) {
-      const start = performance.now();
-      const halt = this.live.slice(watch, this.sliceProbes);
+      const halt = this.slice(watch);
       if (halt) return halt;
-      this.tuneSlice(performance.now() - start);
       await turn();
       if (this.pauseWanted) return undefined;
     }
   }
 
-  private tuneSlice(took: number): void {
-    const wanted = this.options.slice ?? 15;
-    const factor = Math.min(Math.max(wanted / Math.max(took, 0.1), 0.1), 2);
-    this.sliceProbes = Math.round(Math.min(Math.max(this.sliceProbes * factor, 100), MAX_SLICE));
+  /** Part after part until its time is over. */
+  private slice(watch: Watch): Halt | undefined {
+    const start = performance.now();
+    for (let now = start; now - start < SLICE; ) {
+      const halt = this.live.slice(watch, this.partProbes);
+      if (halt) return halt;
+      const before = now;
+      now = performance.now();
+      this.tunePart(now - before);
+    }
+    return undefined;
+  }
+
+  private tunePart(took: number): void {
+    const factor = Math.min(Math.max(SLICE / PARTS / Math.max(took, 0.1), 0.1), 2);
+    this.partProbes = Math.round(Math.min(Math.max(this.partProbes * factor, 100), MAX_PART));
   }
 
   private event(halt: Halt | undefined, step: 'step' | 'entry' | 'start'): StopEvent {
@@ -287,14 +303,14 @@ export class Stepper {
     return new Run(
       this.make,
       () => this.table,
-      probe => this.ask(probe),
+      (probe, depth, values) => this.ask(probe, depth, values),
     );
   }
 
-  private ask(probe: number): boolean {
+  private ask(probe: number, depth: number, values: readonly unknown[]): boolean {
     if (!this.onProbe) return true;
     const thread = this.threadOf(this.live.active!.task);
-    return this.onProbe({ probe, thread, step: this.step, replay: this.replaying, frames: () => this.frames(thread) });
+    return this.onProbe({ probe, thread, step: this.step, depth, values, replay: this.replaying, frames: () => this.frames(thread) });
   }
 
   // ---- where it is
@@ -309,12 +325,13 @@ export class Stepper {
   }
 
   private threadOf(task: Task): number {
-    return this.live.scheduler.taskOn(task.cpu) === task ? task.cpu + 1 : FIRST_TASK + task.id;
+    // The idle tasks have the CPUs' numbers.
+    return (this.live.scheduler.taskOn(task.cpu) === task ? task.cpu : task.id) + 1;
   }
 
   private taskOf(thread: number): Task | undefined {
-    const { scheduler } = this.live;
-    return thread < FIRST_TASK ? scheduler.taskOn(thread - 1) : scheduler.sleepers.find(task => FIRST_TASK + task.id === thread);
+    const { scheduler, guest } = this.live;
+    return thread <= guest.cpus ? scheduler.taskOn(thread - 1) : scheduler.sleepers.find(task => task.id + 1 === thread);
   }
 
   private scriptProbes(): ProbeInfo[] {

@@ -57,8 +57,10 @@ export function bindingNames(pattern: t.Node): string[] {
   }
 }
 
+/** Statements that do nothing where they stand. */
+const NOTHING = new Set(['EmptyStatement', 'FunctionDeclaration', 'TSDeclareFunction', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration']);
 /** Statements that do nothing of their own: a stop at them would only be in the way. */
-const SILENT = new Set(['BlockStatement', 'EmptyStatement', 'TryStatement', 'LabeledStatement', 'FunctionDeclaration', 'TSDeclareFunction', 'TSInterfaceDeclaration', 'TSTypeAliasDeclaration']);
+const SILENT = new Set([...NOTHING, 'BlockStatement', 'TryStatement', 'LabeledStatement']);
 
 /** Does a probe stand before this statement? A label's stands before the label. */
 export function isProbed(statement: t.Statement): boolean {
@@ -69,6 +71,15 @@ export function isProbed(statement: t.Statement): boolean {
 /** Is a probe passed whenever these statements run? */
 export function passesProbe(statements: readonly t.Statement[]): boolean {
   return statements.some(s => isProbed(s) || (s.type === 'BlockStatement' && passesProbe(s.body)) || (s.type === 'TryStatement' && passesProbe(s.block.body)) || (s.type === 'LabeledStatement' && passesProbe([s.body])));
+}
+
+/** Is a probe passed before anything else when these statements run? */
+export function beginsWithProbe(statements: readonly t.Statement[]): boolean {
+  const first = statements.find(s => !NOTHING.has(s.type));
+  if (!first) return false;
+  if (isProbed(first)) return true;
+  if (first.type === 'LabeledStatement') return beginsWithProbe([first.body]);
+  return (first.type === 'BlockStatement' && beginsWithProbe(first.body)) || (first.type === 'TryStatement' && beginsWithProbe(first.block.body));
 }
 
 /** Where the part of a statement ends that a stop at it shows: the head of a compound one. */

@@ -1,5 +1,5 @@
 // When a run has to stop: one small class a goal.
-import type { Task } from './task';
+import type { Context, Task } from './task';
 
 /** A probe that is being passed. */
 export interface Passing {
@@ -90,6 +90,36 @@ export class LastAtDepth implements Watch {
     if (step >= this.until) return true;
     if (task.id === this.taskId && depth === this.depth) this.last = step;
     return false;
+  }
+  stopsAtMark(): boolean {
+    return false;
+  }
+}
+
+/**
+ * Notes where going back leads from between two stacks: the last outermost statement of the stack that ran before `until`,
+ * when it has ended since; otherwise the step before.
+ */
+export class LastOutermost implements Watch {
+  readonly marks = false;
+  /** By the stack's lowest context. */
+  private readonly outermost = new Map<Context, number>();
+  private before: Context | undefined;
+  constructor(
+    readonly from: number,
+    private readonly until: number,
+  ) {}
+  stops({ step, task, depth }: Passing): boolean {
+    if (step >= this.until) return true;
+    const [lowest] = task.contexts;
+    if (depth === 1) this.outermost.set(lowest, step);
+    this.before = lowest;
+    return false;
+  }
+  get last(): number | undefined {
+    const { before } = this;
+    const isOver = before !== undefined && before.task.contexts[0] !== before;
+    return isOver ? this.outermost.get(before) : this.until - 1;
   }
   stopsAtMark(): boolean {
     return false;

@@ -1,5 +1,12 @@
 // npm run bench [-- module [model folder]]
+import { reportRoundTrip } from './round-trip.bench';
 import { report } from './stepper.bench';
 
 const [module = 'test/bench/workload/nvme.ts', model = 'src/kernel'] = process.argv.slice(2);
-void report({ module, model });
+
+async function main(): Promise<void> {
+  await report({ module, model });
+  await reportRoundTrip();
+}
+
+void main();

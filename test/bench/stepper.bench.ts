@@ -55,7 +55,7 @@ async function load(module: string, model: string, mode: Mode): Promise<Build> {
   const outfile = join(root, 'dist', 'bench', `${mode}.cjs`);
   const contents = `export { main } from './${module}'; export { $ } from './src/stepper/runtime';`;
   const plugins = [model, dirname(module)].map(folder => instrumentPlugin({ root, mode, model: folder }));
-  await esbuild.build({ stdin: { contents, resolveDir: root }, outfile, plugins, bundle: true, platform: 'node', format: 'cjs', target: 'node20', logLevel: 'warning' });
+  await esbuild.build({ stdin: { contents, resolveDir: root }, outfile, plugins, bundle: true, platform: 'node', format: 'cjs', target: 'node20', keepNames: true, logLevel: 'warning' });
   return createRequire(outfile)(outfile) as Build;
 }
 

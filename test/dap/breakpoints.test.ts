@@ -153,7 +153,8 @@ describe('debug adapter: breakpoints on functions', () => {
 
   it('on a domain operation stop for this domain only', async () => {
     const client = await TestClient.launched('alloc');
-    await client.breakOn('VECTOR:alloc');
+    const [breakpoint] = await client.breakOn('VECTOR:alloc');
+    assert.deepEqual([breakpoint.verified, breakpoint.message], [true, undefined], 'its one function, not those of other domains');
     await client.ask('configurationDone');
     await client.stops('function breakpoint');
     assert.match((await client.stack())[0], /^root_alloc:/);
@@ -177,6 +178,12 @@ describe('debug adapter: breakpoints on functions', () => {
     await client.stops('function breakpoint');
     assert.match((await client.stack())[0], /^ack_edge:/);
     await client.go('continue', 'end');
+  });
+
+  it('on a callback find a function that no source names beside it', async () => {
+    const client = await TestClient.launched('alloc');
+    const [breakpoint] = await client.breakOn('APIC:irq_eoi');
+    assert.deepEqual([breakpoint.verified, breakpoint.line], [true, line('eoi')]);
   });
 
   it('on what no domain or chip has say what there is', async () => {

@@ -1,12 +1,12 @@
-// A client on a real socket that trusts nobody: every message is checked against the protocol's schema, no response or event
-// may come that was not waited for, and none too early.
+// A client on a real socket that trusts nobody: every message, both ways, is checked against the protocol's schema, no response
+// or event may come that was not waited for, and none too early.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { DebugClient } from '@vscode/debugadapter-testsupport';
 import type { Load } from '../../debug-adapter/launch';
-import { serveTcp } from '../../debug-adapter/server';
+import { serveTcp } from '../../debug-adapter/protocol/server';
 import { load, MODEL_PATH, line } from './fixture/guest';
 import { checkMessage, checkRequest } from './protocol-schema';
 
@@ -105,12 +105,24 @@ export class TestClient extends DebugClient {
 
   /** The body of a response that has to be a success. */
   async ask<T = unknown>(command: string, args?: object): Promise<T> {
+    checkRequest(command, args);
     const response = await this.send(command, args);
     return response.body as T;
   }
 
-  /** The error of a response that has to be a failure. */
-  async refused(command: string, args?: object): Promise<string> {
+  /** The error of a response that has to be a failure, though the request is what the protocol says. */
+  refused(command: string, args?: object): Promise<string> {
+    checkRequest(command, args);
+    return this.failure(command, args);
+  }
+
+  /** The same for a request that the protocol does not have, or not like this. */
+  malformed(command: string, args?: object): Promise<string> {
+    assert.throws(() => checkRequest(command, args), `${command} is what the protocol says`);
+    return this.failure(command, args);
+  }
+
+  private async failure(command: string, args?: object): Promise<string> {
     try {
       await this.send(command, args);
     } catch (error) {
@@ -198,12 +210,6 @@ export class TestClient extends DebugClient {
     } catch {
       // A test of bad messages.
     }
-  }
-
-  /** Checked as a well-behaved client would send it. */
-  sane(command: string, args: object): Promise<DebugProtocol.Response> {
-    checkRequest({ seq: 1, type: 'request', command, arguments: args });
-    return this.send(command, args);
   }
 
   private receive(data: Buffer): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { compile, type Names } from '../../debug-adapter/expression';
-import { SyntaxProblem } from '../../debug-adapter/expression-tokens';
+import { compile, type Names } from '../../debug-adapter/expressions/expression';
+import { SyntaxProblem } from '../../debug-adapter/expressions/expression-tokens';
 
 const VALUES: Record<string, unknown> = { a: 5, b: { c: 7, list: [1, 2, 3], map: new Map([[24, 'x']]) }, big: 0xfee01004, wide: 1n << 40n, nothing: null, text: 'VECTOR' };
 const names: Names = { lookup: name => (Object.hasOwn(VALUES, name) ? { value: VALUES[name] } : undefined), call: (helper, args) => [helper, ...args].join(' ') };
@@ -48,6 +48,7 @@ describe('expressions', () => {
     ['(a', 3, /'\)' was expected/],
     ['a->', 4, /a member's name behind ->/],
     ['a @ b', 3, /'@' means nothing here/],
+    ['a == 💥', 6, /'💥' means nothing here/],
     ['"open', 1, /has no end/],
     ['1.5', 1, /found '1\.5'/],
     ['a == 12x', 6, /found '12x'/],

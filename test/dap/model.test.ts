@@ -32,8 +32,8 @@ async function at(program: string, name: string, condition?: string, more: Parti
 
 const functions = async (client: TestClient, threadId?: number): Promise<string[]> => (await client.stack(threadId)).map(frame => frame.replace(/:\d+$/, ''));
 
-const snapshot = async (client: TestClient, args: PanelRequests['irqstep/snapshot']['arguments']): Promise<PanelRequests['irqstep/snapshot']['body']> =>
-  (await client.sane('irqstep/snapshot', args)).body as PanelRequests['irqstep/snapshot']['body'];
+const snapshot = (client: TestClient, args: PanelRequests['irqstep/snapshot']['arguments']): Promise<PanelRequests['irqstep/snapshot']['body']> =>
+  client.ask('irqstep/snapshot', args);
 
 describe('debug adapter: the kernel model', () => {
   suiteHooks(load);
@@ -57,7 +57,7 @@ describe('debug adapter: the kernel model', () => {
   it('tells the domains apart that share a function: the MSI domain of the remapped machine', async () => {
     const { client } = await at(REMAPPED, 'INTEL-IR-MSI-*:activate');
     assert.equal((await functions(client))[0], 'msi_domain_activate');
-    assert.equal(await client.evaluate('data->domain'), 'INTEL-IR-MSI-0-3');
+    assert.equal(await client.evaluate('irq_data->domain'), 'INTEL-IR-MSI-0-3');
   });
 
   it('tells chips apart: with remapping, the interrupt is acknowledged by INTEL-IR, and not by APIC', async () => {
@@ -93,14 +93,15 @@ describe('debug adapter: the kernel model', () => {
     assert.deepEqual([vector.changed, vector.was], [true, '0']);
     assert.equal(matrix!.cpus.length, 4);
     const cpu = Number(chain!.levels.at(-1)!.chipData!.fields.find(f => f.name === 'cpu')!.value);
-    const { vectors } = (await client.sane('irqstep/vectors', { cpu })).body as PanelRequests['irqstep/vectors']['body'];
+    const { vectors } = await client.ask<PanelRequests['irqstep/vectors']['body']>('irqstep/vectors', { cpu });
     assert.ok(vectors.some(v => v.irq === before.irq && v.vector === Number.parseInt(vector.value)));
   });
 
   it('is in the same World at a step however it got there', async () => {
     const { client } = await at(PLAIN, 'pci_msi_domain_write_msg');
     const look = async (): Promise<unknown> => [
-      await snapshot(client, { sections: ['irqs', 'domains'] }).then(({ step, irqs, domains }) => [step, irqs!.rows.map(({ changed: _, ...row }) => row), domains!.map(({ changed: _, ...domain }) => domain)]),
+      await snapshot(client, { sections: ['domains'] }).then(({ step, domains }) => [step, domains!.map(({ changed: _, ...domain }) => domain)]),
+      (await client.ask<{ content: string }>('irqstep/textFile', { path: '/proc/interrupts' })).content,
       (await client.ask<{ content: string }>('irqstep/textFile', { path: 'trace' })).content,
       await client.stack(),
     ];
@@ -146,7 +147,7 @@ describe('debug adapter: the kernel model', () => {
 
   it('lists the text files, and says which are near a path that there is not', async () => {
     const { client } = await at(PLAIN, 'request_threaded_irq');
-    const { paths } = (await client.sane('irqstep/textFiles', {})).body as PanelRequests['irqstep/textFiles']['body'];
+    const { paths } = await client.ask<PanelRequests['irqstep/textFiles']['body']>('irqstep/textFiles', {});
     assert.ok(paths.includes('/proc/interrupts'));
     assert.match(await client.refused('irqstep/textFile', { path: '/proc/interupts' }), /the nearest are \/proc\/interrupts/);
   });

@@ -43,10 +43,10 @@ const capital = (name: string): string => name[0].toUpperCase() + name.slice(1);
 /** Arguments of these are the adapter's own. */
 const OPEN = new Set(['launch', 'restart']);
 
-/** A message that the client sends. Custom requests are checked by the panel's types. */
-export function checkRequest(message: DebugProtocol.Request): void {
-  if (isPanel(message.command)) check(`${panel(message.command)}/properties/arguments`, message.arguments);
-  else if (!OPEN.has(message.command)) check(definition(`${capital(message.command)}Request`), message);
+/** A request that the client sends. Custom requests are checked by the panel's types. */
+export function checkRequest(command: string, args?: object): void {
+  if (isPanel(command)) check(`${panel(command)}/properties/arguments`, args);
+  else if (!OPEN.has(command)) check(definition(`${capital(command)}Request`), { seq: 1, type: 'request', command, ...(args && { arguments: args }) });
 }
 
 /** A message that the adapter sends. */

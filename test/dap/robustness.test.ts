@@ -7,18 +7,27 @@ describe('debug adapter: what no client should send', () => {
 
   it('is answered: unknown commands, missing and wrong arguments', async () => {
     const client = await TestClient.at('outer');
-    assert.match(await client.refused('explode'), /unknown command "explode"/);
-    assert.match(await client.refused('__proto__'), /unknown command/);
-    assert.match(await client.refused('stackTrace'), /stackTrace: arguments\.threadId: a number was expected, found nothing/);
-    assert.match(await client.refused('setBreakpoints', { source: {}, breakpoints: [{ line: 'x' }] }), /arguments\.breakpoints\[0\]\.line: a number was expected, found "x"/);
-    assert.match(await client.refused('evaluate', { expression: 3 }), /arguments\.expression: a string was expected, found 3/);
+    assert.match(await client.malformed('explode'), /unknown command "explode"/);
+    assert.match(await client.malformed('__proto__'), /unknown command/);
+    assert.match(await client.malformed('stackTrace'), /stackTrace: arguments\.threadId: a number was expected, found nothing/);
+    assert.match(await client.malformed('setBreakpoints', { source: {}, breakpoints: [{ line: 'x' }] }), /arguments\.breakpoints\[0\]\.line: a number was expected, found "x"/);
+    assert.match(await client.malformed('evaluate', { expression: 3 }), /arguments\.expression: a string was expected, found 3/);
     assert.match(await client.refused('scopes', { frameId: 4711 }), /there is no frame 4711/);
     assert.match(await client.refused('variables', { variablesReference: -1 }), /there is no variablesReference -1/);
     assert.match(await client.refused('source', { sourceReference: 99_999 }), /there is no source 99999/);
+    assert.match(await client.refused('source', { sourceReference: 1.5 }), /there is no source 1\.5/);
     assert.match(await client.refused('setExceptionBreakpoints', { filters: ['all'] }), /there is no filter all/);
     assert.match(await client.refused('exceptionInfo', { threadId: 1 }), /has not stopped at an exception/);
     assert.match(await client.refused('next', { threadId: 77 }), /there is no thread 77; there is 1/);
     assert.deepEqual(await client.ask('stackTrace', { threadId: 77 }), { stackFrames: [], totalFrames: 0 });
+  });
+
+  it('does not take a breakpoint in a URI that names no file here', async () => {
+    const client = await TestClient.at('outer');
+    for (const path of ['', 'file:///%zz', 'file://elsewhere/x.ts', 'irqstep-model:/nothing.ts']) {
+      const { breakpoints } = await client.ask<{ breakpoints: DebugProtocol.Breakpoint[] }>('setBreakpoints', { source: { path }, breakpoints: [{ line: 1 }] });
+      assert.match(breakpoints[0].message!, /neither the scenario nor a part|has no file/, path);
+    }
   });
 
   it('is refused in the wrong state', async () => {

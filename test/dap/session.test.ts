@@ -40,7 +40,7 @@ describe('debug adapter: from launch to end', () => {
     assert.deepEqual(await client.stack(end.threadId), ['end of the scenario:3']);
     assert.deepEqual((await client.ask<{ threads: DebugProtocol.Thread[] }>('threads')).threads.map(t => t.id), [end.threadId]);
     await client.go('stepBack', 'step', end.threadId);
-    assert.match((await client.stack())[0], new RegExp(`^ack_edge:${line('ack')}$`));
+    assert.deepEqual(await client.stack(), ['ack:3']);
     await client.go('continue', 'end');
     await client.ask('continue', { threadId: end.threadId });
     await client.next('terminated');
@@ -50,9 +50,14 @@ describe('debug adapter: from launch to end', () => {
     const client = await TestClient.launched('bug', { noDebug: true, stopOnEntry: true });
     await client.breakAt(['outer']);
     await client.ask('configurationDone');
-    await client.next('output');
-    await client.next('output');
-    await client.next('output');
+    await client.breakAt(['outer', 'bug']);
+    const outputs = [];
+    for (let i = 0; i < 3; i++) outputs.push(await client.next<DebugProtocol.OutputEvent['body']>('output'));
+    assert.deepEqual(outputs.map(({ category, output }) => [category, output.split('\n')[0]]), [
+      ['stdout', 'setting up'],
+      ['stderr', 'about to fail'],
+      ['stderr', 'kernel BUG: kernel BUG at kernel/irq/fixture.c fail()!'],
+    ]);
     await client.next('terminated');
   });
 
@@ -73,7 +78,7 @@ describe('debug adapter: from launch to end', () => {
     await client.breakAt(['call-alloc']);
     await client.ask('configurationDone');
     const output = await client.next<DebugProtocol.OutputEvent['body']>('output');
-    assert.deepEqual([output.output, output.source?.path, output.line], ['setting up\n', MODEL.path, line('print')]);
+    assert.deepEqual([output.category, output.output, output.source?.path, output.line], ['stdout', 'setting up\n', MODEL.path, line('print')]);
     await client.next('stopped');
     await client.ask('stepBack', { threadId: 1 });
     await client.next('stopped');

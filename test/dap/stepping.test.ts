@@ -68,6 +68,34 @@ describe('debug adapter: stepping', () => {
     assert.ok(Number(await client.evaluate('i')) >= before);
   });
 
+  it('takes breakpoints while it runs, and restarts a run that is under way with them', async () => {
+    const client = await TestClient.launched('spin');
+    await client.ask('configurationDone');
+    const [breakpoint] = await client.breakAt(['spin'], 'i > 1000');
+    assert.equal(breakpoint.verified, true);
+    await client.stops('breakpoint');
+    assert.ok(Number(await client.evaluate('i')) > 1000);
+    await client.breakAt([]);
+    await client.ask('continue', { threadId: 1 });
+    await client.breakAt(['outer']);
+    await client.ask('restart', {});
+    await client.stops('breakpoint');
+    assert.match((await client.stack())[0], /^outer_alloc:/);
+  });
+
+  it('undoes each next, also over the steps of the scenario and from its end', async () => {
+    const client = await TestClient.launched('alloc', { stopOnEntry: true });
+    await client.ask('configurationDone');
+    await client.stops('entry');
+    await client.go('next', 'step');
+    assert.deepEqual(await client.stack(), ['ack:3']);
+    const { threadId } = await client.go('next', 'end');
+    await client.go('stepBack', 'step', threadId);
+    assert.deepEqual(await client.stack(), ['ack:3']);
+    await client.go('stepBack', 'step');
+    assert.deepEqual(await client.stack(), ['alloc:2']);
+  });
+
   it('refuses everything that needs a stop while it runs, and hears terminate', async () => {
     const client = await TestClient.launched('spin');
     await client.ask('configurationDone');

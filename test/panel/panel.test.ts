@@ -72,6 +72,17 @@ describe('the hierarchy panel in a browser', function () {
     assert.ok(nodes < 100, `${nodes} elements`);
   });
 
+  it('names the session that it shows, dims what is old while that one runs, and drops it for another one', async () => {
+    assert.match((await panel.page.locator('irqstep-panel header').textContent())!, /test, v5\.10/);
+    await panel.send({ type: 'running', session: 'test' });
+    assert.equal(await panel.page.locator('irqstep-panel main.stale').count(), 1);
+    await panel.send({ type: 'running', session: 'other' });
+    assert.equal(await panel.page.locator('irqstep-panel main').count(), 0);
+    assert.equal(await panel.page.getByRole('status').textContent(), 'other is running.');
+    await panel.send({ type: 'snapshot', session: 'other', snapshot: stopInActivation });
+    assert.equal(await panel.page.locator('irqstep-panel main.stale').count(), 0);
+  });
+
   it('says what to do while there is no session', async () => {
     await panel.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' });
     assert.equal(await panel.page.getByRole('status').textContent(), 'No session. Open a scenario (*.irq.yaml) and press F5.');

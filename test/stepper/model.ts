@@ -3,7 +3,7 @@ import { transformSync } from 'esbuild';
 import { instrument, type Instrumented } from '../../src/stepper/instrument';
 import type { Op } from '../../src/stepper/op';
 import { $ } from '../../src/stepper/runtime';
-import { Stepper, type Entry, type Guest, type Host, type ScriptStep, type TaskSpec } from '../../src/stepper/stepper';
+import { Stepper, type Entry, type Goal, type Guest, type Host, type ScriptStep, type StopEvent, type TaskSpec } from '../../src/stepper/stepper';
 
 export type Model = Record<string, (...args: unknown[]) => Op<unknown>>;
 
@@ -14,7 +14,7 @@ export const freshPath = (): string => `file${++files}.ts`;
 
 /** Instruments TypeScript and loads it. `scope` holds names that the source may use. */
 export function load(source: string, scope: object = {}, path = freshPath(), frames = true): { model: Model; path: string; made: Instrumented } {
-  const made = instrument(source, path, { probes: true, frames, runtime: 'runtime' });
+  const made = instrument(source, path, { frames, runtime: 'runtime' });
   return { model: evaluate(made.code, scope), path, made };
 }
 
@@ -94,3 +94,43 @@ export function variables(stepper: Stepper, thread = 1): Record<string, unknown>
   const [top] = stepper.frames(thread);
   return Object.fromEntries(top.names.map((name, i) => [name, top.values[i]]));
 }
+
+const sleep = (on: string, ready: () => boolean) => ({ wait: 'until', on, ready });
+/** What the sources of tests may use. */
+export const scope = { world: () => world, sleep };
+
+/** A model file and a stepper that runs its `main`. */
+export function main(source: string, cpus?: number): { stepper: Stepper; model: Model; path: string } {
+  const { model, path } = load(source, scope);
+  return { stepper: stepperOf(() => model.main(), cpus), model, path };
+}
+
+type Step = Extract<Goal, { thread: number }>['kind'];
+
+export const go = (stepper: Stepper, kind: Step, thread = 1): Promise<StopEvent> => stepper.run({ kind, thread });
+
+/** `function:line` of the frames, top first. */
+export const names = (stepper: Stepper, thread = 1): string[] => stepper.frames(thread).map(f => `${f.fn.name}:${f.line}`);
+
+/** Runs to the first statement on a line. */
+export async function runTo(stepper: Stepper, path: string, line: number): Promise<StopEvent> {
+  stepper.setMarks(stepper.probesAt(path, line).map(p => p.id));
+  const stop = await stepper.run({ kind: 'continue' });
+  stepper.setMarks([]);
+  return stop;
+}
+
+/** Calls in calls. */
+export const CALLS = `function* leaf(n) {
+  const twice = n * 2;
+  return twice;
+}
+function* middle(n) {
+  const a = yield* leaf(n);
+  const b = yield* leaf(a);
+  return b;
+}
+export function* main() {
+  const r = (yield* middle(1)) + (yield* middle(2));
+  world().log.push(r);
+}`;

@@ -1,41 +1,7 @@
 import assert from 'node:assert/strict';
-import { Stepper, type Goal, type StopEvent } from '../../src/stepper/stepper';
+import { Stepper } from '../../src/stepper/stepper';
 import type { Op } from '../../src/stepper/op';
-import { guestOf, load, stepperOf, task, variables, where, world, type Model } from './model';
-
-const sleep = (on: string, ready: () => boolean) => ({ wait: 'until', on, ready });
-const scope = { world: () => world, sleep };
-
-/** A model file and a stepper that runs its `main`. */
-function main(source: string, cpus?: number): { stepper: Stepper; model: Model; path: string } {
-  const { model, path } = load(source, scope);
-  return { stepper: stepperOf(() => model.main(), cpus), model, path };
-}
-
-const go = (stepper: Stepper, kind: 'next' | 'stepIn' | 'stepOut' | 'back', thread = 1): Promise<StopEvent> => stepper.run({ kind, thread });
-const names = (stepper: Stepper, thread = 1): string[] => stepper.frames(thread).map(f => `${f.fn.name}:${f.line}`);
-
-/** Runs to the first statement on a line. */
-async function runTo(stepper: Stepper, path: string, line: number): Promise<StopEvent> {
-  stepper.setMarks(stepper.probesAt(path, line).map(p => p.id));
-  const stop = await stepper.run({ kind: 'continue' });
-  stepper.setMarks([]);
-  return stop;
-}
-
-const CALLS = `function* leaf(n) {
-  const twice = n * 2;
-  return twice;
-}
-function* middle(n) {
-  const a = yield* leaf(n);
-  const b = yield* leaf(a);
-  return b;
-}
-export function* main() {
-  const r = (yield* middle(1)) + (yield* middle(2));
-  world().log.push(r);
-}`;
+import { CALLS, go, guestOf, load, main, names, runTo, scope, stepperOf, task, variables, where, world } from './model';
 
 describe('stepping', () => {
   it('starts with the step of the script, whose frame stays below the model\'s', async () => {
@@ -261,7 +227,8 @@ describe('breakpoints', () => {
     const { stepper, path } = main('export function* main() {\n  for (let i = 0; i < 5; i++) {\n    world().log.push(i);\n  }\n}');
     const asked: unknown[] = [];
     stepper.onProbe = hit => {
-      const [{ values }] = hit.frames();
+      const [{ values, depth }] = hit.frames();
+      assert.deepEqual([hit.values, hit.depth], [values, depth]);
       asked.push(values[0]);
       return values[0] === 3;
     };
@@ -283,8 +250,7 @@ describe('breakpoints', () => {
     assert.deepEqual(stepper.probesAt(path, 4).map(p => p.line), [6]);
     assert.deepEqual(stepper.probesAt(path, 99), []);
     assert.deepEqual(stepper.probesAt('nowhere.ts', 1), []);
-    const [fn] = stepper.functionsNamed('middle').filter(f => f.module.path === path);
-    assert.equal(stepper.entryOf(fn)!.line, 6);
+    assert.equal(stepper.probesBetween(path, 1, 99).find(p => p.entry && p.fn!.name === 'middle')!.line, 6);
     const [step] = stepper.probesAt('script.yaml', 1);
     stepper.setMarks([step.id]);
     const stop = await stepper.run({ kind: 'continue' });
@@ -353,149 +319,32 @@ export function* main() {
     assert.equal((await stepper.run({ kind: 'continue' })).reason, 'exception');
     assert.equal((await stepper.run({ kind: 'continue' })).reason, 'end');
   });
+
+  it('can be paused while it goes back to the statement that threw, and gets there again', async () => {
+    const { stepper } = main('export function* main() {\n  for (let i = 0; i < 3000000; i++) ;\n  throw new Error("late");\n}');
+    await stepper.run({ kind: 'toStep', step: 3_000_000 });
+    const stopped = stepper.run({ kind: 'continue' });
+    stepper.pause();
+    assert.equal((await stopped).reason, 'pause');
+    assert.equal(stepper.outcome, 'stopped');
+    const { reason } = await stepper.run({ kind: 'continue' });
+    assert.deepEqual([reason, where(stepper)], ['exception', '3:3']);
+  });
 });
 
-/** Entries, sleep, exceptions, loops and recursion at once. */
-const MIXED = `function* fib(n) {
-  if (n < 2) {
-    if (n === 0) throw new Error('zero');
-    return n;
-  }
-  let sum = yield* fib(n - 1);
-  try { sum += yield* fib(n - 2) } catch { sum += 0 }
-  return sum;
+describe('threads of a large machine', () => {
+  it('are as many as it has CPUs, and sleeping tasks are none of these', async () => {
+    const source = `export function* main() {
+  world().entries[1500].push({ name: 'ipi', run: handler });
+  yield sleep('ipi', () => world().done);
 }
-function* handler(n) {
-  world().log.push(['irq', n]);
-  const x = yield* fib(2);
-  world().log.push(x);
-}
-function* waker() {
-  world().log.push('waker');
-  yield { wait: 'window' };
-  world().awake = true;
-}
-export function* main() {
-  for (let i = 0; i < 2; i++) {
-    world().entries[i].push({ name: 'irq' + i, run: () => handler(i) });
-    yield { wait: 'window' };
-    world().log.push(yield* fib(3));
-  }
-  world().host.spawn({ name: 'waker', cpu: 0, run: waker });
-  yield sleep('waker', () => world().awake);
-  world().log.push('end');
+function* handler() {
+  world().done = true;
 }`;
-
-describe('time travel', () => {
-  /** Where everything stands. */
-  const picture = (stepper: Stepper): unknown => ({
-    step: stepper.step,
-    hash: stepper.guest.hash(),
-    threads: stepper.threads().map(t => [t, stepper.frames(t.id).map(f => [f.fn.name, f.line, f.column, f.names, JSON.stringify(f.values)])]),
-  });
-
-  it('is at every step what it was there before: going on, back by single steps, and by jumps', async () => {
-    const { stepper } = main(MIXED);
-    const there: unknown[] = [];
-    for (;;) {
-      const stop = await stepper.run({ kind: 'toStep', step: stepper.step + 1 });
-      if (stop.reason === 'end') break;
-      there[stepper.step] = picture(stepper);
-    }
-    const last = stepper.step;
-    assert.ok(last > 60);
-    for (let step = last; step >= 1; step--) {
-      assert.equal((await stepper.run({ kind: 'backInto' })).reason, 'step');
-      assert.deepEqual(picture(stepper), there[step]);
-    }
-    assert.equal((await stepper.run({ kind: 'backInto' })).reason, 'start');
-    for (const step of [last, 7, 40, 3, last - 1]) {
-      await stepper.run({ kind: 'toStep', step });
-      assert.deepEqual(picture(stepper), there[step]);
-    }
-  });
-
-  for (const kind of ['next', 'stepIn'] as const) {
-    it(`undoes a sequence of ${kind} exactly`, async () => {
-      const { stepper, path } = main(MIXED);
-      await runTo(stepper, path, 21);
-      const undo: Goal = kind === 'next' ? { kind: 'back', thread: 1 } : { kind: 'backInto' };
-      const pictures: unknown[] = [];
-      for (let i = 0; i < 9; i++) {
-        pictures.push(picture(stepper));
-        await go(stepper, kind);
-      }
-      for (const before of pictures.reverse()) {
-        await stepper.run(undo);
-        assert.deepEqual(picture(stepper), before);
-      }
-    });
-  }
-
-  it('goes back over calls, and from a function\'s first statement to its caller', async () => {
-    const { stepper, path } = main(CALLS);
-    await runTo(stepper, path, 8);
-    const lines: string[] = [];
-    for (let i = 0; i < 4; i++) {
-      await go(stepper, 'back');
-      lines.push(names(stepper)[0]);
-    }
-    assert.deepEqual(lines, ['middle:7', 'middle:6', 'main:11', 'step 1:1']);
-    assert.equal((await go(stepper, 'back')).reason, 'start');
-  });
-
-  it('goes back further than it looks first', async () => {
-    const { stepper, path } = main(`function* long() { for (let i = 0; i < 20000; i++) ; }
-export function* main() {
-  yield* long();
-  world().log.push(1);
-}`);
-    await runTo(stepper, path, 4);
-    await go(stepper, 'back');
-    assert.equal(where(stepper), '3:3');
-  });
-
-  it('reverses to the last accepted mark, then the one before, then the start', async () => {
-    const { stepper, path } = main('export function* main() {\n  for (let i = 0; i < 6; i++)\n    world().log.push(i);\n}');
-    stepper.setMarks(stepper.probesAt(path, 3).map(p => p.id));
-    const replays = new Set<boolean>();
-    stepper.onProbe = hit => {
-      replays.add(hit.replay);
-      return (hit.frames()[0].values[0] as number) % 2 === 1;
-    };
-    for (let i = 0; i < 4; i++) await stepper.run({ kind: 'continue' });
-    assert.equal(stepper.outcome, 'ended');
-    const found: unknown[] = [];
-    for (let i = 0; i < 4; i++) {
-      const stop = await stepper.run({ kind: 'reverseContinue' });
-      found.push([stop.reason, variables(stepper).i]);
-    }
-    assert.deepEqual(found, [['breakpoint', 5], ['breakpoint', 3], ['breakpoint', 1], ['start', undefined]]);
-    assert.deepEqual([...replays], [false, true]);
-    assert.equal(stepper.step, 1);
-  });
-
-  it('keeps two runs in one process apart', async () => {
-    const { model } = load(MIXED, scope);
-    const make = (): Stepper => stepperOf(() => model.main());
-    const alone = make();
-    await alone.run({ kind: 'continue' });
-    const a = make();
-    const b = make();
-    for (let i = 0; i < 200 && a.outcome !== 'ended'; i++) {
-      await a.run({ kind: 'toStep', step: a.step + 2 });
-      await b.run({ kind: 'toStep', step: b.step + 1 });
-    }
-    await Promise.all([a.run({ kind: 'backInto' }), b.run({ kind: 'continue' })]);
-    await a.run({ kind: 'continue' });
-    assert.deepEqual([a.step, a.guest.hash(), b.step, b.guest.hash()], [alone.step, alone.guest.hash(), alone.step, alone.guest.hash()]);
-  });
-
-  it('lets two long runs take turns', async () => {
-    const { model } = load('export function* main(w) { let n = 0; for (let i = 0; i < 300000; i++) n += i; world().log.push(n) }', scope);
-    const steppers = [stepperOf(() => model.main()), stepperOf(() => model.main())];
-    await Promise.all(steppers.map(s => s.run({ kind: 'continue' })));
-    assert.equal(steppers[0].guest.hash(), steppers[1].guest.hash());
-    assert.deepEqual(steppers.map(s => s.step), [300004, 300004]);
+    const { stepper, path } = main(source, 2000);
+    const { thread } = await runTo(stepper, path, 6);
+    assert.deepEqual([thread, names(stepper, thread)], [1501, ['handler:6']]);
+    const [cpu, sleeper] = stepper.threads();
+    assert.deepEqual([cpu.cpu, sleeper.kind, names(stepper, sleeper.id)], [1500, 'sleeping', ['main:3', 'step 1:1']]);
   });
 });

@@ -54,6 +54,16 @@ describe('debugging a scenario in VS Code', function () {
     assert.deepEqual([back[0].name, back[0].line], [before[0].name, before[0].line]);
   });
 
+  it('keeps two sessions apart: when one is stopped, the other still stands where it stood', async () => {
+    const first = await startAt('nvme-msix.irq.yaml', 'x86_vector_alloc_irqs');
+    await vscode.window.showTextDocument(example('nvme-intel-ir.irq.yaml'));
+    await vscode.debug.startDebugging(undefined, { type: 'irqstep', request: 'launch', name: 'second', program: example('nvme-intel-ir.irq.yaml').fsPath });
+    const second = await stops.next();
+    assert.notEqual(second.session.id, first.session.id);
+    await vscode.debug.stopDebugging(second.session);
+    assert.equal((await frames(first))[0].name, 'x86_vector_alloc_irqs');
+  });
+
   it('shows the model as a read-only listing, and the text files of the stopped kernel', async () => {
     const stop = await startAt('nvme-intel-ir.irq.yaml', 'intel_ir_compose_msi_msg');
     const listing = vscode.Uri.parse((await frames(stop))[0].source!.path!);

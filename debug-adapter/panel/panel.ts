@@ -1,17 +1,16 @@
 // The panel's requests.
-import { readTextFile, textFiles } from '../src/text/files';
-import { RequestError } from './errors';
-import type { PanelRequests, Section, Snapshot, SnapshotArguments } from './panel-protocol';
+import { readTextFile, textFiles } from '../../src/text/files';
+import { RequestError } from '../protocol/errors';
+import type { PanelRequests, Section, Snapshot, SnapshotArguments } from '../panel-protocol';
 import { chainOf, currentOf } from './panel-interrupt';
-import { domainsOf, irqPage, matrixOf, vectorsOf } from './panel-world';
-import { request } from './registry';
-import type { Session } from './session';
-import { irqOf } from './variables/interrupt';
+import { domainsOf, matrixOf, vectorsOf } from './panel-world';
+import { request } from '../protocol/registry';
+import type { Session } from '../session';
+import { irqOf } from '../variables/interrupt';
 
-const SECTIONS: readonly Section[] = ['domains', 'irqs', 'chain', 'current', 'matrix'];
-const PAGE = { start: 0, count: 1000 };
+const SECTIONS: readonly Section[] = ['domains', 'chain', 'current', 'matrix'];
 
-const SNAPSHOT = { sections: ['string'], 'irq?': 'number', 'frameId?': 'number', 'irqs?': { start: 'number', count: 'number' } } as const;
+const SNAPSHOT = { sections: ['string'], 'irq?': 'number', 'frameId?': 'number' } as const;
 
 export const panelRequests = [
   request('irqstep/snapshot', { args: SNAPSHOT, stopped: true }, ({ sections, ...args }, session) => snapshot({ ...args, sections: sections.map(known) }, session)),
@@ -39,7 +38,7 @@ function known(section: string): Section {
   return found;
 }
 
-function snapshot({ sections, irq, frameId, irqs }: { [K in keyof SnapshotArguments]: SnapshotArguments[K] | undefined } & Pick<SnapshotArguments, 'sections'>, { run: launched, changes }: Session): Snapshot {
+function snapshot({ sections, irq, frameId }: { [K in keyof SnapshotArguments]: SnapshotArguments[K] | undefined } & Pick<SnapshotArguments, 'sections'>, { run: launched, changes }: Session): Snapshot {
   const run = launched!;
   const { world } = run;
   const frames = frameId === undefined ? run.stepper.frames(run.thread) : run.framesFrom(frameId);
@@ -52,7 +51,6 @@ function snapshot({ sections, irq, frameId, irqs }: { [K in keyof SnapshotArgume
     irq: selected ?? null,
     ...(selected === undefined ? { note: 'no frame of this stack is about an interrupt: choose one' } : {}),
     ...(wants('domains') ? { domains: domainsOf(world, changes) } : {}),
-    ...(wants('irqs') ? { irqs: irqPage(world, irqs ?? PAGE, changes) } : {}),
     ...(wants('chain') ? { chain: chainOf(world, selected, changes) } : {}),
     ...(wants('current') ? { current: currentOf(frames, world, selected, changes) } : {}),
     ...(wants('matrix') ? { matrix: matrixOf(world, changes) } : {}),

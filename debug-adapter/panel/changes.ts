@@ -1,5 +1,5 @@
 // What is another value than at the last stop.
-import type { Field } from './panel-protocol';
+import type { Field } from '../panel-protocol';
 
 type Values = Map<string, string>;
 

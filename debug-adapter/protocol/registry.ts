@@ -1,8 +1,8 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { RequestError, notStopped } from './errors';
 import { shaped, type Of, type Shape } from './shape';
-import type { Run } from './run';
-import type { Session } from './session';
+import type { Run } from '../run';
+import type { Session } from '../session';
 
 type BooleanCapability = { [K in keyof DebugProtocol.Capabilities]-?: NonNullable<DebugProtocol.Capabilities[K]> extends boolean ? K : never }[keyof DebugProtocol.Capabilities];
 

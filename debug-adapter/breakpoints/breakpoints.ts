@@ -1,12 +1,12 @@
 // The client's breakpoints: where they bind, and what happens when one is hit.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { ProbeHit } from '../src/stepper/stepper';
+import type { ProbeHit } from '../../src/stepper/stepper';
 import { bindFunction, bindSource, type Binding, type FunctionSpec, type SourceSpec } from './binding';
 import { HitCounter } from './conditions';
-import { namesOf } from './names';
-import { request } from './registry';
-import type { Run } from './run';
-import { SOURCE } from './sources';
+import { namesOf } from '../expressions/names';
+import { request } from '../protocol/registry';
+import type { Run } from '../run';
+import { SOURCE } from '../sources';
 
 /** One breakpoint of the client. */
 interface Breakpoint {
@@ -99,9 +99,10 @@ export class Breakpoints {
 
   private isHit(breakpoint: Breakpoint, hit: ProbeHit, run: Run): boolean {
     const { role, condition, hitCondition, log } = breakpoint.binding;
-    const frame = hit.frames().at(0);
-    if (!frame || (role && !role(frame))) return false;
-    const names = namesOf(frame, run.world);
+    const { fn, names: variables } = run.stepper.probe(hit.probe);
+    const here = { fn: fn!, names: variables, values: hit.values };
+    if (role && !role(here)) return false;
+    const names = namesOf(here, run.world);
     try {
       if (condition && !condition(names)) return false;
     } catch (error) {

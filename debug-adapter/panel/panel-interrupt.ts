@@ -1,13 +1,13 @@
 // The panel's view of one interrupt: its levels, and what is being handed about.
-import type { msi_msg } from '../src/kernel/include/msi';
-import type { World } from '../src/kernel/world';
+import type { msi_msg } from '../../src/kernel/include/msi';
+import type { World } from '../../src/kernel/world';
 import type { ChangeTracker } from './changes';
-import type { BitField, Chain, Current, Field, Level, Message, Struct } from './panel-protocol';
-import { childrenOf, messageLayout, type Item } from './variables/children';
-import { describe } from './variables/describe';
-import { actionsOf, allocInfoOf, chipName, descOf, levelsOf, messageOf, msiDescOf, type Variables } from './variables/interrupt';
-import { hexText } from './variables/numbers';
-import { structOf } from './variables/types';
+import type { BitField, Chain, Current, Field, Level, Message, Struct } from '../panel-protocol';
+import { childrenOf, messageLayout, type Item } from '../variables/children';
+import { describe } from '../variables/describe';
+import { actionsOf, allocInfoOf, chipName, descOf, levelsOf, messageOf, msiDescOf, type Variables } from '../variables/interrupt';
+import { hexText } from '../variables/numbers';
+import { structOf } from '../variables/types';
 
 /** Structures that lie within others; all else is a pointer, and its summary is enough. */
 const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'ioapic_alloc_info', 'irq_2_iommu', 'irte']);

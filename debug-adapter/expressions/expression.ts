@@ -118,7 +118,7 @@ class Parser {
     const { column } = this.next!;
     const name = this.name('a name');
     if (this.take('(')) return this.call(name, column);
-    if (name in WORDS) return () => WORDS[name];
+    if (Object.hasOwn(WORDS, name)) return () => WORDS[name];
     this.free.push({ name, column });
     return names => {
       const found = names.lookup(name);

@@ -1,12 +1,12 @@
 // What an expression may go on with.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from './errors';
+import { RequestError } from '../protocol/errors';
 import { compile, type Names } from './expression';
 import { getters } from './expression-values';
 import { HELPER_NAMES, namesOf } from './names';
-import { request } from './registry';
-import type { Run } from './run';
-import { CONSTANTS } from './variables/flags';
+import { request } from '../protocol/registry';
+import type { Run } from '../run';
+import { CONSTANTS } from '../variables/flags';
 
 const MOST = 200;
 /** Nobody completes a longer line. */

@@ -48,7 +48,7 @@ function tokenAt(source: string, at: number): Token {
   const operator = match(OPERATOR, source, at);
   if (operator === '=') throw new SyntaxProblem("'=' would assign, and nothing can be changed from here: '==' compares", column);
   if (operator !== undefined) return { kind: 'operator', text: operator, column };
-  throw new SyntaxProblem(`'${source[at]}' means nothing here`, column);
+  throw new SyntaxProblem(`'${String.fromCodePoint(source.codePointAt(at)!)}' means nothing here`, column);
 }
 
 function numberAt(source: string, at: number, digits: string): Token {

@@ -1,10 +1,10 @@
 // Hover, watch and repl: expressions, and a few commands that the protocol has no request for.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from './errors';
+import { RequestError } from '../protocol/errors';
 import { compile, type Expression } from './expression';
 import { SyntaxProblem } from './expression-tokens';
 import { HELPER_NAMES, namesOf } from './names';
-import { request } from './registry';
+import { request } from '../protocol/registry';
 
 export const evaluateRequests = [
   request(

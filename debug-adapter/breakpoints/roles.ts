@@ -1,10 +1,11 @@
 // Breakpoints on what a function is for: `INTEL-IR-0:alloc`, `*:activate`, `APIC:irq_ack`.
-import { suggestion } from '../src/scenario/nearest';
-import { irq_data, type irq_chip } from '../src/kernel/include/irq';
-import { irq_domain, type irq_domain_ops } from '../src/kernel/include/irqdomain';
-import type { World } from '../src/kernel/world';
-import type { FrameInfo, ModuleInfo, ProbeInfo } from '../src/stepper/stepper';
-import { chipOf, levelsOf } from './variables/interrupt';
+import { suggestion } from '../../src/scenario/nearest';
+import { irq_data, type irq_chip } from '../../src/kernel/include/irq';
+import { irq_domain, type irq_domain_ops } from '../../src/kernel/include/irqdomain';
+import type { World } from '../../src/kernel/world';
+import type { FrameInfo, FunctionInfo, ProbeInfo } from '../../src/stepper/stepper';
+import type { Run } from '../run';
+import { chipOf, levelsOf } from '../variables/interrupt';
 
 const DOMAIN_OPS = ['alloc', 'free', 'activate', 'deactivate'] as const satisfies readonly (keyof irq_domain_ops)[];
 
@@ -42,33 +43,42 @@ export function glob(pattern: string): (name: string) => boolean {
 }
 
 /**
- * The functions that may have a role: those that the sources put into a table under its name. Whether one does, only the table at run time says.
- * @param entries the first probe of every function
+ * The functions that may have a role: those that the tables have, and those that the sources put into a table under its name.
+ * Whether one does, only the table at run time says.
  */
-export function candidates(op: string, modules: readonly ModuleInfo[], entries: readonly ProbeInfo[]): ProbeInfo[] {
+export function candidates({ op }: Role, owners: readonly Owner[], { sources, entries }: Run): ProbeInfo[] {
   const assigned = new RegExp(`\\b${op}\\s*(?::|=|\\?\\?=)\\s*(?:[\\w.]+\\s*\\?\\?\\s*)?([A-Za-z_]\\w*)`, 'g');
-  const names = new Set(modules.flatMap(({ source }) => [...source.matchAll(assigned)].map(match => match[1])));
-  return entries.filter(({ fn }) => fn !== undefined && (names.has(fn.name) || fn.name.endsWith(`.${op}`)));
+  const names = new Set(sources.modules.flatMap(({ source }) => [...source.matchAll(assigned)].map(match => match[1])));
+  const may = ({ name }: FunctionInfo): boolean => names.has(name) || name.endsWith(`.${op}`) || owners.some(({ table }) => hasFunction(table, op, name));
+  return entries.filter(({ fn }) => fn !== undefined && may(fn));
 }
 
-/** Does the function that a frame has just entered play the role? */
-export function plays({ op, of, matches }: Role, { fn, names, values }: FrameInfo): boolean {
+/** A function that was just entered, with its parameters. */
+export type Activation = Pick<FrameInfo, 'fn' | 'names' | 'values'>;
+
+/** Does it play the role? */
+export function plays({ op, of, matches }: Role, { fn, names, values }: Activation): boolean {
   const first = values[names.indexOf(fn.params[0] ?? '')];
   const owner = of === 'domain' ? first instanceof irq_domain && first : first instanceof irq_data && first.chip;
   if (!owner || !matches(owner.name)) return false;
   return hasFunction(owner instanceof irq_domain ? owner.ops : owner, op, fn.name);
 }
 
+/** Who has callbacks. */
+export interface Owner {
+  readonly name: string;
+  readonly table: object;
+}
+
 /** The domains, or the chips of all interrupts, that there are. */
-export function ownersNow({ of }: Role, { kernel }: World): { readonly name: string; readonly table: object }[] {
+export function ownersNow({ of }: Role, { kernel }: World): Owner[] {
   if (of === 'domain') return kernel.irq_domain_list.map(({ name, ops }) => ({ name, table: ops }));
   const chips = new Set([...kernel.irq_desc_tree.values()].flatMap(desc => levelsOf(desc).map(chipOf)));
   return [...chips].flatMap(chip => (chip ? { name: chip.name, table: chip } : []));
 }
 
-/** Is it this function that the table has? Bundling may number functions of one name: `alloc`, `alloc2`. */
+/** Is it this function that the table has? */
 export function hasFunction(table: object, op: string, name: string): boolean {
   const value = (table as Record<string, unknown>)[op];
-  const own = name.slice(name.lastIndexOf('.') + 1);
-  return typeof value === 'function' && value.name.startsWith(own) && /^\d*$/.test(value.name.slice(own.length));
+  return typeof value === 'function' && value.name === name.slice(name.lastIndexOf('.') + 1);
 }

@@ -1,9 +1,9 @@
 // When a breakpoint that is hit stops: its condition, its count of hits, and what it logs instead.
-import { compile, noSuchName, type Expression, type Names } from './expression';
-import { SyntaxProblem } from './expression-tokens';
-import { truth } from './expression-values';
-import { HELPER_NAMES } from './names';
-import { describe } from './variables/describe';
+import { compile, noSuchName, type Expression, type Names } from '../expressions/expression';
+import { SyntaxProblem } from '../expressions/expression-tokens';
+import { truth } from '../expressions/expression-values';
+import { HELPER_NAMES } from '../expressions/names';
+import { describe } from '../variables/describe';
 
 /** A condition that cannot be: shown on its breakpoint. */
 export class ConditionError extends Error {}

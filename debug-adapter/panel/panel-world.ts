@@ -1,16 +1,15 @@
-// The panel's view of the whole: domains with their devices, all interrupts, the vectors of the CPUs.
-import { apic_chip_data } from '../src/kernel/arch/x86/apic/apic_chip_data';
-import { IRQD } from '../src/kernel/include/irq';
-import type { irq_desc } from '../src/kernel/include/irqdesc';
-import type { irq_domain } from '../src/kernel/include/irqdomain';
-import type { PciDev } from '../src/kernel/include/pci';
-import { bitmap } from '../src/kernel/lib/bitmap';
-import type { World } from '../src/kernel/world';
+// The panel's view of the whole: domains with their devices, the vectors of the CPUs.
+import { apic_chip_data } from '../../src/kernel/arch/x86/apic/apic_chip_data';
+import { IRQD } from '../../src/kernel/include/irq';
+import type { irq_desc } from '../../src/kernel/include/irqdesc';
+import type { irq_domain } from '../../src/kernel/include/irqdomain';
+import type { PciDev } from '../../src/kernel/include/pci';
+import { bitmap } from '../../src/kernel/lib/bitmap';
+import type { World } from '../../src/kernel/world';
 import type { ChangeTracker } from './changes';
-import type { Device, Domain, IrqPage, IrqRow, Matrix, MatrixCpu, VectorOwner } from './panel-protocol';
-import { decodedWord } from './variables/flags';
-import { actionsOf, chipName, levelsOf, vectorMatrix } from './variables/interrupt';
-import { hexText } from './variables/numbers';
+import type { Device, Domain, Matrix, MatrixCpu, VectorOwner } from '../panel-protocol';
+import { decodedWord } from '../variables/flags';
+import { actionsOf, chipName, levelsOf, vectorMatrix } from '../variables/interrupt';
 
 const VECTORS = 256;
 
@@ -51,33 +50,6 @@ function deviceOf(dev: PciDev): Device {
     driver: dev.driver,
     kind: dev.msix_enabled ? 'MSI-X' : dev.msi_enabled ? 'MSI' : null,
     irqs: dev.msi_list.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i))),
-  };
-}
-
-export function irqPage({ kernel }: World, { start, count }: { start: number; count: number }, changes: ChangeTracker): IrqPage {
-  const irqs = [...kernel.irq_desc_tree].sort(([a], [b]) => a - b);
-  const rows = irqs.slice(start, start + count).map(([irq, desc]): IrqRow => {
-    const row = rowOf(irq, desc);
-    return { ...row, ...changes.value('irqs', String(irq), JSON.stringify(row)) };
-  });
-  return { total: irqs.length, start, rows };
-}
-
-function rowOf(irq: number, desc: irq_desc): IrqRow {
-  const { irq_data, irq_common_data } = desc;
-  const apicd = apicDataOf(desc);
-  const state = irq_common_data.state_use_accessors;
-  return {
-    irq,
-    actions: actionsOf(desc),
-    domain: irq_data.domain?.name ?? null,
-    chip: chipName(irq_data),
-    hwirq: hexText(irq_data.hwirq),
-    device: irq_common_data.msi_desc?.dev.name ?? null,
-    vector: apicd?.vector || null,
-    cpu: apicd?.vector ? apicd.cpu : null,
-    activated: (state & IRQD.ACTIVATED) !== 0,
-    started: (state & IRQD.IRQ_STARTED) !== 0,
   };
 }
 

@@ -1,12 +1,11 @@
 // From what the client asks for to probes: snapping, names, patterns; and why it cannot be.
-import { suggestion } from '../src/scenario/nearest';
-import type { World } from '../src/kernel/world';
-import type { FrameInfo, ProbeInfo } from '../src/stepper/stepper';
+import { suggestion } from '../../src/scenario/nearest';
+import type { ProbeInfo } from '../../src/stepper/stepper';
 import { ConditionError, parseCondition, parseHitCondition, parseLogMessage, type Knows } from './conditions';
-import type { Names } from './expression';
-import { globalNamed } from './names';
-import { candidates, glob, hasFunction, ownersNow, parseRole, plays, type Role } from './roles';
-import type { Run } from './run';
+import type { Names } from '../expressions/expression';
+import { globalNamed } from '../expressions/names';
+import { candidates, glob, hasFunction, ownersNow, parseRole, plays, type Activation, type Role } from './roles';
+import type { Run } from '../run';
 
 export interface When {
   readonly condition?: string | undefined;
@@ -31,7 +30,7 @@ export interface Binding {
   readonly reason?: 'pending' | 'failed';
   readonly probes: readonly ProbeInfo[];
   /** Which of the functions that its probes begin are meant. */
-  readonly role?: (frame: FrameInfo) => boolean;
+  readonly role?: (entered: Activation) => boolean;
   readonly condition?: (names: Names) => boolean;
   readonly hitCondition?: (hits: number) => boolean;
   readonly log?: (names: Names) => string;
@@ -65,19 +64,16 @@ function bindName(run: Run, name: string, spec: FunctionSpec): Binding {
 function bindRole(run: Run, text: string, spec: FunctionSpec): Binding {
   const role = parseRole(text);
   if (typeof role === 'string') return failed(role);
-  const probes = candidates(role.op, run.sources.modules, run.entries);
-  if (probes.length === 0) return failed(`no ${role.of} has a function for ${role.op}`);
-  const now = playersNow(role, probes, run.world);
-  const bound: Binding = { verified: true, probes, role: frame => plays(role, frame), ...severalOf(probes), ...now };
-  return withConditions(bound, spec, run);
+  const owners = ownersNow(role, run.world);
+  const probes = candidates(role, owners, run);
+  // Before the first owner has come, nothing can be said.
+  const now = owners.length > 0 ? playersNow(role, owners, probes) : severalOf(probes);
+  return withConditions({ verified: true, probes, role: entered => plays(role, entered), ...now }, spec, run);
 }
 
 /** What can be said from the tables that there are now. It stays armed anyway: a domain may come later. */
-function playersNow(role: Role, probes: readonly ProbeInfo[], world: World): Partial<Binding> {
-  const owners = ownersNow(role, world);
+function playersNow(role: Role, owners: ReturnType<typeof ownersNow>, probes: readonly ProbeInfo[]): Partial<Binding> {
   const pending = (message: string): Partial<Binding> => ({ verified: false, reason: 'pending', message });
-  // Before the first has come, nothing can be said.
-  if (owners.length === 0) return {};
   const matching = owners.filter(owner => role.matches(owner.name));
   if (matching.length === 0) return pending(`no ${role.of} matches ${role.owner} yet${suggestion(role.owner, [...new Set(owners.map(o => o.name))])}`);
   const players = probes.filter(({ fn }) => fn !== undefined && matching.some(owner => hasFunction(owner.table, role.op, fn.name)));

@@ -1,8 +1,8 @@
 // What a name in an expression means at a place of the run.
-import type { World } from '../src/kernel/world';
+import type { World } from '../../src/kernel/world';
 import type { Names } from './expression';
-import { CONSTANTS } from './variables/flags';
-import type { Variables } from './variables/interrupt';
+import { CONSTANTS } from '../variables/flags';
+import type { Variables } from '../variables/interrupt';
 
 /** Pure helpers. */
 const HELPERS: Readonly<Record<string, (world: World, arg: unknown) => unknown>> = {

@@ -1,5 +1,6 @@
 // What the operators of an expression do to values of the model. Looking changes nothing.
-import { bitmap } from '../src/kernel/lib/bitmap';
+import { bitmap } from '../../src/kernel/lib/bitmap';
+import { structOf } from '../variables/types';
 
 export const truth = (value: unknown): boolean => value !== undefined && Boolean(value);
 
@@ -101,4 +102,4 @@ function numeric(value: unknown, operator: string): number | bigint | boolean {
 /** A number where it is exact, so that it compares and prints as the model's own. */
 const narrow = (value: bigint): number | bigint => (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value);
 
-const kind = (value: unknown): string => (typeof value === 'object' && value !== null ? value.constructor.name : String(value));
+const kind = (value: unknown): string => (typeof value === 'object' && value !== null ? structOf(value) || 'this structure' : String(value));
