@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { suggestion } from '../scenario/nearest';
+import { choice, suggestion } from '../scenario/nearest';
 
 /** The command line is wrong: exit status 2. */
 export class UsageError extends Error {}
@@ -47,6 +47,6 @@ export function readArguments(args: readonly string[], specs: Readonly<Record<st
 
 function checkValue(option: string, value: string | undefined, { values }: OptionSpec): string {
   if (value === undefined) throw new UsageError(`${option} needs a value${values ? `: ${values.join(' or ')}` : ''}`);
-  if (values && !values.includes(value)) throw new UsageError(`${option}: found ${value}${suggestion(value, values)}`);
+  if (values && !values.includes(value)) throw new UsageError(`${option}: found ${value}${choice(value, values)}`);
   return value;
 }

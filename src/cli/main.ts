@@ -1,4 +1,4 @@
-import { suggestion } from '../scenario/nearest';
+import { list, suggestion } from '../scenario/nearest';
 import { readArguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
 import { runCommand } from './run';
@@ -22,7 +22,7 @@ examples:
 
 async function main(args: readonly string[], output: Output): Promise<ExitStatus> {
   const name = args.at(0);
-  if (name === undefined) throw new UsageError(`no command given; expected ${COMMANDS.map(c => c.name).join(', ')}`);
+  if (name === undefined) throw new UsageError(`no command given; expected ${list(COMMANDS.map(c => c.name), 'or')} (irqstep --help says more)`);
   if (name === '--help' || name === '-h' || name === 'help') {
     output.out(HELP);
     return 0;

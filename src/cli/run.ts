@@ -19,9 +19,10 @@ Runs a scenario (*.irq.yaml). For each step: the functions called with the argum
 then /proc/interrupts as it is at the end.
 
 ${SCENARIO_OPTIONS_HELP}
-  --json          print one JSON value instead
+  --json          print one JSON value instead: { title, kernel, steps, error?, interrupts }; each step and call has
+                  { name, path, line, cpu, args, items }, an item is one of call, trace, log, hardware; a step has its result
 
-exit status: 0; 1 when a step failed; 2 when the scenario or the command line is wrong
+exit status: 0; 1 when a step returned something else than it expects, or the kernel broke; 2 when the scenario or the command line is wrong
 
 examples:
   irqstep run examples/nvme-msix.irq.yaml

@@ -16,7 +16,7 @@ Runs a scenario (*.irq.yaml) to its end and prints one of the kernel's text file
 
 ${SCENARIO_OPTIONS_HELP}
 
-exit status: 0; 1 when a step failed; 2 when the scenario, the path or the command line is wrong
+exit status: 0; 1 when a step returned something else than it expects, or the kernel broke; 2 when the scenario, the path or the command line is wrong
 
 examples:
   irqstep show examples/nvme-msix.irq.yaml
@@ -49,7 +49,7 @@ function fileText(world: ScenarioGuest['world'], path: string, { err }: Output):
     return readTextFile(world, path);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    err(`irqstep: ${error.message}\n`);
+    err(`irqstep: ${error.message} (irqstep show FILE lists all)\n`);
     return undefined;
   }
 }

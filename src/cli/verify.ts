@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { verify } from '../capture/verify';
 import { type Arguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
@@ -16,17 +16,23 @@ after each step every interrupt, with the kernel's. The last line of each captur
 
 exit status: 0 when all is the same; 1 when something differs; 2 when there is no such capture
 
-example:
+examples:
   irqstep verify test/captures/5.10.0-32-n-4cpu-1nvme-min
+  irqstep verify test/captures/*
 `,
   run: verifyAll,
 };
+
+/** What is compared: a capture has at least one of them. */
+const PARTS = /^(trace-vectors|irqlens)\.txt(\.gz)?$/;
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a command is asynchronous; this one has nothing to wait for
 async function verifyAll({ positionals }: Arguments, { out }: Output): Promise<ExitStatus> {
   if (positionals.length === 0) throw new UsageError('DIR is missing: a folder with a capture');
   const missing = positionals.find(path => !statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (missing !== undefined) throw new UsageError(`there is no folder ${missing}; expected one with a capture`);
+  const other = positionals.find(path => !readdirSync(path).some(file => PARTS.test(file)));
+  if (other !== undefined) throw new UsageError(`${other} holds no capture: neither trace-vectors.txt nor irqlens.txt is in it`);
   const verdicts = positionals.map(folder => verify(folder, line => out(`${line}\n`)));
   return verdicts.every(verdict => verdict.ok) ? 0 : 1;
 }

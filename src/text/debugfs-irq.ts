@@ -62,7 +62,7 @@ function dataLines(world: World, data: irq_data, indent: number): string[] {
   const at = ' '.repeat(indent);
   const lines = [
     `${at}domain:  ${data.domain?.name ?? ''}`,
-    `${at} hwirq:   ${hex(BigInt(data.hwirq))}`,
+    `${at} hwirq:   ${hex(BigInt.asUintN(64, BigInt(data.hwirq)))}`,
     `${at} chip:    ${data.chip.name}`,
     `${at}  flags:   ${hex(data.chip.flags)}`,
     ...bitLines(data.chip.flags, CHIP_FLAGS, indent + 1),

@@ -40,8 +40,10 @@ export function readTextFile(world: World, path: string): string {
   throw new Error(`the kernel shows no file ${path}; the nearest are ${nearest(wanted, files.map(file => file.path)).join(', ')}`);
 }
 
-/** Those that begin as the path does. */
+/** Those that end with the path: "VECTOR", "irqs/25". Else those that begin as it does. */
 function nearest(path: string, existing: readonly string[]): string[] {
+  const ending = existing.filter(other => other.endsWith(`/${path.replace(/^\//, '')}`));
+  if (ending.length > 0) return ending.slice(0, 3);
   const ranked = existing.map(other => ({ other, alike: commonPrefix(path, other) })).sort((a, b) => b.alike - a.alike || a.other.length - b.other.length);
   return ranked.slice(0, 3).map(({ other }) => other);
 }

@@ -100,7 +100,7 @@ describe('irqstep', function () {
       const { status, stdout, stderr } = irqstep(command, path);
       assert.equal(status, 2);
       assert.equal(stdout, '');
-      assert.equal(stderr, `${path}:2:9: error: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list of a map with apicId and node\n${path}:4:5: error: unknown key prob; did you mean probe?\n`);
+      assert.equal(stderr, `${path}:2:9: error: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list, each entry a map with apicId and node\n${path}:4:5: error: unknown key prob; did you mean probe?\n`);
     }
   });
 
@@ -116,17 +116,19 @@ describe('irqstep', function () {
   it('show names the nearest of a path that is not there', () => {
     const { status, stderr } = irqstep('show', PLAIN, '/proc/interupts');
     assert.equal(status, 2);
-    assert.match(stderr, /no file \/proc\/interupts; the nearest are \/proc\/interrupts/);
+    assert.match(stderr, /no file \/proc\/interupts; the nearest are \/proc\/interrupts.* \(irqstep show FILE lists all\)/);
   });
 
   it('refuses a wrong command line with status 2 and what was meant', () => {
     const cases: [args: string[], message: string][] = [
-      [[], 'irqstep: no command given; expected run, show, verify\n'],
+      [[], 'irqstep: no command given; expected run, show or verify (irqstep --help says more)\n'],
       [['rum', PLAIN], 'irqstep: unknown command rum; did you mean run?\n'],
       [['run'], 'irqstep: FILE is missing (irqstep run --help says more)\n'],
       [['run', PLAIN, 'x'], 'irqstep: found x after FILE; expected nothing more (irqstep run --help says more)\n'],
       [['run', PLAIN, '--jsno'], 'irqstep: unknown option --jsno; did you mean --json? (irqstep run --help says more)\n'],
       [['verify'], 'irqstep: DIR is missing: a folder with a capture (irqstep verify --help says more)\n'],
+      [['run', PLAIN, '--kernel', 'v5.11'], 'irqstep: --kernel: found v5.11; expected v5.10 or v5.10.223 (irqstep run --help says more)\n'],
+      [['verify', 'test/captures'], 'irqstep: test/captures holds no capture: neither trace-vectors.txt nor irqlens.txt is in it (irqstep verify --help says more)\n'],
       [['verify', 'test/none'], 'irqstep: there is no folder test/none; expected one with a capture (irqstep verify --help says more)\n'],
     ];
     for (const [args, message] of cases) {

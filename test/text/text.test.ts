@@ -86,5 +86,7 @@ describe('an unknown file', () => {
     const { world } = resumed(NEW, 'msix4-req');
     assert.throws(() => readTextFile(world, '/proc/interupts'), /no file \/proc\/interupts; the nearest are \/proc\/interrupts/);
     assert.throws(() => readTextFile(world, '/sys/kernel/debug/irq/domains/VECTORS'), /nearest are \/sys\/kernel\/debug\/irq\/domains\/VECTOR,/);
+    assert.throws(() => readTextFile(world, 'VECTOR'), /nearest are \/sys\/kernel\/debug\/irq\/domains\/VECTOR$/);
+    assert.throws(() => readTextFile(world, 'proc/interrupts'), /nearest are \/proc\/interrupts$/);
   });
 });
