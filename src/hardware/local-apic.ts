@@ -14,7 +14,10 @@ const LOCAL_VECTORS = [APIC_LVTT, APIC_LVTTHMR, APIC_LVTPC, APIC_LVT0, APIC_LVT1
 /** Registers without any effect but to keep what was written. */
 const PLAIN = new Set([...LOCAL_VECTORS, APIC_TMICT, APIC_TDCR]);
 
-/** A CPU's interrupt controller, after reset: disabled by software, everything masked. Source: Intel SDM volume 3, chapter 10. */
+/**
+ * A CPU's interrupt controller, after reset: disabled by software, everything masked. Source: Intel SDM volume 3, chapter 10.
+ * As QEMU's, and other than 10.4.7.2 says, it keeps the mask bits of the local vectors while it is disabled by software.
+ */
 export class LocalApic {
   mode: 'xapic' | 'x2apic' = 'xapic';
   taskPriority = 0;
@@ -77,33 +80,21 @@ export class LocalApic {
     switch (reg) {
       case APIC_TASKPRI: this.taskPriority = value & 0xff; return;
       case APIC_EOI: this.endOfInterrupt(); return;
-      case APIC_SPIV: this.enable(value >>> 0); return;
+      case APIC_SPIV: this.spurious = value >>> 0; return;
       case APIC_ESR: this.errorStatus = this.pendingErrors; this.pendingErrors = 0; return;
       case APIC_ICR: this.command(value >>> 0, high >>> 0); return;
     }
     if (this.mode === 'x2apic') {
       if (reg === APIC_SELF_IPI) this.send(selfIpi(value & 0xff), SHORTHAND.SELF);
-      else if (PLAIN.has(reg)) this.keep(reg, value);
+      else if (PLAIN.has(reg)) this.plain.set(reg, value >>> 0);
       else this.pendingErrors |= ESR.encode({ illegal_register: 1 });
       return;
     }
     if (reg === APIC_LDR) this.ldr = (value & 0xff000000) >>> 0;
     else if (reg === APIC_DFR) this.dfr = (value | 0x0fffffff) >>> 0;
     else if (reg === APIC_ICR2) this.icrHigh = value >>> 0;
-    else if (PLAIN.has(reg)) this.keep(reg, value);
+    else if (PLAIN.has(reg)) this.plain.set(reg, value >>> 0);
     else this.pendingErrors |= ESR.encode({ illegal_register: 1 });
-  }
-
-  /** Disabling by software masks the local vectors. Source: Intel SDM volume 3, 10.4.7.2. */
-  private enable(spurious: number): void {
-    this.spurious = spurious;
-    for (const reg of LOCAL_VECTORS) this.keep(reg, this.plain.get(reg)!);
-  }
-
-  /** While disabled by software a local vector cannot be unmasked. */
-  private keep(reg: number, value: number): void {
-    const stuck = SPIV.get(this.spurious, 'enabled') === 0 && LOCAL_VECTORS.includes(reg) ? LVT_MASKED : 0;
-    this.plain.set(reg, (value | stuck) >>> 0);
   }
 
   private command(low: number, high: number): void {

@@ -7,11 +7,18 @@ export interface MachineConfig {
   readonly x2apic: boolean;
   readonly ioapics: readonly IoApicConfig[];
   readonly isaOverrides: readonly IsaOverride[];
+  /** old devices with an interrupt of their own; default: all that a PC has */
+  readonly isaDevices?: readonly IsaDevice[];
   readonly intelRemap?: { readonly units: readonly RemapUnitConfig[] };
   readonly pci: readonly PciFunctionConfig[];
   /** NUMA nodes that have memory; default: those of the CPUs */
   readonly memoryNodes?: readonly number[];
 }
+
+/** Keyboard and mouse (ISA interrupts 1 and 12), clock (8), first serial port (4). */
+export type IsaDevice = 'i8042' | 'rtc' | 'serial';
+
+export const PC_ISA_DEVICES: readonly IsaDevice[] = ['i8042', 'rtc', 'serial'];
 
 export interface CpuConfig {
   readonly apicId: number;

@@ -4,9 +4,10 @@ import { IntelRemapUnit } from './intel-remap-unit';
 import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
+import { APIC_LVT0, LVT } from './local-apic-registers';
 import { ConfigError, type CpuConfig, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
 import { Memory } from './memory';
-import { decodeCompatibility, isInterruptAddress } from './message';
+import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
 import { Pic8259 } from './pic-8259';
 
@@ -38,6 +39,8 @@ export class Machine {
     if (problems.length > 0) throw new ConfigError(problems);
 
     this.cpus = config.cpus.map((config, cpu) => ({ ...config, lapic: new LocalApic(cpu, config.apicId, this.bus) }));
+    // Firmware leaves LINT0 of the CPU that boots open for the 8259 pair.
+    this.cpus[0].lapic.write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT }));
     this.bus.lapics.push(...this.cpus.map(cpu => cpu.lapic));
     this.remapUnits = (config.intelRemap?.units ?? []).map((unit, i) => new IntelRemapUnit(i, unit, this.memory, this.bus));
     this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));

@@ -6,6 +6,8 @@ import { kernel } from './world';
 
 export const cpu_globals = () => ({
   cpu_hotplug_lock: new rw_semaphore('cpu_hotplug_lock'),
+  /** CPUs to start at boot, the boot CPU included; 0: no SMP at all. kernel/smp.c */
+  setup_max_cpus: Infinity,
 });
 
 /** Keep CPUs from coming and going; get_online_cpus() is its other name. Source: kernel/cpu.c, cpus_read_lock() */

@@ -1,15 +1,17 @@
 import type { Op } from '../../stepper/op';
-import { acpi_boot_init, acpi_gsi_to_irq, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
+import { type IsaDevice, PC_ISA_DEVICES } from '../../hardware/machine-config';
+import { acpi_boot_init, acpi_gsi_to_irq, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
 import { APIC_DEBUG, apic_intr_mode_init, apic_intr_mode_select, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
 import { disable_ioapic_support } from '../arch/x86/apic/io_apic';
 import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
-import { prefill_possible_map, set_cpu_sibling_map, start_secondary } from '../arch/x86/smpboot';
+import { arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
 import { setup_irqremap } from '../drivers/iommu/irq_remapping';
+import { pci_setup } from '../drivers/pci/pci';
 import { pci_scan_root_bus } from '../drivers/pci/probe';
 import { IRQ_HANDLED, IRQF_IRQPOLL, IRQF_NOBALANCING, IRQF_SHARED, IRQF_TIMER } from '../include/interrupt';
 import { numa_add_cpu } from '../include/topology';
@@ -17,8 +19,9 @@ import { early_irq_init, irq_affinity_setup } from '../irq/irqdesc';
 import { free_irq, request_irq } from '../irq/manage';
 import { init_irq_proc } from '../irq/proc';
 import { local_irq_restore } from '../lib/locking';
+import { pr_err } from '../lib/printk';
 import { housekeeping_isolcpus_setup } from '../sched/isolation';
-import { kernel, type World } from '../world';
+import { kernel, machine, type World } from '../world';
 
 // The boot, as far as it concerns interrupts: init/main.c and what it calls.
 
@@ -36,11 +39,19 @@ export const boot_steps = (world: World): boot_step[] => [
   { name: 'init', cpu: 0, run: kernel_init },
 ];
 
-/** Present CPUs are started in order while fewer than maxcpus= are up. Source: kernel/cpu.c, bringup_nonboot_cpus() */
+const NO_APIC: readonly string[] = ['nolapic', 'disableapic'];
+
+/** Present CPUs are started in order while fewer than maxcpus= are up; none without local APICs. Source: kernel/cpu.c, bringup_nonboot_cpus() */
 function nonboot_cpus({ kernel: { config }, machine }: World): number[] {
-  const limit = config.cmdline.filter(word => word.startsWith('maxcpus=')).at(-1)?.slice('maxcpus='.length);
-  const setup_max_cpus = limit === undefined ? Infinity : Math.max(1, Number(limit));
-  return machine.cpus.flatMap(({ present = true }, cpu) => (cpu > 0 && present ? cpu : [])).slice(0, setup_max_cpus - 1);
+  const limit = config.cmdline.some(word => NO_APIC.includes(word)) ? 0 : config.cmdline.map(maxcpus).filter(n => n !== undefined).at(-1) ?? Infinity;
+  return machine.cpus.flatMap(({ present = true }, cpu) => (cpu > 0 && present ? cpu : [])).slice(0, Math.max(0, limit - 1));
+}
+
+/** What a word of the command line says about setup_max_cpus, or undefined. Source: kernel/smp.c, nosmp(), maxcpus() */
+function maxcpus(word: string): number | undefined {
+  if (word === 'nosmp') return 0;
+  const limit = /^maxcpus=(\d+)/.exec(word);
+  return limit ? Number(limit[1]) : undefined;
 }
 
 /** The boot CPU, until it can start the others. Source: init/main.c, start_kernel() */
@@ -58,7 +69,7 @@ function* start_kernel(): Op {
 
   // identify_boot_cpu(): only now the CPU's node has a CPU.
   numa_add_cpu(cpu);
-  yield* set_cpu_sibling_map(cpu);
+  yield* native_smp_prepare_cpus();
 }
 
 /** Source: arch/x86/kernel/setup.c, setup_arch() */
@@ -67,6 +78,7 @@ function* setup_arch(): Op {
   yield* parse_early_param();
   yield* check_x2apic();
   yield* numa_init_array();
+  yield* early_acpi_boot_init();
   yield* acpi_boot_init();
   yield* prefill_possible_map();
   yield* init_cpu_to_node();
@@ -77,12 +89,20 @@ function* parse_early_param(): Op {
   for (const word of kernel.config.cmdline) {
     const [name, value = ''] = word.split('=', 2);
     if (name === 'noapic') yield* disable_ioapic_support();
-    else if (name === 'nolapic' || name === 'disableapic') kernel.disable_apic = true;
+    else if (NO_APIC.includes(name)) kernel.disable_apic = true;
+    else if (name === 'nosmp' || name === 'maxcpus') yield* set_max_cpus(word);
+    else if (name === 'pci') yield* pci_setup(value);
     else if (name === 'apic') kernel.apic_verbosity = value === 'debug' ? APIC_DEBUG : value === 'verbose' ? APIC_VERBOSE : kernel.apic_verbosity;
     else if (name === 'x2apic_phys') kernel.x2apic_phys = true;
     else if (name === 'nointremap') kernel.disable_irq_remap = true;
     else if (name === 'intremap') yield* setup_irqremap(value);
   }
+}
+
+/** Source: kernel/smp.c, nosmp(), maxcpus() */
+function* set_max_cpus(word: string): Op {
+  kernel.setup_max_cpus = maxcpus(word) ?? kernel.setup_max_cpus;
+  if (kernel.setup_max_cpus === 0) yield* arch_disable_smp_support();
 }
 
 /** What is parsed when the CPUs are known: `__setup()`. Source: kernel/params.c, parse_args() */
@@ -133,17 +153,37 @@ function* idle_handler(irq: number, dev_id: unknown): Op<number> {
 
 /** ACPI's own interrupt. Source: drivers/acpi/osl.c, acpi_os_install_interrupt_handler() */
 function* acpi_enable(): Op {
-  const irq = kernel.ioapics.length > 0 ? yield* acpi_gsi_to_irq(kernel.isa_irq_to_gsi[SCI_INTERRUPT]) : SCI_INTERRUPT;
+  const gsi = kernel.acpi_ioapic ? kernel.isa_irq_to_gsi[SCI_INTERRUPT] : SCI_INTERRUPT;
+  const irq = yield* acpi_gsi_to_irq(gsi);
+  if (irq < 0) {
+    pr_err(`ACPI: SCI (ACPI GSI ${gsi}) not registered`);
+    return;
+  }
   yield* request_irq(irq, idle_handler, IRQF_SHARED, 'acpi', 'acpi');
 }
 
-/** What the drivers of a PC's old devices request, in the order of their probes. */
-function* device_initcalls(): Op {
-  // i8042 tries whether the mouse's interrupt arrives before it takes it.
+/** i8042 tries whether the mouse's interrupt arrives before it takes it. Source: drivers/input/serio/i8042.c, i8042_probe() */
+function* i8042_probe(): Op {
   yield* request_irq(12, idle_handler, IRQF_SHARED, 'i8042', 'i8042_aux_test');
   yield* free_irq(12, 'i8042_aux_test');
   yield* request_irq(12, idle_handler, IRQF_SHARED, 'i8042', 'i8042');
   yield* request_irq(1, idle_handler, IRQF_SHARED, 'i8042', 'i8042');
+}
+
+/** Source: drivers/rtc/rtc-cmos.c, cmos_do_probe() */
+function* cmos_do_probe(): Op {
   yield* request_irq(8, idle_handler, 0, 'rtc0', 'rtc0');
+}
+
+/** The first port, when somebody opens it. Source: drivers/tty/serial/8250/8250_core.c, serial_link_irq_chain() */
+function* serial_link_irq_chain(): Op {
   yield* request_irq(4, idle_handler, 0, 'ttyS0', 'ttyS0');
+}
+
+const ISA_DRIVERS: Record<IsaDevice, () => Op> = { i8042: i8042_probe, rtc: cmos_do_probe, serial: serial_link_irq_chain };
+
+/** Drivers of the old devices, in the order of their probes, where the machine has the device. */
+function* device_initcalls(): Op {
+  const there = machine.config.isaDevices ?? PC_ISA_DEVICES;
+  for (const device of PC_ISA_DEVICES) if (there.includes(device)) yield* ISA_DRIVERS[device]();
 }

@@ -5,6 +5,7 @@ import { ENOSYS } from '../lib/errno';
 
 // kernel/irq/chip.c, irq_chip_*_parent(): a level's callback that hands on to the next one towards the CPU.
 // The parent is there, and has the callback, or the kernel oopses: so does the model.
+// All that may be handed on is here, also what no level of x86 uses: a domain of one's own may.
 
 const parent_of = (data: irq_data): irq_data => data.parent_data!;
 

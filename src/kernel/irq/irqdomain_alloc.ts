@@ -135,7 +135,7 @@ export function* irq_domain_alloc_irqs_hierarchy(domain: irq_domain, irq_base: n
   return yield* domain.ops.alloc(domain, irq_base, nr_irqs, arg);
 }
 
-/** Numbers, levels, ops->alloc and mappings in one, the domain mutex held. @returns the first number or an errno. Source: stable's kernel/irq/irqdomain.c, irq_domain_alloc_irqs_locked() */
+/** What v5.10 does in __irq_domain_alloc_irqs() itself, under the domain mutex from the beginning; shared parts would be frames that no kernel has. @returns the first number or an errno. Source: stable's kernel/irq/irqdomain.c, irq_domain_alloc_irqs_locked() */
 function* irq_domain_alloc_irqs_locked(
   domain: irq_domain, irq_base: number, nr_irqs: number, node: number, arg: unknown, realloc: boolean, affinity: readonly irq_affinity_desc[] | null,
 ): Op<number> {

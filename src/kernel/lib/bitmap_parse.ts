@@ -31,13 +31,18 @@ export function bitmap_parselist(text: string, nbits: number): bitmap | number {
  */
 export function bitmap_parse(text: string, nbits: number): bitmap | number {
   const bits = new bitmap(nbits);
-  const words = firstLine(text).split(/[\s,]+/).filter(Boolean).reverse();
-  for (const [i, word] of words.entries()) {
+  let left = firstLine(text);
+  for (let i = 0; (left = left.replace(/[\s,]+$/, '')) !== ''; i++) {
     if (i >= bits.words.length) return -EOVERFLOW;
-    const low = word.slice(-8);
-    if (!/^[0-9a-f]+$/i.test(low)) return -EINVAL;
-    if (word.length > 8) return /[0-9a-f]/i.test(word.at(-9)!) ? -EOVERFLOW : -EINVAL;
-    bits.words[i] = parseInt(low, 16);
+    const [word] = /[^\s,]{1,8}$/.exec(left)!;
+    if (!/^[0-9a-f]+$/i.test(word)) return -EINVAL;
+    bits.words[i] = parseInt(word, 16);
+
+    left = left.slice(0, -word.length);
+    if (word.length < 8) continue;
+    if (/[0-9a-f]$/i.test(left)) return -EOVERFLOW;
+    // A ninth character that is no digit ends the word, whatever it is.
+    left = left.slice(0, -1);
   }
   const rest = nbits & 31;
   return rest && bits.words.at(-1)! >>> rest ? -EOVERFLOW : bits;

@@ -69,7 +69,7 @@ export function panic(text: string): never {
   throw new kernel_bug(`Kernel panic - not syncing: ${text}`);
 }
 
-export function BUG_ON(condition: boolean, where: string): asserts condition is false {
+export function BUG_ON(condition: boolean, where: string): void {
   if (!condition) return;
   printk('emerg', `kernel BUG at ${where}!`);
   throw new kernel_bug(`kernel BUG at ${where}!`);

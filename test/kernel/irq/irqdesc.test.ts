@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { irq_affinity_desc } from '../../../src/kernel/include/interrupt';
 import { IRQD } from '../../../src/kernel/include/irq';
-import { __irq_alloc_descs, generic_handle_irq, IRQ_BITMAP_BITS, irq_free_descs, irq_to_desc } from '../../../src/kernel/irq/irqdesc';
+import { __irq_alloc_descs, generic_handle_irq, IRQ_BITMAP_BITS, irq_free_descs, irq_to_desc, NR_IRQS } from '../../../src/kernel/irq/irqdesc';
 import { cpumask } from '../../../src/kernel/lib/cpumask';
 import { EEXIST, EINVAL, ENOMEM, EPERM } from '../../../src/kernel/lib/errno';
 import { run, setUp, warnings } from '../run';
@@ -33,6 +33,11 @@ describe('interrupt numbers', () => {
     assert.equal(alloc(last, 1), last);
     assert.equal(alloc(-1, last + 1), -ENOMEM);
   });
+});
+
+it('there are as many interrupt numbers as CONFIG_NR_CPUS makes, and IOAPICs need', () => {
+  const numbers = (...config: string[]): number => NR_IRQS({ config: new Set(config), cmdline: [] });
+  assert.deepEqual([numbers(), numbers('NR_CPUS=512'), numbers('NR_CPUS=8')], [524544, 33024, 4352]);
 });
 
 describe('a fresh descriptor', () => {

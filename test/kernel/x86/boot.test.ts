@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import type { CpuConfig } from '../../../src/hardware/machine-config';
+import type { CpuConfig, MachineConfig } from '../../../src/hardware/machine-config';
 import { IRTE_LOW } from '../../../src/hardware/irte';
 import { RTE } from '../../../src/hardware/io-apic';
+import type { mp_chip_data } from '../../../src/kernel/arch/x86/apic/io_apic_types';
 import type { World } from '../../../src/kernel/world';
-import { boot, capturedBoot, events, plain, remapped } from './machines';
+import { LOCAL_TIMER_VECTOR } from '../../../src/kernel/arch/x86/hw_irq';
+import { boot, capturedBoot, events, plain, remapped, run } from './machines';
 
 /** The list has the newest first. */
 const oldestFirst = (world: World) => [...world.kernel.irq_domain_list].reverse();
@@ -67,7 +69,8 @@ describe('boot', () => {
     assert.ok(boot(plain(16)).kernel.log.some(({ text }) => text === 'Switched APIC routing to physical flat.'));
   });
 
-  it('obeys intremap=off, x2apic_phys and noapic', () => {
+  it('obeys intremap=off, x2apic_phys and pci=nomsi', () => {
+    assert.equal(boot(plain(), { cmdline: 'pci=noaer,nomsi' }).kernel.pci_msi_enable, false);
     assert.equal(boot(remapped(), { cmdline: 'intremap=off' }).kernel.irq_remapping_enabled, false);
     assert.equal(boot(remapped(4, true), { cmdline: 'x2apic_phys' }).kernel.apic.name, 'physical x2apic');
   });
@@ -76,6 +79,17 @@ describe('boot', () => {
     const { kernel } = boot(plain(), { cmdline: 'maxcpus=3' });
     assert.deepEqual([kernel.cpu_online_mask, kernel.cpu_present_mask, kernel.cpu_possible_mask].map(String), ['0-2', '0-3', '0-3']);
     assert.deepEqual(kernel.vector_matrix.maps.map(({ initialized }) => initialized), [true, true, true, false]);
+  });
+
+  it('has one CPU and no IOAPIC with nosmp or maxcpus=0, and none of the others with nolapic', () => {
+    for (const cmdline of ['nosmp', 'maxcpus=0']) {
+      const { kernel } = boot(plain(), { cmdline });
+      assert.deepEqual([kernel.apic_intr_mode, kernel.ioapics.length], ['SYMMETRIC_IO_NO_ROUTING', 0]);
+      assert.deepEqual([kernel.cpu_online_mask, kernel.cpu_present_mask, kernel.cpu_possible_mask].map(String), ['0', '0', '0']);
+      assert.ok(kernel.log.some(({ text }) => text === 'APIC: SMP mode deactivated'));
+    }
+    const { kernel } = boot(plain(), { cmdline: 'nolapic' });
+    assert.deepEqual([kernel.apic_intr_mode, kernel.cpu_online_mask.toString()], ['PIC', '0']);
   });
 
   it('takes a place for a CPU as possible, and puts the places into the nodes with memory in turn', () => {
@@ -112,9 +126,60 @@ describe('boot', () => {
     const { systembits_inalloc, total_allocated } = old.kernel.vector_matrix;
     assert.deepEqual({ systembits_inalloc, total_allocated }, { systembits_inalloc: 3, total_allocated: 15 });
 
+    assert.deepEqual([old.kernel.apic_intr_mode, old.kernel.irq_desc_tree.get(2)!.action?.name], ['SYMMETRIC_IO', 'cascade']);
+    assert.equal(boot(plain()).kernel.irq_desc_tree.get(2)!.action, null);
+    assert.ok(old.kernel.log.some(({ text }) => text === "ACPI: Skipping IOAPIC probe due to 'noapic' option."));
+
     const later = boot(plain(), { cmdline: 'noapic' }).kernel.vector_matrix;
     assert.deepEqual(later.maps.map(({ available }) => available), [186, 186, 186, 186]);
     assert.deepEqual([later.systembits_inalloc, later.total_allocated], [18, 0]);
+  });
+
+  it('says under apic=debug what the captures say, and of domains nothing', () => {
+    const log = boot(plain(), { cmdline: 'apic=debug' }).kernel.log.map(({ text }) => text);
+    assert.deepEqual(log.filter(text => text.includes('ExtINT')), ['enabled ExtINT on CPU#0', 'masked ExtINT on CPU#1', 'masked ExtINT on CPU#2', 'masked ExtINT on CPU#3']);
+    assert.ok(log.includes('ACPI: IRQ9 used by override.'));
+    assert.ok(log.includes('NR_IRQS: 524544, nr_irqs: 456, preallocated irqs: 16'));
+    assert.deepEqual(log.filter(text => text.includes('domain')), []);
+  });
+
+  it('takes ACPI\'s interrupt as level, active low, where its override leaves that open', () => {
+    const sci = (isaOverrides: MachineConfig['isaOverrides']) => {
+      const { trigger, polarity } = boot({ ...plain(), isaOverrides }).kernel.irq_desc_tree.get(9)!.irq_data.chip_data as mp_chip_data;
+      return { trigger, polarity };
+    };
+    assert.deepEqual(sci([{ irq: 9, gsi: 9 }]), { trigger: 1, polarity: 1 });
+    assert.deepEqual(sci([]), { trigger: 1, polarity: 1 });
+    assert.deepEqual(sci([{ irq: 9, gsi: 9, level: true }]), { trigger: 1, polarity: 0 });
+  });
+
+  it('has handlers for the old devices that the machine has', () => {
+    const users = (config: MachineConfig) => [...boot(config).kernel.irq_desc_tree.values()].flatMap(({ irq_data, action }) => (action ? `${irq_data.irq} ${action.name}` : []));
+    assert.deepEqual(users({ ...plain(), pci: [] }), ['0 timer', '1 i8042', '4 ttyS0', '8 rtc0', '9 acpi', '12 i8042']);
+    assert.deepEqual(users({ ...plain(), pci: [], isaDevices: ['rtc'] }), ['0 timer', '8 rtc0', '9 acpi']);
+  });
+
+  it('tries the local APIC\'s own pin for a timer that is on no IOAPIC', () => {
+    const { kernel } = boot({ ...plain(), ioapics: [{ ...plain().ioapics[0], gsiBase: 24 }], isaOverrides: [], pci: [] });
+    assert.equal(kernel.irq_desc_tree.get(0)!.irq_data.chip.name, 'local-APIC');
+    assert.ok(kernel.log.some(({ text }) => text === '...trying to set up timer as Virtual Wire IRQ...'));
+  });
+
+  it('runs what was to be raised again by software after the next hard interrupt', () => {
+    const world = boot(plain(), { cmdline: 'noapic' });
+    const { kernel, machine } = world;
+    kernel.irqs_resend.add(4);
+    const before = kernel.irq_desc_tree.get(4)!.tot_count;
+    run(world, 0, function* () { machine.cpus[0].lapic.accept(LOCAL_TIMER_VECTOR); });
+    assert.deepEqual([kernel.irqs_resend.size, kernel.irq_desc_tree.get(4)!.tot_count - before], [0, 1]);
+  });
+
+  it('leaves no domain of a unit behind when remapping cannot be set up', () => {
+    const config = remapped(4, true);
+    const { units } = config.intelRemap!;
+    const world = boot({ ...config, intelRemap: { units: [{ ...units[0], ioapics: [] }] } });
+    assert.deepEqual(domains(world).filter(text => text.includes('INTEL')), []);
+    assert.ok(world.kernel.log.some(({ text }) => text.startsWith('DMAR-IR: Failed to enable irq remapping.')));
   });
 
   it('asks the firmware for every IOAPIC to be in a unit\'s scope', () => {

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import type { MachineConfig } from '../../../src/hardware/machine-config';
 import { acpi_register_gsi, acpi_unregister_gsi } from '../../../src/kernel/arch/x86/acpi/boot';
+import { dmar_fault } from '../../../src/kernel/drivers/iommu/intel/dmar';
 import { pci_alloc_irq_vectors, pci_free_irq_vectors } from '../../../src/kernel/drivers/pci/msi_api';
 import { PCI_IRQ_MSI, type PciDev } from '../../../src/kernel/include/pci';
+import { irq_find_mapping } from '../../../src/kernel/irq/irqdomain';
 import { irq_set_vcpu_affinity } from '../../../src/kernel/irq/manage';
 import { ENOSPC } from '../../../src/kernel/lib/errno';
+import { readTextFile } from '../../../src/text/files';
 import { events, remapped, run } from './machines';
 import { NIC, NVME, Rig } from './rig';
 
@@ -130,6 +133,29 @@ describe('vectors with remapping', () => {
     rig.world.machine.sendMessage(nic.hw.requesterId, 0, 0xfee01004, 0x4022);
     run(rig.world, 0, function* () {});
     assert.match(rig.kernel.log[before + 1].text, /fault index 0 \[fault reason 37\] Blocked a compatibility format interrupt request/);
+  });
+
+  it('numbers an entry from 0x8000 on as a negative int, found all the same', () => {
+    const nvme = rig.device(NVME);
+    rig.enable(nvme);
+    const { bitmap } = rig.kernel.dmar_drhd_units[0].iommu.ir_table!;
+    for (let i = 0; i < 0x8000; i++) bitmap.set(i);
+    rig.msix(nvme, 1);
+    const { irq } = nvme.msi_list[0];
+    const { hwirq, domain } = rig.kernel.irq_desc_tree.get(irq)!.irq_data.parent_data!;
+    assert.equal(hwirq, -0x80000000);
+    assert.equal(run(rig.world, 0, () => irq_find_mapping(domain, hwirq)), irq);
+    assert.match(readTextFile(rig.world, `/sys/kernel/debug/irq/irqs/${irq}`), /hwirq: +0xffffffff80000000\n/);
+  });
+
+  it('allocates entries under dmar_global_lock, and reports faults under register_lock', () => {
+    const nvme = rig.device(NVME);
+    rig.enable(nvme);
+    rig.kernel.dmar_global_lock.owner = 1;
+    assert.throws(() => rig.msix(nvme, 1), /waits for ever on dmar_global_lock/);
+    const { iommu } = rig.kernel.dmar_drhd_units[0];
+    iommu.register_lock.owner = 1;
+    assert.throws(() => run(rig.world, 0, () => dmar_fault(0, iommu)), /waits for ever on register_lock/);
   });
 
   it('has no entry left after 65536', () => {

@@ -1,8 +1,10 @@
 import type { Op } from '../../../stepper/op';
 import { cpu_to_node, numa_add_cpu, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
 import { local_irq_restore } from '../../lib/locking';
+import { pr_info } from '../../lib/printk';
 import { kernel, machine } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
+import { disable_ioapic_support } from './apic/io_apic';
 import { lapic_can_unplug_cpu, lapic_offline, lapic_online } from './apic/lapic';
 import { lock_vector_lock, unlock_vector_lock } from './apic/vector';
 import { fixup_irqs } from './irq';
@@ -35,6 +37,39 @@ function* remove_siblinginfo(cpu: number): Op {
   for (const sibling of topology_sibling_cpumask(cpu).copy()) topology_sibling_cpumask(sibling).clear(cpu);
   topology_sibling_cpumask(cpu).clearAll();
   kernel.cpu_sibling_setup_mask.clear(cpu);
+}
+
+/** Without SMP there is no IOAPIC either. Source: arch/x86/kernel/smpboot.c, arch_disable_smp_support() */
+export function* arch_disable_smp_support(): Op {
+  yield* disable_ioapic_support();
+}
+
+/** Only the boot CPU is left. Source: arch/x86/kernel/smpboot.c, disable_smp() */
+function* disable_smp(): Op {
+  pr_info('SMP disabled');
+
+  yield* disable_ioapic_support();
+
+  for (const mask of [kernel.cpu_present_mask, kernel.cpu_possible_mask]) {
+    mask.clearAll();
+    mask.set(0);
+  }
+}
+
+/** Before the other CPUs are started: whether they can be. Source: arch/x86/kernel/smpboot.c, native_smp_prepare_cpus() */
+export function* native_smp_prepare_cpus(): Op {
+  yield* set_cpu_sibling_map(0);
+
+  switch (kernel.apic_intr_mode) {
+    case 'PIC':
+    case 'VIRTUAL_WIRE_NO_CONFIG':
+    case 'SYMMETRIC_IO_NO_ROUTING':
+      yield* disable_smp();
+      break;
+    case 'VIRTUAL_WIRE':
+    case 'SYMMETRIC_IO':
+      break;
+  }
 }
 
 /** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: arch/x86/kernel/smpboot.c, start_secondary() */

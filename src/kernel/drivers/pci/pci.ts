@@ -2,6 +2,7 @@ import { BAR, COMMAND, PCI_BASE_ADDRESS_0, PCI_CAPABILITY_LIST, PCI_COMMAND, PCI
 import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { WARN_ON_ONCE } from '../../lib/printk';
+import { kernel } from '../../world';
 import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
 import { pci_read_config_byte, pci_read_config_dword, pci_read_config_word, pci_write_config_word } from './access';
 
@@ -104,3 +105,8 @@ export function* pci_disable_device(dev: PciDev): Op {
 }
 
 export const pci_is_enabled = (dev: PciDev): boolean => dev.enable_cnt > 0;
+
+/** pci= of the command line. Source: drivers/pci/pci.c, pci_setup() */
+export function* pci_setup(str: string): Op {
+  for (const option of str.split(',')) if (option === 'nomsi') kernel.pci_msi_enable = false;
+}

@@ -19,15 +19,8 @@ export const pci_globals = () => ({
   pci_msi_ignore_mask: false,
 });
 
-/** Take the command line. Source: drivers/pci/pci.c, pci_setup() */
-function* pci_setup(): Op {
-  const options = kernel.config.cmdline.filter(word => word.startsWith('pci=')).flatMap(word => word.slice(4).split(','));
-  if (options.includes('nomsi')) kernel.pci_msi_enable = false;
-}
-
 /** Find all functions, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add(); drivers/pci/probe.c, pci_scan_child_bus() */
 export function* pci_scan_root_bus(): Op {
-  yield* pci_setup();
   const order = (fn: PciFunction): number => fn.domain * 2 ** 16 + fn.requesterId;
   for (const fn of [...machine.pci].sort((a, b) => order(a) - order(b))) yield* pci_scan_single_device(fn);
 }

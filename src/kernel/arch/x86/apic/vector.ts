@@ -199,8 +199,9 @@ function* x86_vector_alloc_irqs(domain: irq_domain, virq: number, nr_irqs: numbe
   if (info.flags & X86_IRQ_ALLOC_CONTIGUOUS_VECTORS && nr_irqs > 1) return -ENOSYS;
 
   for (let i = 0; i < nr_irqs; i++) {
-    const irqd = yield* irq_domain_get_irq_data(domain, virq + i);
-    BUG_ON(irqd === null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
+    const level = yield* irq_domain_get_irq_data(domain, virq + i);
+    BUG_ON(level === null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
+    const irqd = level!;
     WARN_ON_ONCE(irqd.chip_data !== null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
     const apicd = new apic_chip_data();
 

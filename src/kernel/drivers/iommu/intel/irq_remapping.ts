@@ -2,7 +2,6 @@ import { CAP, DMAR_GCMD_REG, DMAR_GSTS_REG, DMAR_IRTA_REG, ECAP, GCMD, GSTS, IRT
 import { IRTE_LOW, IRTE_SIZE } from '../../../../hardware/irte';
 import type { Op } from '../../../../stepper/op';
 import { x2apic_supported } from '../../../arch/x86/apic/apic';
-import { mpc_ioapic_id } from '../../../arch/x86/apic/io_apic';
 import { arch_create_remap_msi_irq_domain } from '../../../arch/x86/apic/msi';
 import { apic_ack_irq, irqd_cfg } from '../../../arch/x86/apic/vector';
 import { send_cleanup_vector } from '../../../arch/x86/apic/vector_move';
@@ -25,23 +24,18 @@ import { kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { IRQ_POSTING_CAP, IRQ_REMAP_X2APIC_MODE, IRQ_REMAP_XAPIC_MODE, type irq_remap_ops } from '../irq_remapping';
 import {
-  dmar_dev_scope_init, dmar_disable_qi, type dmar_drhd_unit, dmar_enable_qi, dmar_fault, dmar_find_matched_drhd_unit, dmar_globals, dmar_table_init, dmar_writeq,
+  dmar_dev_scope_init, dmar_disable_qi, dmar_enable_qi, dmar_fault, dmar_find_matched_drhd_unit, dmar_globals, dmar_table_init, dmar_writeq,
   enable_drhd_fault_handling, type intel_iommu, IOMMU_WAIT_OP, qi_global_iec, readl, writel,
 } from './dmar';
 import {
   alloc_irte, clear_entries, EMPTY_IRTE, intel_ir_data, INTR_REMAP_TABLE_ENTRIES, intel_irq_remapping_prepare_irte, IRTE_DEST, modify_irte, posted_irte,
   type vcpu_data,
 } from './irte';
+import { type ir_scope, map_ioapic_to_iommu, parse_ioapics_under_ir } from './ir_scope';
 
 export { intel_ir_data };
 
 // Interrupt remapping of VT-d: drivers/iommu/intel/irq_remapping.c; its entries: irte.ts.
-
-interface ir_scope {
-  readonly iommu: intel_iommu;
-  readonly id: number;
-  readonly requesterId: number;
-}
 
 export const intel_irq_remapping_globals = () => ({
   ...dmar_globals(),
@@ -58,9 +52,6 @@ export const intel_irq_remapping_globals = () => ({
     flags: 0,
   } as irq_chip,
 });
-
-/** Source: drivers/iommu/intel/irq_remapping.c, map_ioapic_to_iommu() */
-const map_ioapic_to_iommu = (apic: number): intel_iommu | undefined => kernel.ir_ioapic.find(({ id }) => id === apic)?.iommu;
 
 /** Source: drivers/iommu/intel/irq_remapping.c, map_ioapic_to_ir() */
 function* map_ioapic_to_ir(apic: number): Op<irq_domain | null> {
@@ -175,22 +166,17 @@ function* intel_cleanup_irq_remapping(): Op {
 function* intel_prepare_irq_remapping(): Op<number> {
   if ((yield* dmar_table_init()) < 0) return -ENODEV;
 
-  if (yield* prepare_units()) {
-    yield* intel_cleanup_irq_remapping();
-    return -ENODEV;
-  }
-  return 0;
-}
-
-/** The part of it that is cleaned up after. */
-function* prepare_units(): Op<number> {
   if (yield* parse_ioapics_under_ir()) {
     pr_info('DMAR-IR: Not enabling interrupt remapping');
+    yield* intel_cleanup_irq_remapping();
     return -ENODEV;
   }
 
   const iommus = kernel.dmar_drhd_units.map(({ iommu }) => iommu);
-  if (!iommus.every(ecap_ir_support)) return -ENODEV;
+  if (!iommus.every(ecap_ir_support)) {
+    yield* intel_cleanup_irq_remapping();
+    return -ENODEV;
+  }
 
   let eim = x2apic_supported();
   for (const iommu of iommus) {
@@ -206,6 +192,7 @@ function* prepare_units(): Op<number> {
   for (const iommu of iommus) {
     if (yield* intel_setup_irq_remapping(iommu)) {
       pr_err(`DMAR-IR: Failed to setup irq remapping for ${iommu.name}`);
+      yield* intel_cleanup_irq_remapping();
       return -ENODEV;
     }
   }
@@ -230,29 +217,6 @@ function* intel_enable_irq_remapping(): Op<number> {
   pr_info(`DMAR-IR: Enabled IRQ remapping in ${kernel.eim_mode ? 'x2apic' : 'xapic'} mode`);
 
   return kernel.eim_mode ? IRQ_REMAP_X2APIC_MODE : IRQ_REMAP_XAPIC_MODE;
-}
-
-/** Source: drivers/iommu/intel/irq_remapping.c, ir_parse_one_ioapic_scope() */
-function* ir_parse_ioapic_scope({ iommu, ioapics, reg_base_addr }: dmar_drhd_unit): Op {
-  for (const { id, requesterId } of ioapics) {
-    kernel.ir_ioapic.push({ iommu, id, requesterId });
-    pr_info(`DMAR-IR: IOAPIC id ${id} under DRHD base  0x${reg_base_addr.toString(16)} IOMMU ${iommu.seq_id}`);
-  }
-}
-
-/** @returns 0, or -1 for an IOAPIC below no unit: its interrupts would be blocked. Source: drivers/iommu/intel/irq_remapping.c, parse_ioapics_under_ir() */
-function* parse_ioapics_under_ir(): Op<number> {
-  for (const drhd of kernel.dmar_drhd_units) yield* ir_parse_ioapic_scope(drhd);
-
-  for (let idx = 0; idx < kernel.ioapics.length; idx++) {
-    const ioapic_id = mpc_ioapic_id(idx);
-    if (!map_ioapic_to_iommu(ioapic_id)) {
-      pr_err(`DMAR-IR: [Firmware Bug]: ioapic ${ioapic_id} has no mapping iommu, interrupt remapping will be disabled`);
-      return -1;
-    }
-  }
-
-  return 0;
 }
 
 /** Functions found so far get their remapping domain. Source: drivers/iommu/intel/irq_remapping.c, ir_dev_scope_init() */
