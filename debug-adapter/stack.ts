@@ -1,7 +1,7 @@
 // The frames of a thread, and the scopes of a frame.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { FrameInfo } from '../src/stepper/stepper';
-import { RequestError } from './protocol/errors';
+import { gone } from './protocol/errors';
 import { request } from './protocol/registry';
 import { END_THREAD, type Run } from './run';
 import { scopesOf } from './variables/scopes';
@@ -20,7 +20,7 @@ export const stackRequests = [
 
   request('scopes', { args: { frameId: 'number' }, stopped: true }, ({ frameId }, { run }) => {
     const frames = run!.framesFrom(frameId);
-    if (!frames) throw new RequestError(`scopes: there is no frame ${frameId}: frames end when the run goes on`);
+    if (!frames) throw gone(`frame ${frameId}`);
     const scopes = scopesOf(frames, run!.world);
     return {
       scopes: scopes.map(({ name, hint, expensive, container }) => ({

@@ -1,6 +1,6 @@
 // What an expression may go on with.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from '../protocol/errors';
+import { gone } from '../protocol/errors';
 import { compile, type Names } from './expression';
 import { getters } from './expression-values';
 import { HELPER_NAMES, namesOf } from './names';
@@ -20,7 +20,7 @@ export const completionRequests = [
     { args: { text: 'string', column: 'number', 'line?': 'number', 'frameId?': 'number' }, capability: 'supportsCompletionsRequest', stopped: true },
     ({ text, column, line = 1, frameId }, { run, client }) => {
       const frames = frameId === undefined ? run!.stepper.frames(run!.thread) : run!.framesFrom(frameId);
-      if (!frames) throw new RequestError(`completions: there is no frame ${frameId!}: frames end when the run goes on`);
+      if (!frames) throw gone(`frame ${frameId!}`);
       const before = (text.split('\n').at(line - 1) ?? '').slice(0, client.fromColumn(column) - 1);
       if (before.length > LONGEST) return { targets: [] };
       const start = /\w*$/.exec(before)![0];

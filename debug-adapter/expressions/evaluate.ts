@@ -1,6 +1,6 @@
 // Hover, watch and repl: expressions, and a few commands that the protocol has no request for.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from '../protocol/errors';
+import { gone, RequestError } from '../protocol/errors';
 import { compile, type Expression } from './expression';
 import { SyntaxProblem } from './expression-tokens';
 import { HELPER_NAMES, namesOf } from './names';
@@ -12,7 +12,7 @@ export const evaluateRequests = [
     { args: { expression: 'string', 'frameId?': 'number', 'context?': 'string', 'format?': { 'hex?': 'boolean' } }, capability: 'supportsEvaluateForHovers', stopped: true },
     ({ expression, frameId, context, format }, { run }): DebugProtocol.EvaluateResponse['body'] => {
       const frames = frameId === undefined ? run!.stepper.frames(run!.thread) : run!.framesFrom(frameId);
-      if (!frames) throw new RequestError(`evaluate: there is no frame ${frameId!}: frames end when the run goes on`);
+      if (!frames) throw gone(`frame ${frameId!}`);
       const compiled = parse(expression);
       const value = valueOf(compiled, namesOf(frames[0], run!.world));
       // A function below the pointer is its name, and nothing to show over it.

@@ -1,6 +1,6 @@
 // The panel's requests.
 import { readTextFile, textFiles } from '../../src/text/files';
-import { RequestError } from '../protocol/errors';
+import { gone, RequestError } from '../protocol/errors';
 import type { PanelRequests, Section, Snapshot, SnapshotArguments } from '../panel-protocol';
 import { chainOf, currentOf } from './panel-interrupt';
 import { domainsOf, matrixOf, vectorsOf } from './panel-world';
@@ -42,7 +42,7 @@ function snapshot({ sections, irq, frameId }: { [K in keyof SnapshotArguments]: 
   const run = launched!;
   const { world } = run;
   const frames = frameId === undefined ? run.stepper.frames(run.thread) : run.framesFrom(frameId);
-  if (!frames) throw new RequestError(`irqstep/snapshot: there is no frame ${frameId!}: frames end when the run goes on`);
+  if (!frames) throw gone(`frame ${frameId!}`);
   const selected = irq ?? irqOf(frames, world.kernel);
   const wants = (section: Section): boolean => sections.includes(section);
   return {

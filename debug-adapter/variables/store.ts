@@ -1,6 +1,6 @@
 // References to what a client may open. They live until the run goes on.
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { RequestError } from '../protocol/errors';
+import { gone } from '../protocol/errors';
 import type { Container, Item } from './children';
 import { describe } from './describe';
 
@@ -39,7 +39,7 @@ export class VariableStore {
 
   variables(reference: number, page: Page): DebugProtocol.Variable[] {
     const stored = this.stored.get(reference);
-    if (!stored) throw new RequestError(`there is no variablesReference ${reference}: references end when the run goes on`);
+    if (!stored) throw gone(`variablesReference ${reference}`);
     return itemsOf(stored.container, page).map(item => this.variable(item, stored.expression, page));
   }
 
