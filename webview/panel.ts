@@ -123,7 +123,7 @@ class IrqstepPanel extends LitElement {
   private header(snapshot: Snapshot): TemplateResult {
     return html`<header>
       <h1>Interrupt hierarchy</h1>
-      <h2 aria-live="polite">${this.running ? 'Running' : `Step ${snapshot.step.toLocaleString('en')}`}</h2>
+      <h2 aria-live="polite">${this.running ? 'Running' : `Statement ${snapshot.step.toLocaleString('en')}`}</h2>
       <span class="run">${this.session}, ${snapshot.kernel}</span>
       ${this.state.irq === null
         ? html`<span class="run">following the current frame</span>`

@@ -1,10 +1,11 @@
 // Hover, watch and repl: expressions, and a few commands that the protocol has no request for.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { gone, RequestError } from '../protocol/errors';
-import { compile, type Expression } from './expression';
+import { compile, type Expression, type Names } from './expression';
 import { SyntaxProblem } from './expression-tokens';
 import { HELPER_NAMES, namesOf } from './names';
 import { request } from '../protocol/registry';
+import { childrenOf, type Item } from '../variables/children';
 
 export const evaluateRequests = [
   request(
@@ -14,10 +15,11 @@ export const evaluateRequests = [
       const frames = frameId === undefined ? run!.stepper.frames(run!.thread) : run!.framesFrom(frameId);
       if (!frames) throw gone(`frame ${frameId!}`);
       const compiled = parse(expression);
-      const value = valueOf(compiled, namesOf(frames[0], run!.world));
+      const names = namesOf(frames[0], run!.world);
+      const value = valueOf(compiled, names);
       // A function below the pointer is its name, and nothing to show over it.
       if (context === 'hover' && typeof value === 'function') throw new RequestError(`${expression} is a function`);
-      const { value: result, ...rest } = run!.variables.present({ name: lastName(expression), value }, asOperand(expression), format?.hex);
+      const { value: result, ...rest } = run!.variables.present(memberOf(compiled, names) ?? { name: lastName(expression), value }, asOperand(expression), format?.hex);
       return { result, ...rest };
     },
   ),
@@ -38,6 +40,13 @@ function valueOf(expression: Expression, names: Parameters<Expression['evaluate'
   } catch (error) {
     throw new RequestError((error as Error).message);
   }
+}
+
+/** A member reads as it does among the members of its structure: flags by name, registers by bits. */
+function memberOf({ member }: Expression, names: Names): Item | undefined {
+  const owner = member?.of(names);
+  if (typeof owner !== 'object' || owner === null) return undefined;
+  return childrenOf(owner).named().find(item => item.name === member!.name);
 }
 
 /** `data->hwirq` reads as a hwirq does. */

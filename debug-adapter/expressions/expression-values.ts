@@ -1,5 +1,6 @@
 // What the operators of an expression do to values of the model. Looking changes nothing.
 import { bitmap } from '../../src/kernel/lib/bitmap';
+import { nearest } from '../../src/scenario/nearest';
 import { structOf } from '../variables/types';
 
 export const truth = (value: unknown): boolean => value !== undefined && Boolean(value);
@@ -53,7 +54,8 @@ export function access(object: unknown, member: string): unknown {
   const owner = structure(object, `.${member}`);
   if (Object.hasOwn(owner, member)) return (owner as Record<string, unknown>)[member];
   if (isGetter(owner, member)) return (owner as Record<string, unknown>)[member];
-  throw new Error(`${kind(owner)} has no member ${member}`);
+  const near = nearest(member, [...Object.keys(owner), ...getters(owner)]);
+  throw new Error(`${kind(owner)} has no member ${member}${near === undefined ? '' : `; did you mean ${near}?`}`);
 }
 
 /** `a[i]`: an element, the value of a map's key, or a bit of a mask. */

@@ -1,4 +1,5 @@
 // The C-like expressions of conditions, log points, hover and watch: parsed once, compiled to closures, never eval'd.
+import { nearest } from '../../src/scenario/nearest';
 import { type Token, SyntaxProblem, tokens } from './expression-tokens';
 import { access, binary, index, truth, unary } from './expression-values';
 
@@ -6,6 +7,8 @@ import { access, binary, index, truth, unary } from './expression-values';
 export interface Names {
   /** `undefined`: there is no such name. */
   lookup(name: string): { readonly value: unknown } | undefined;
+  /** All names there are, for a hint when one is not. */
+  all(): readonly string[];
   /** One of the helpers that the expression was compiled with. */
   call(helper: string, args: readonly unknown[]): unknown;
 }
@@ -15,6 +18,8 @@ type Evaluate = (names: Names) => unknown;
 export interface Expression {
   /** @throws Error for what has no value: a member of NULL, a name that is not there */
   readonly evaluate: Evaluate;
+  /** Where the whole expression is a member of a structure: the structure, and the member's name. */
+  readonly member?: { readonly of: Evaluate; readonly name: string };
   /** The names that it looks up, with their columns. */
   readonly free: readonly { readonly name: string; readonly column: number }[];
 }
@@ -36,13 +41,17 @@ const WORDS: Readonly<Record<string, unknown>> = { NULL: null, null: null, true:
 export function compile(source: string, helpers: readonly string[]): Expression {
   if (source.length > LONGEST) throw new SyntaxProblem(`an expression has up to ${LONGEST} characters, this one has ${source.length}`, LONGEST + 1);
   const parser = new Parser(source, helpers);
-  return { evaluate: parser.whole(), free: parser.free };
+  const evaluate = parser.whole();
+  const { last } = parser;
+  return { evaluate, free: parser.free, ...(last?.value === evaluate ? { member: last } : {}) };
 }
 
 class Parser {
   private readonly tokens: Token[];
   private at = 0;
   readonly free: { name: string; column: number }[] = [];
+  /** The member taken last. */
+  last: { readonly value: Evaluate; readonly of: Evaluate; readonly name: string } | undefined;
 
   constructor(
     private readonly source: string,
@@ -92,6 +101,7 @@ class Parser {
       if (this.take('.') || this.take('->')) {
         const member = this.name(`a member's name behind ${operator!}`);
         value = names => access(object(names), member);
+        this.last = { value, of: object, name: member };
       } else if (this.take('[')) {
         const key = this.conditional();
         this.expect(']');
@@ -122,7 +132,7 @@ class Parser {
     this.free.push({ name, column });
     return names => {
       const found = names.lookup(name);
-      if (!found) throw new Error(noSuchName(name));
+      if (!found) throw new Error(noSuchName(name, names.all()));
       return found.value;
     };
   }
@@ -168,4 +178,7 @@ function combine(operator: string, left: Evaluate, right: Evaluate): Evaluate {
   return names => binary(operator, left(names), right(names));
 }
 
-export const noSuchName = (name: string): string => `there is no ${name} here: neither a variable of the frame nor a global of the kernel`;
+export function noSuchName(name: string, names: readonly string[] = []): string {
+  const near = nearest(name, names);
+  return `there is no ${name} here: neither a variable of the frame nor a global of the kernel${near === undefined ? '' : `; did you mean ${near}?`}`;
+}

@@ -21,6 +21,7 @@ export function namesOf(frame: Variables | undefined, world: World): Names {
       if (at >= 0) return { value: frame!.values[at] };
       return globalNamed(name, world);
     },
+    all: () => [...(frame?.names ?? []), ...Object.keys(world.kernel), 'kernel', 'machine', ...Object.keys(CONSTANTS)],
     call: (helper, args) => HELPERS[helper](world, args[0]),
   };
 }

@@ -1,3 +1,4 @@
+import { version } from '../../package.json';
 import { list, suggestion } from '../scenario/nearest';
 import { readArguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
@@ -20,11 +21,15 @@ examples:
   irqstep show examples/nvme-msix.irq.yaml /proc/interrupts
 `;
 
+const TEXTS = new Map([['--help', HELP], ['-h', HELP], ['help', HELP], ['--version', `irqstep ${version}\n`]]);
+
 async function main(args: readonly string[], output: Output): Promise<ExitStatus> {
   const name = args.at(0);
   if (name === undefined) throw new UsageError(`no command given; expected ${list(COMMANDS.map(c => c.name), 'or')} (irqstep --help says more)`);
-  if (name === '--help' || name === '-h' || name === 'help') {
-    output.out(HELP);
+  if (name === 'help' && args.length > 1) return main([args[1], '--help'], output);
+  const text = TEXTS.get(name);
+  if (text !== undefined) {
+    output.out(text);
     return 0;
   }
   const command = COMMANDS.find(c => c.name === name);

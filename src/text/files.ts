@@ -11,17 +11,17 @@ export interface TextFile {
   read(): string;
 }
 
-/** Every file that `world` has now, in the order of their paths' kinds. */
+/** Every file that `world` has now, those that are many last. */
 export function textFiles(world: World): TextFile[] {
   const { irq_desc_tree, irq_domain_list } = world.kernel;
   const irqs = [...irq_desc_tree].sort(([a], [b]) => a - b);
   return [
     { path: '/proc/interrupts', read: () => procInterrupts(world) },
-    ...irqs.filter(([, desc]) => desc.dir !== null).flatMap(([irq, desc]) => Object.entries(PROC_IRQ).map(([name, print]) => ({ path: `/proc/irq/${irq}/${name}`, read: () => print(desc) }))),
     ...[...irq_domain_list].map(domain => ({ path: `/sys/kernel/debug/irq/domains/${domain.name}`, read: () => debugfsDomain(world, domain) })),
     ...irqs.map(([irq, desc]) => ({ path: `/sys/kernel/debug/irq/irqs/${irq}`, read: () => debugfsIrq(world, desc) })),
     { path: '/sys/kernel/tracing/trace', read: () => traceText(world) },
     { path: 'dmesg', read: () => dmesg(world) },
+    ...irqs.filter(([, desc]) => desc.dir !== null).flatMap(([irq, desc]) => Object.entries(PROC_IRQ).map(([name, print]) => ({ path: `/proc/irq/${irq}/${name}`, read: () => print(desc) }))),
   ];
 }
 

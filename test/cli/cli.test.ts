@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { version } from '../../package.json';
 
 const PLAIN = 'examples/nvme-msix.irq.yaml';
 const REMAPPED = 'examples/nvme-intel-ir.irq.yaml';
@@ -139,10 +140,15 @@ describe('irqstep', function () {
   });
 
   it('explains itself, with examples', () => {
-    for (const args of [['--help'], ['run', '--help'], ['show', '-h'], ['verify', '--help']]) {
+    for (const args of [['--help'], ['run', '--help'], ['show', '-h'], ['verify', '--help'], ['help', 'run']]) {
       const { status, stdout } = irqstep(...args);
       assert.equal(status, 0);
       assert.match(stdout, /^examples?:\n {2}irqstep /m);
     }
+    assert.equal(irqstep('--version').stdout, `irqstep ${version}\n`);
+  });
+
+  it('refuses a command that is a name of JavaScript as it refuses any other', () => {
+    assert.deepEqual([irqstep('toString').status, irqstep('__proto__').status], [2, 2]);
   });
 });

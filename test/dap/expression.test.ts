@@ -4,10 +4,15 @@ import { compile, type Names } from '../../debug-adapter/expressions/expression'
 import { SyntaxProblem } from '../../debug-adapter/expressions/expression-tokens';
 
 const VALUES: Record<string, unknown> = { a: 5, b: { c: 7, list: [1, 2, 3], map: new Map([[24, 'x']]) }, big: 0xfee01004, wide: 1n << 40n, nothing: null, text: 'VECTOR' };
-const names: Names = { lookup: name => (Object.hasOwn(VALUES, name) ? { value: VALUES[name] } : undefined), call: (helper, args) => [helper, ...args].join(' ') };
+const names: Names = { lookup: name => (Object.hasOwn(VALUES, name) ? { value: VALUES[name] } : undefined), all: () => Object.keys(VALUES), call: (helper, args) => [helper, ...args].join(' ') };
 const value = (source: string): unknown => compile(source, ['irq']).evaluate(names);
 
 describe('expressions', () => {
+  it('say which name or member is near one that is not there', () => {
+    assert.throws(() => value('wid'), /there is no wid here.*did you mean wide\?/);
+    assert.throws(() => value('b.lits'), /has no member lits; did you mean list\?/);
+  });
+
   for (const [source, expected] of [
     ['1 + 2 * 3', 7],
     ['(1 + 2) * 3', 9],

@@ -16,7 +16,7 @@ describe('a person steps through the default example', function () {
     assert.match(stack[0], /^x86_vector_alloc_irqs/);
     const panel = workbench.panel();
     await panel.locator('domain-tree vscode-tree-item[data-domain="VECTOR"]').waitFor();
-    assert.match((await panel.locator('irqstep-panel h2').textContent())!, /^Step [\d,]+$/);
+    assert.match((await panel.locator('irqstep-panel h2').textContent())!, /^Statement [\d,]+$/);
     await workbench.screenshot('first-stop');
   });
 
