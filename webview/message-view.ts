@@ -1,5 +1,5 @@
-import { LitElement, css, html, type TemplateResult } from 'lit';
-import type { Message } from '../debug-adapter/panel-protocol';
+import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
+import type { BitField, Message } from '../debug-adapter/panel-protocol';
 import { changedClass, changedStyles } from './changed';
 
 const hex32 = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
@@ -25,10 +25,14 @@ class MessageView extends LitElement {
         <strong>Message</strong>, ${message.format}:
         <code class=${changedClass(message.changed)}>${hex32(message.address_hi)} ${hex32(message.address_lo)} data ${hex32(message.data)}</code>
       </p>
-      <table aria-label="bits of the message">
+      ${message.fields.length > 0 ? this.bits(message.fields) : nothing}`;
+  }
+
+  private bits(fields: readonly BitField[]): TemplateResult {
+    return html`<table aria-label="bits of the message">
         <thead><tr><th scope="col">word</th><th scope="col">bits</th><th scope="col">field</th><th scope="col">value</th><th scope="col">meaning</th></tr></thead>
         <tbody>
-          ${message.fields.map(
+          ${fields.map(
             ({ word, bits: [high, low], name, value, doc }) =>
               html`<tr><td>${word}</td><td>${high === low ? high : `${high}:${low}`}</td><td>${name}</td><td><code>${value}</code></td><td class="doc">${doc ?? ''}</td></tr>`,
           )}
