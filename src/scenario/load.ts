@@ -10,7 +10,7 @@ import { choice } from './nearest';
 import { boot, powerOn } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
-import { type Checks, Findings, scriptOf, type StepResult } from './script';
+import { scriptOf, type StepResult } from './script';
 import { MAX_BYTES, ofFile, tooLarge, YamlSource } from './yaml-source';
 
 export const DEFAULT_KERNEL = 'v5.10';
@@ -18,9 +18,7 @@ export const DEFAULT_KERNEL = 'v5.10';
 export interface LoadOptions {
   /** runs this kernel instead of the scenario's */
   readonly kernel?: string;
-  /** false: a step that does not return what it expects does not end the run; default true */
-  readonly expect?: boolean;
-  /** true: the invariants are looked at after every step; default false */
+  /** false: a step that does not return what it expects does not end the run */
   readonly check?: boolean;
 }
 
@@ -31,24 +29,18 @@ export interface Scenario {
   readonly file: ScenarioFile;
 }
 
-/** A guest whose steps note what they came to. */
+/** A guest whose steps note what they returned. */
 export class ScenarioGuest extends ModelGuest {
-  constructor(
-    scenario: Scenario,
-    source: YamlSource,
-    checks: Checks,
-    host: Host,
-    readonly findings = new Findings(),
-  ) {
-    const { file, kernel } = scenario;
-    const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
-    super(world, scriptOf(file, source, world, findings, checks), host);
-    if (file.steps[0] !== 'boot') boot(this);
-  }
-
   /** of the actions that have ended */
-  get results(): readonly StepResult[] {
-    return this.findings.results;
+  readonly results: readonly StepResult[];
+
+  constructor(scenario: Scenario, source: YamlSource, check: boolean) {
+    const { file, kernel } = scenario;
+    const results: StepResult[] = [];
+    const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
+    super(world, scriptOf(file, source, world, results, check));
+    this.results = results;
+    if (file.steps[0] !== 'boot') boot(this);
   }
 }
 
@@ -71,9 +63,8 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
   const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
   if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
 
-  const checks = { expect: options.expect ?? true, invariants: options.check ?? false };
   const scenario: Scenario = { path, title: file.title ?? path, kernel, file };
-  return { ok: true, scenario, make: host => new ScenarioGuest(scenario, source, checks, host) };
+  return { ok: true, scenario, make: () => new ScenarioGuest(scenario, source, options.check ?? true) };
 }
 
 /** The file's text, or why there is none. */
