@@ -187,8 +187,9 @@ function resumeMatrix({ kernel }: World, state: MatrixState): void {
 /**
  * Managed interrupts have bits also on CPUs that have never come up, of which snapshots say nothing.
  * @param line of the trace that is reached
+ * @returns the CPUs that got managed vectors this way
  */
-export function resumeManagedMaps({ kernel }: World, { trace }: Capture, line: number): void {
+export function resumeManagedMaps({ kernel }: World, { trace }: Capture, line: number): number[] {
   const unseen = kernel.vector_matrix.maps.map(cm => (cm.initialized ? undefined : cm));
   for (const { event, text } of trace.filter(event => event.line < line)) {
     const [, bit, cpu] = /^bit=(\d+) cpu=(\d+) /.exec(text)?.map(Number) ?? [];
@@ -197,6 +198,7 @@ export function resumeManagedMaps({ kernel }: World, { trace }: Capture, line: n
     if (event === 'irq_matrix_remove_managed') cm?.managed_map.clear(bit);
   }
   for (const cm of unseen) if (cm) cm.managed = cm.managed_map.weight;
+  return unseen.flatMap((cm, cpu) => (cm && cm.managed > 0 ? cpu : []));
 }
 
 /** CPUs that came up in the boot and are down at the snapshot. */

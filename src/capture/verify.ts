@@ -138,7 +138,8 @@ class Run {
     const line = step.actions[0]?.action.start.line ?? 0;
     this.slots = slotsAt(world, this.capture, line);
     resume(world, this.capture, label, this.slots);
-    resumeManagedMaps(world, this.capture, line);
+    const unseen = resumeManagedMaps(world, this.capture, line);
+    if (unseen.length > 0) this.inputs.push(`managed vectors of CPUs that never came up (${unseen.join(', ')}): no snapshot shows them, they are from the trace before line ${line}`);
     this.trace = new ObservedTrace();
     world.kernel.trace = this.trace;
     this.resumed++;
