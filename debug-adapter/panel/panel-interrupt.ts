@@ -1,4 +1,5 @@
 // The panel's view of one interrupt: its levels, and what is being handed about.
+import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO } from '../../src/hardware/message';
 import type { msi_msg } from '../../src/kernel/include/msi';
 import type { World } from '../../src/kernel/world';
 import type { ChangeTracker } from './changes';
@@ -10,7 +11,7 @@ import { hexText } from '../variables/numbers';
 import { structOf } from '../variables/types';
 
 /** Structures that lie within others; all else is a pointer, and its summary is enough. */
-const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'ioapic_alloc_info', 'irq_2_iommu', 'irte']);
+const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'ioapic_alloc_info', 'irq_2_iommu', 'irte', 'irq_2_irte', 'irte_ga']);
 
 export function chainOf({ kernel }: World, irq: number | undefined, changes: ChangeTracker): Chain | null {
   const desc = descOf(kernel, irq);
@@ -60,10 +61,15 @@ function messageFields(msg: msi_msg, key: string, changes: ChangeTracker): Messa
     address_hi,
     address_lo,
     data,
-    format: empty ? 'none (all zero)' : layout.address_lo.get(address_lo, 'dmar_format') === 1 ? 'Intel remappable format' : 'compatibility format',
+    format: empty ? 'none (all zero)' : formatName(layout),
     fields: words,
     ...changes.value(key, 'message', `${address_hi} ${address_lo} ${data}`),
   };
+}
+
+function formatName({ address_lo, data }: ReturnType<typeof messageLayout>): string {
+  if (address_lo === DMAR_MSI_ADDRESS_LO) return 'Intel remappable format';
+  return data === AMD_MSI_DATA ? 'AMD: the number of a table entry' : 'compatibility format';
 }
 
 const bitField = (word: string, { name, low, size, doc }: { name: string; low: number; size: number; doc: string }, value: number): BitField => ({

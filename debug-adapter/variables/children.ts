@@ -1,9 +1,10 @@
 // What a value consists of, listed only when somebody looks.
 import type { BitLayout } from '../../src/hardware/bits';
 import { IR_RTE, RTE } from '../../src/hardware/io-apic';
+import { IRTE_32, IRTE_GA_HI, IRTE_GA_LO, IRTE_GA_LO_VAPIC } from '../../src/hardware/amd-irte';
 import { IRTE_HIGH, IRTE_LOW, IRTE_POSTED_LOW } from '../../src/hardware/irte';
 import { LocalApic, testVector } from '../../src/hardware/local-apic';
-import { DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
+import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import type { msi_msg } from '../../src/kernel/include/msi';
 import { getters } from '../expressions/expression-values';
@@ -87,7 +88,10 @@ function members(value: object): Container {
 /** Members that are registers, or words of a message, are opened into their bits. */
 function registerIn(value: object, owner: string, name: string, raw: unknown): Container | undefined {
   if (owner === 'msi_msg' && typeof raw === 'number' && (name === 'address_lo' || name === 'data')) return bitFields(messageLayout(value as msi_msg)[name], raw);
+  if (owner === 'irte' && name === 'val' && typeof raw === 'number') return bitFields(IRTE_32, raw);
   if (typeof raw !== 'bigint') return undefined;
+  if (owner === 'irte_ga' && name === 'lo') return IRTE_GA_LO.get(raw, 'guest_mode') === 1 ? bitFields(IRTE_GA_LO_VAPIC, raw) : bitFields(IRTE_GA_LO, raw);
+  if (owner === 'irte_ga' && name === 'hi') return bitFields(IRTE_GA_HI, raw);
   if (owner === 'irte' && name === 'low') return IRTE_LOW.get(raw, 'pst') === 1 ? bitFields(IRTE_POSTED_LOW, raw) : bitFields(IRTE_LOW, raw);
   if (owner === 'irte' && name === 'high') return bitFields(IRTE_HIGH, raw);
   if (owner === 'mp_chip_data' && name === 'entry') return IR_RTE.get(raw, 'format') === 1 ? bitFields(IR_RTE, raw) : bitFields(RTE, raw);
@@ -95,8 +99,10 @@ function registerIn(value: object, owner: string, name: string, raw: unknown): C
 }
 
 /** A message's words as the hardware will read them. */
-export function messageLayout(msg: { readonly address_lo: number }): Record<'address_lo' | 'data', BitLayout<string, 32>> {
+export function messageLayout(msg: { readonly address_lo: number; readonly data: number }): Record<'address_lo' | 'data', BitLayout<string, 32>> {
   const remappable = MSI_ADDRESS_LO.get(msg.address_lo, 'dmar_format') === 1;
+  // The kernel asserts every other message.
+  if (!remappable && msg.address_lo !== 0 && MSI_DATA.get(msg.data, 'active_low') === 0) return { address_lo: MSI_ADDRESS_LO, data: AMD_MSI_DATA };
   return remappable ? { address_lo: DMAR_MSI_ADDRESS_LO, data: DMAR_MSI_DATA } : { address_lo: MSI_ADDRESS_LO, data: MSI_DATA };
 }
 

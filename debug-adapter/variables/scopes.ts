@@ -51,7 +51,9 @@ function machine({ kernel, machine }: World): Item[] {
     { name: 'vector_matrix', value: kernel.vector_matrix, path: 'vector_matrix' },
     { name: 'domains', value: kernel.irq_domain_list, path: 'irq_domain_list' },
     { name: 'irqs', value: kernel.irq_desc_tree, path: 'irq_desc_tree' },
-    { name: 'remap units', value: machine.remapUnits, path: 'machine->remapUnits' },
+    machine.amdRemapUnits.length > 0
+      ? { name: 'remap units', value: machine.amdRemapUnits, path: 'machine->amdRemapUnits' }
+      : { name: 'remap units', value: machine.remapUnits, path: 'machine->remapUnits' },
     { name: 'IOAPICs', value: machine.ioapics, path: 'machine->ioapics' },
     { name: 'PCI functions', value: machine.pci, path: 'machine->pci' },
     { name: 'log', value: kernel.log, path: 'log' },

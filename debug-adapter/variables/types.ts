@@ -10,6 +10,7 @@ const PLAIN: readonly (readonly [type: string, is: (keys: ReadonlySet<string>) =
   ['irq_domain_ops', keys => keys.has('alloc') && keys.has('free')],
   ['msi_domain_ops', keys => keys.has('get_hwirq') || keys.has('msi_prepare') || keys.has('set_desc')],
   ['irq_2_iommu', keys => keys.has('irte_index') && keys.has('sub_handle')],
+  ['irq_2_irte', keys => keys.size === 2 && keys.has('devid') && keys.has('index')],
   ['irte', keys => keys.size === 2 && keys.has('low') && keys.has('high')],
   ['irq_cfg', keys => keys.has('dest_apicid') && keys.has('vector')],
 ];

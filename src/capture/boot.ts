@@ -50,13 +50,27 @@ export interface DmarUnit {
   readonly ioapics: readonly number[];
 }
 
+export interface AmdUnit {
+  /** its PCI function */
+  readonly function: string;
+  /** offset of its capability in configuration space */
+  readonly capability: number;
+  /** the extended feature register */
+  readonly features: bigint;
+}
+
 export interface BootLog {
   readonly ioapics: readonly IoApicLine[];
   readonly overrides: readonly Override[];
   /** GSIs that the kernel set up as active high; only apic=debug or apic=verbose tells */
   readonly activeHigh: ReadonlySet<number>;
   readonly dmar: readonly DmarUnit[];
+  readonly amd: readonly AmdUnit[];
   readonly x2apic: boolean;
+  /** what _OSC gives the kernel: PME, AER ... */
+  readonly osc: readonly string[];
+  /** the board is QEMU's q35 */
+  readonly q35: boolean;
   /** NUMA node of an APIC id; CPUs that SRAT does not name are absent */
   readonly nodes: ReadonlyMap<number, number>;
   /** NUMA nodes that have memory; empty where SRAT names none */
@@ -99,9 +113,22 @@ export function parseDmesg(text: string): BootLog {
       low: polarity === 'low',
     })),
     dmar,
+    amd: amdUnits(all),
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
+    osc: all(/_OSC: OS now controls \[([^\]]*)\]/).flatMap(m => m[1].split(' ')),
+    q35: lines.some(line => /^DMI: QEMU Standard PC \(Q35/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
     cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
   };
+}
+
+/** Units, and their features in the same order. */
+function amdUnits(all: (pattern: RegExp) => RegExpExecArray[]): AmdUnit[] {
+  const features = all(/AMD-Vi: Extended features \(0x([\da-f]+)(?:, 0x[\da-f]+)?\):/);
+  return all(/^pci (\S+): AMD-Vi: Found IOMMU cap 0x([\da-f]+)/).map(([, address, capability], i) => ({
+    function: address,
+    capability: parseInt(capability, 16),
+    features: BigInt(`0x${features.at(i)?.[1] ?? '0'}`),
+  }));
 }

@@ -4,9 +4,11 @@ import { CaptureFiles, type Unread } from './files';
 import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './interrupts';
 import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
 import { parsePci, type PciSnapshot } from './pci';
-import { scriptOf, type ScriptStepRecord } from './script';
+import { parseGraph, type CallTree } from './graph';
+import { inOrder } from './graph-order';
+import { scriptOf, type Script } from './script';
 import { parseSnapshots, type Snapshot } from './snapshot';
-import { lostEvents, parseTrace, type TraceLine } from './trace';
+import { lostEvents, parseTrace } from './trace';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {
@@ -18,10 +20,13 @@ export interface Capture {
   /** CPUs that ran when the script began */
   readonly cpus: number;
   readonly cmdline: string;
+  /** dmesg.txt */
+  readonly dmesg: string;
   /** Kconfig symbols that show */
   readonly config: readonly string[];
-  readonly trace: readonly TraceLine[];
-  readonly steps: readonly ScriptStepRecord[];
+  readonly script: Script;
+  /** call trees of the last steps; none where the rig made none */
+  readonly trees: readonly CallTree[];
   readonly snapshots: readonly Snapshot[];
   readonly interrupts: readonly InterruptTable[];
   readonly sysIrqs: readonly SysIrqs[];
@@ -43,13 +48,16 @@ export function readCapture(folder: string): Capture {
   const interrupts = parseProcInterrupts(sysIrqs.value.length > 0 ? rows : '');
   const pci = parsePci(files.read('pci.txt', 'the machine has no devices, so that no command can run') ?? '');
   const uname = files.read('uname.txt', 'which kernel it is cannot be told') ?? '';
+  const dmesg = files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? '';
   const facts = {
     cpus: parseCpuinfo(files.read('cpuinfo.txt', NO_CPUINFO) ?? ''),
-    log: parseDmesg(files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? ''),
+    log: parseDmesg(dmesg),
     pci: pci.value,
     snapshots: snapshots.value,
   };
   if (facts.cpus.length === 0 && files.read('cpuinfo.txt') !== undefined) files.problems.push(`cpuinfo.txt names no CPU: ${NO_CPUINFO}`);
+  const graph = parseGraph(files.read('graph-tree.txt') ?? '');
+  const script = scriptOf([...lines.value, ...inOrder(graph.value.lines)]);
   const lost = lostEvents(trace);
   if (lost > 0) files.problems.push(`trace-vectors.txt lacks ${lost} events that were overwritten`);
   for (const file of ['trace-vectors.txt', 'irqlens.txt', 'proc-interrupts.txt', 'sys-kernel-irq.txt', 'pci.txt', 'dmesg.txt', 'cpuinfo.txt']) noteTruncation(files, file);
@@ -61,13 +69,14 @@ export function readCapture(folder: string): Capture {
     cpus: facts.cpus.length,
     cmdline: (files.read('cmdline.txt', 'the kernel is booted without parameters') ?? '').trim(),
     config: configSymbolsOf(snapshots.value),
-    trace: lines.value,
-    steps: scriptOf(lines.value),
+    dmesg,
+    script,
+    trees: graph.value.trees,
     snapshots: snapshots.value,
     interrupts: interrupts.value,
     sysIrqs: sysIrqs.value,
     pci: pci.value,
-    unread: [lines, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread),
+    unread: [...script.unread, ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
     problems: files.problems,
   };
 }

@@ -1,5 +1,7 @@
 import type { TraceEvent } from '../kernel/trace/trace';
-import type { ScriptAction } from './script';
+import { GRAPH_LINES } from './graph';
+import { kprobeText } from './kprobes';
+import { placeOf } from './script';
 import { stackNow } from './stack';
 import type { TraceLine } from './trace';
 
@@ -14,71 +16,98 @@ export interface Difference {
   readonly stack: readonly string[];
 }
 
-/** Collects the model's events while a command runs, and compares each with the captured one as it is made: then the call stack is still there. */
+/** Compares each event with the captured one as the model makes it: then the call stack is still there. */
 export class EventComparison {
-  private expected: TraceLine[];
-  private made = 0;
-  matched = 0;
-  difference: Difference | undefined;
+  private readonly expected: TraceLine[];
+  private at = 0;
+  /** the model is on another way than the kernel was, until the next item */
+  private lost = false;
   private lastStack: readonly string[] = [];
-
-  /** @param task who performs the command: all events outside of interrupts are its own */
+  matched = 0;
+  /** @param differs is told of each difference */
   constructor(
-    private readonly action: ScriptAction,
-    private readonly task: string,
+    events: readonly TraceLine[],
+    private readonly differs: (difference: Difference) => void,
   ) {
-    this.expected = [...action.events];
+    this.expected = [...events];
   }
 
-  event(event: TraceEvent): void {
-    const at = this.made++;
+  /** Events of the trace. Those of the call trees say who ran when; some of them are lost, so that they are no proof. */
+  get total(): number {
+    return this.expected.filter(isOfTrace).length;
+  }
+
+  /** What the kernel did next; undefined when that is not known. */
+  get next(): TraceLine | undefined {
+    return this.lost ? undefined : this.expected.at(this.at);
+  }
+
+  /** The captured events that the model has not made, the next one first. */
+  *left(): IterableIterator<TraceLine> {
+    if (!this.lost) for (let i = this.at; i < this.expected.length; i++) yield this.expected[i];
+  }
+
+  /** @param isOf whether a captured line is of the task that makes the event */
+  event(event: TraceEvent, isOf: (line: TraceLine) => boolean): void {
     this.lastStack = stackNow();
-    if (this.difference) return;
-    if (!this.matches(at, event) && this.swapped(at, event)) this.swap(at);
-    if (this.matches(at, event)) this.matched++;
-    else this.differ(this.expected.at(at), modelLine(event));
+    if (this.lost) return;
+    const matches = (line: TraceLine | undefined): boolean => line !== undefined && sameEvent(line, event) && isOf(line);
+    if (!matches(this.expected.at(this.at)) && this.swappable() && matches(this.expected.at(this.at + 1))) this.swap();
+    const line = this.expected.at(this.at);
+    if (matches(line)) {
+      this.at++;
+      if (isOfTrace(line!)) this.matched++;
+    } else this.differ(line, modelLine(event));
   }
 
-  /** Captured events that the model has not made yet. */
-  get left(): readonly TraceLine[] {
-    return this.expected.slice(this.made);
-  }
-
-  /** The command has ended: what is left was not made. */
-  end(): void {
-    if (this.left.length > 0 && !this.difference) this.differ(this.left[0], null);
-  }
-
-  private matches(at: number, event: TraceEvent): boolean {
-    const line = this.expected.at(at);
-    if (!line || (!line.hardirq && line.task !== this.task)) return false;
-    return line.event === event.event && line.cpu === event.cpu && line.hardirq === event.hardirq && line.text === event.text;
+  /** An item has ended: what is left of it up to line `until` was not made. */
+  end(until: number): void {
+    const line = this.next;
+    if (line && line.line < until) this.differ(line, null);
+    while (this.at < this.expected.length && this.expected[this.at].line < until) this.at++;
+    this.lost = false;
   }
 
   /** Two events of different CPUs with one time stamp may stand in either order. */
-  private swapped(at: number, event: TraceEvent): boolean {
-    const [a, b] = [this.expected.at(at), this.expected.at(at + 1)];
-    return a !== undefined && b !== undefined && a.time === b.time && a.cpu !== b.cpu && this.matches(at + 1, event);
+  private swappable(): boolean {
+    const [a, b] = [this.expected.at(this.at), this.expected.at(this.at + 1)];
+    return a !== undefined && b !== undefined && a.time === b.time && a.cpu !== b.cpu;
   }
 
-  private swap(at: number): void {
-    const [a, b] = [this.expected[at], this.expected[at + 1]];
-    this.expected[at] = b;
-    this.expected[at + 1] = a;
+  private swap(): void {
+    const [a, b] = [this.expected[this.at], this.expected[this.at + 1]];
+    this.expected[this.at] = b;
+    this.expected[this.at + 1] = a;
   }
 
   private differ(line: TraceLine | undefined, model: string | null): void {
-    this.difference = {
-      where: `trace-vectors.txt:${(line ?? this.action.start).line}`,
+    this.lost = true;
+    if (line && !isOfTrace(line)) return;
+    this.differs({
+      where: line ? placeText(line.line) : 'trace-vectors.txt, behind its end',
       captured: line ? capturedLine(line) : null,
       model,
       stack: this.lastStack,
-    };
+    });
   }
 }
 
+const isOfTrace = ({ line }: TraceLine): boolean => line < GRAPH_LINES;
+
+const textOf = (line: TraceLine): string => (line.event.startsWith('kp_') ? kprobeText(line.text) : line.text);
+
+function sameEvent(line: TraceLine, event: TraceEvent): boolean {
+  return line.event === event.event && line.cpu === event.cpu && line.hardirq === event.hardirq && textOf(line) === event.text;
+}
+
+/** `trace-vectors.txt:733` */
+const placeText = (number: number): string => {
+  const { file, line } = placeOf(number);
+  return `${file}:${line}`;
+};
+
 const place = ({ cpu, hardirq }: { cpu: number; hardirq: boolean }): string => `[${String(cpu).padStart(3, '0')}] ${hardirq ? 'h' : '.'}`;
-const capturedLine = (line: TraceLine): string => `${place(line)} ${line.event}: ${line.text}`;
+const capturedLine = (line: TraceLine): string => `${place(line)} ${line.event}: ${textOf(line)}`;
 const modelLine = (event: TraceEvent): string => `${place(event)} ${event.event}: ${event.text}`;
 
 /** The kernel's trace buffer that tells somebody of every event. */

@@ -83,7 +83,7 @@ function rowState(world: World, capture: Capture, label: string): StateLine[] {
 const TRAFFIC_CLASSES = [0x01, 0x02, 0x09];
 const TRAFFIC_ACTIONS = /^(i8042|ata_|floppy)/;
 
-function countsAreMasked(world: World, label: string): boolean {
+export function countsAreMasked(world: World, label: string): boolean {
   const desc = world.kernel.irq_desc_tree.get(Number(label));
   if (!desc || isClocked(desc)) return true;
   const actions: string[] = [];

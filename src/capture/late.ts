@@ -15,26 +15,28 @@ export class HoldingGuest extends ModelGuest {
   }
 }
 
-const fires = ({ kind, text }: ScriptAction): boolean => kind === 'CMD' && text.startsWith('fire ');
+/** Whether a command has a device raise its interrupt. */
+export const fires = ({ kind, text }: ScriptAction): boolean => kind === 'CMD' && text.startsWith('fire ');
 
-/** The irqs for which a command makes CPUs take interrupts: it fires one, or moves one, whose old CPU then gets an IPI. */
-export function raisedBy(action: ScriptAction, { pci_devices }: Kernel): readonly number[] {
+/** The irqs for which a command makes CPUs take interrupts: it fires one, or moves one that nothing else fires, whose old CPU then gets an IPI. */
+export function raisedBy(action: ScriptAction, { pci_devices, irq_desc_tree }: Kernel): readonly number[] {
   const [word, bdf] = action.text.split(' ');
   if (fires(action)) return pci_devices.find(({ name }) => name === bdf)?.msi_irqs ?? [];
-  return action.kind === 'WRITE' ? [Number(/^\/proc\/irq\/(\d+)\//.exec(word)?.[1])] : [];
+  const irq = Number(/^\/proc\/irq\/(\d+)\//.exec(word)?.[1]);
+  return action.kind === 'WRITE' && irq_desc_tree.get(irq)?.action?.name === 'irqlens' ? [irq] : [];
 }
 
 /**
  * What hard interrupts did for an irq behind the command that raised it, and before anything else that may raise one: a command that fires, or one that moves an irq.
- * @param script all commands, in order
- * @param irqs that this command raises
+ * @param events all of the capture's, in order
+ * @param span lines where the command begins, where what is behind it begins, and where the next one is that fires
+ * @param irqs that the command raises
  * @returns the first event of each CPU that has none of them while the command ran
  */
-export function lateEvents(script: readonly ScriptAction[], action: ScriptAction, irqs: readonly number[]): TraceLine[] {
-  const behind = script.slice(script.indexOf(action) + 1);
-  const events = until(behind, fires).flatMap(later => later.events);
-  const seen = new Set(ofIrqs(action.events, irqs).map(({ cpu }) => cpu));
-  return ofIrqs(until(events, ({ hardirq }) => !hardirq), irqs).filter(({ cpu }) => !seen.has(cpu) && seen.add(cpu));
+export function lateEvents(events: readonly TraceLine[], [first, behind, next]: readonly [number, number, number], irqs: readonly number[]): TraceLine[] {
+  const between = (from: number, to: number): TraceLine[] => events.filter(({ line }) => line >= from && line < to);
+  const seen = new Set(ofIrqs(between(first, behind), irqs).map(({ cpu }) => cpu));
+  return ofIrqs(until(between(behind, next), ({ hardirq }) => !hardirq), irqs).filter(({ cpu }) => !seen.has(cpu) && seen.add(cpu));
 }
 
 function until<T>(list: readonly T[], end: (element: T) => boolean): readonly T[] {

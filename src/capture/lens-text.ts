@@ -3,6 +3,7 @@ import { IRQD, type irq_data } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
 import { DOMAIN_BUS } from '../kernel/include/irqdomain';
 import type { irq_matrix } from '../kernel/irq/matrix';
+import { amd_ir_data, irte } from '../kernel/drivers/iommu/amd/amd_iommu_types';
 import { intel_ir_data } from '../kernel/drivers/iommu/intel/irq_remapping';
 import type { World } from '../kernel/world';
 import { hex } from '../text/format';
@@ -112,6 +113,11 @@ function chipData({ chip_data: d }: irq_data, { irteMode }: LensFormat): string 
     const { irte_index, sub_handle, irte_mask, mode } = d.irq_2_iommu;
     const { low, high } = d.irte_entry;
     return ` irte_index ${irte_index} sub_handle ${sub_handle} irte_mask ${irte_mask}${irteMode ? ` mode ${flag(mode === 'IRQ_POSTING')}` : ''} irte_lo ${hex(low, 16)} irte_hi ${hex(high, 16)}`;
+  }
+  if (d instanceof amd_ir_data) {
+    const { devid, index } = d.irq_2_irte;
+    const lo = d.entry instanceof irte ? BigInt(d.entry.val) : d.entry.lo;
+    return ` devid ${hex(devid)} index ${index} irte32 ${hex(Number(lo & 0xffffffffn), 8)} entry_lo ${hex(lo, 16)}`;
   }
   return '';
 }

@@ -1,4 +1,5 @@
-import type { CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import { FEATURE, IOMMU_CAP_BASE_LOW } from '../hardware/amd-iommu-registers';
+import type { AmdRemapUnitConfig, CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS } from '../hardware/pci-registers';
 import { KERNELS } from '../kernel/changes';
 import type { BootLog, CpuInfo } from './boot';
@@ -24,7 +25,9 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     ioapics: log.ioapics.map(({ id, address, gsiBase, gsiEnd, version }) => ({ id, address, pins: gsiEnd - gsiBase + 1, gsiBase, version })),
     isaOverrides: log.overrides,
     ...(log.dmar.length > 0 && { intelRemap: { units: remapUnits(facts, functions) } }),
+    ...(log.amd.length > 0 && { amdRemap: { units: amdRemapUnits(facts, functions) } }),
     pci: functions.map(f => functionConfig(f, facts)),
+    osc: log.osc,
   };
 }
 
@@ -74,8 +77,30 @@ function ioapicRequester(snapshots: readonly Snapshot[]): number {
   return 0;
 }
 
+/** What an IOMMU covers is below the first unit. The IVRS table names the IOAPICs that are remapped; how they sign stands with the pins' entries. */
+function amdRemapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): AmdRemapUnitConfig[] {
+  const covered = functions.filter(f => f.remapped).map(f => f.address);
+  const requester = snapshots[0]?.irqs.flatMap(({ chain }) => (chain[0]?.domain?.startsWith('IO-APIC-IR') ? (chain[1]?.amdIrte?.devid ?? []) : [])).at(0);
+  return log.amd.map((unit, i) => {
+    const f = functions.find(({ address }) => address === unit.function);
+    const base = f ? new DataView(f.config.buffer).getUint32(unit.capability + IOMMU_CAP_BASE_LOW, true) : 0;
+    const { ga, gam_vapic, x2apic } = FEATURE.decode(unit.features);
+    return {
+      address: (base & ~0x3fff) >>> 0,
+      function: unit.function,
+      capability: unit.capability,
+      ga: ga === 1,
+      guest: gam_vapic > 0,
+      x2apic: x2apic === 1,
+      includeAll: false,
+      devices: i === 0 ? covered : [],
+      ioapics: i === 0 && requester !== undefined ? log.ioapics.map(({ id }) => ({ id, requesterId: requester })) : [],
+    };
+  });
+}
+
 function functionConfig(f: PciState, facts: MachineFacts): PciFunctionConfig {
-  const gsi = gsiOf(f.address, facts);
+  const gsi = gsiOf(f, facts);
   return {
     address: f.address,
     vendor: f.vendor,
@@ -105,9 +130,9 @@ function powerOn(config: Uint8Array): string {
 /**
  * Where a function's INTx goes: pci_dev.irq at a time when the function was enabled, if that irq is on an IOAPIC then.
  * Before, pci_dev.irq is what firmware left in the interrupt line register.
- * @returns -1 where no time tells
+ * Where no time tells: what the board's firmware says. @returns -1 where that is not known
  */
-function gsiOf(address: string, { pci, snapshots, log }: MachineFacts): number {
+function gsiOf({ address, config }: PciState, { pci, snapshots, log }: MachineFacts): number {
   for (const { label, functions } of [...pci].reverse()) {
     const f = functions.find(other => other.address === address);
     const irqs = snapshots.find(s => s.label === label)?.irqs;
@@ -116,8 +141,24 @@ function gsiOf(address: string, { pci, snapshots, log }: MachineFacts): number {
     const ioapic = log.ioapics.find((_, i) => level?.domain === `IO-APIC-${i}` || level?.domain === `IO-APIC-IR-${i}`);
     if (level && ioapic) return ioapic.gsiBase + level.hwirq;
   }
-  return -1;
+  return log.q35 ? q35Gsi(address, config[PCI_INTERRUPT_PIN], pci[0]?.functions ?? []) : -1;
 }
+
+/**
+ * Where a q35's routing table (as its ACPI tables have it) sends a pin: the slots from 25 on to GSI 16 to 19 by the pin, the others to 20 to 23 by slot and pin.
+ * A bridge passes a pin on as its own, turned by the slot behind it.
+ */
+function q35Gsi(address: string, pin: number, functions: readonly PciState[]): number {
+  if (pin === 0) return -1;
+  const bus = parseInt(address.slice(5, 7), 16);
+  const slot = parseInt(address.slice(8, 10), 16);
+  if (bus === 0) return slot >= 25 ? 16 + pin - 1 : 20 + ((slot + pin - 1) % 4);
+  const bridge = functions.find(({ class: code, config }) => code >>> 8 === PCI_CLASS_BRIDGE_PCI && config[PCI_SECONDARY_BUS] === bus);
+  return bridge ? q35Gsi(bridge.address, ((pin - 1 + slot) % 4) + 1, functions) : -1;
+}
+
+const PCI_CLASS_BRIDGE_PCI = 0x0604;
+const PCI_SECONDARY_BUS = 0x19;
 
 /** Kconfig symbols that show as system vectors: the entries that only a kernel with the symbol installs. */
 const SYMBOL_OF_VECTOR: Record<number, string> = {

@@ -1,86 +1,78 @@
 import type { Capture } from './capture';
-import { lensSnapshots, type ScriptAction, type ScriptStepRecord } from './script';
+import { GRAPH_LINES } from './graph';
+import { AFTER_TRACE, AT_END, rigOf, SEND } from './rig';
+import type { ScriptAction } from './script';
 
-/** A command of the script and the snapshot that was taken behind it. */
-export interface PlannedAction {
-  readonly action: ScriptAction;
-  readonly label: string | undefined;
+/** One thing that the replay does. */
+export interface PlannedItem {
+  /** name of the step that it belongs to */
+  readonly step: string;
+  /** `boot`; `snapshot`: text is its label; `command`: one that left marks; `run`: one that did not */
+  readonly kind: 'boot' | 'snapshot' | 'command' | 'run';
+  readonly text: string;
+  readonly command?: ScriptAction;
+  /** number of the line of the trace up to which events can belong to it */
+  readonly until: number;
 }
 
-/** A part of a step that is performed. */
-export interface PlannedStep {
-  readonly name: string;
-  /** label of the snapshot that the state is loaded from before it; undefined: the state that is there */
-  readonly resume: string | undefined;
-  readonly actions: readonly PlannedAction[];
-  /** numbers of its first and last line in the trace */
-  readonly lines: readonly [first: number, last: number];
+/** The whole capture, in order, and what keeps some of it from being checked. */
+export interface Plan {
+  readonly items: readonly PlannedItem[];
+  readonly problems: readonly string[];
 }
 
-/** What is verified: these steps, in this order; behind a CPU's offline only the part from this label on. */
-const RANGE: readonly { readonly step: string; readonly from?: string }[] = [
-  { step: 'lens-edu' },
-  { step: 'edu-cpu-offline', from: 'edu-cpu-online' },
-  { step: 'lens-msix' },
-  { step: 'lens-msix-managed' },
-  { step: 'lens-msix-managed-more' },
-];
-
-/** @returns the steps of the range that the capture has, and what keeps some of it from being checked */
-export function planOf(capture: Capture): { readonly steps: readonly PlannedStep[]; readonly problems: readonly string[] } {
+export function planOf(capture: Capture): Plan {
+  const { script, snapshots } = capture;
   const problems: string[] = [];
-  const steps: PlannedStep[] = [];
-  for (const { step: name, from } of RANGE) {
-    const record = capture.steps.find(step => step.name === name);
-    if (!record) continue;
-    const actions = withLabels(record, capture, problems);
-    const start = from === undefined ? 0 : actions.findIndex(({ label }) => label === from) + 1;
-    if (from !== undefined && start === 0) {
-      problems.push(`${name} has no snapshot ${from}: the rest of it is not checked`);
-      continue;
+  if (!script.bootEnd) return { items: [], problems: ['trace-vectors.txt has no mark BOOT COMPLETE: where the boot ends is not known'] };
+  const known = new Set(snapshots.map(({ label }) => label));
+  const items: PlannedItem[] = [{ step: 'boot', kind: 'boot', text: 'boot', until: script.bootEnd.line }];
+  const snapshot = (step: string, text: string, until: number): void => {
+    if (known.delete(text)) items.push({ step, kind: 'snapshot', text, until });
+  };
+  const first = script.steps.at(0)?.start.line ?? script.lastLine + 1;
+  snapshot('boot', 'boot', first);
+  script.steps.forEach((step, i) => {
+    // Where this snapshot is taken, the rig sends what it has before it goes on.
+    if (step.start.line > GRAPH_LINES && known.has(AFTER_TRACE)) {
+      snapshot(AFTER_TRACE, AFTER_TRACE, step.start.line);
+      items.push({ step: AFTER_TRACE, kind: 'run', text: SEND, until: step.start.line });
     }
-    const resume = from ?? (steps.length === 0 ? snapshotBefore(capture, actions) : undefined);
-    if (resume === undefined && steps.length === 0) {
-      problems.push(`irqlens.txt has no snapshot before ${name}: there is no state to start it from`);
-      continue;
+    const end = script.steps[i + 1]?.start.line ?? script.lastLine + 1;
+    const rig = rigOf(step.name, capture.cpus);
+    if (!rig) {
+      problems.push(`the script has a step ${step.name} that is not known: it is not performed`);
+      return;
     }
-    const performed = actions.slice(start);
-    const first = start === 0 ? record.start.line : (performed.at(0)?.action.start.line ?? record.endLine);
-    steps.push({ name, resume, actions: performed, lines: [first, record.endLine] });
-  }
-  problems.push(...missingTables(capture, steps));
-  return { steps, problems };
+    const wanted = rig.filter(item => item === '$').length;
+    if (!step.complete) problems.push(`trace-vectors.txt ends in step ${step.name}, behind ${step.actions.length} of ${wanted} commands`);
+    else if (step.actions.length !== wanted) problems.push(`step ${step.name} has ${step.actions.length} commands where the script has ${wanted}`);
+    const commands = [...step.actions];
+    for (const item of rig) {
+      const until = (): number => commands.at(0)?.start.line ?? end;
+      if (item === '$') {
+        const command = commands.shift();
+        if (!command || command.result === undefined) return;
+        items.push({ step: step.name, kind: 'command', text: command.text, command, until: until() });
+      } else if (item.startsWith('#')) {
+        const label = item.slice(1);
+        if (!known.has(label)) problems.push(`irqlens.txt has no snapshot ${label}: the state behind step ${step.name} is not checked`);
+        snapshot(step.name, label, until());
+      } else items.push({ step: step.name, kind: 'run', text: item, until: until() });
+    }
+  });
+  snapshot(AFTER_TRACE, AFTER_TRACE, script.lastLine + 1);
+  snapshot(AT_END, AT_END, script.lastLine + 2);
+  problems.push(...missingTables(capture, items));
+  return { items, problems };
 }
 
 /** Snapshots whose rows a file lacks that is there. */
-function missingTables({ interrupts, sysIrqs }: Capture, steps: readonly PlannedStep[]): string[] {
-  const labels = steps.flatMap(({ actions }) => actions.flatMap(({ label }) => label ?? []));
+function missingTables({ interrupts, sysIrqs }: Capture, items: readonly PlannedItem[]): string[] {
+  const labels = items.flatMap(({ kind, text }) => (kind === 'snapshot' ? [text] : []));
   const files = { 'proc-interrupts.txt': interrupts, 'sys-kernel-irq.txt': sysIrqs };
   return Object.entries(files).flatMap(([file, sections]) => {
     const missing = labels.filter(label => !sections.some(s => s.label === label));
     return sections.length === 0 || missing.length === 0 ? [] : `${file} lacks ${missing.length} of ${labels.length} snapshots from ${missing[0]} on: they are not checked`;
   });
-}
-
-/** Puts the snapshots' labels to the commands of a step. */
-function withLabels(record: ScriptStepRecord, capture: Capture, problems: string[]): PlannedAction[] {
-  const labels = lensSnapshots(record.name, capture.cpus);
-  const commands = record.actions.filter(({ kind }) => kind !== 'IDLE');
-  if (!record.complete) problems.push(`trace-vectors.txt ends in step ${record.name}, behind ${commands.length} of ${labels.length} commands`);
-  else if (commands.length !== labels.length) problems.push(`step ${record.name} has ${commands.length} commands where the script has ${labels.length}`);
-  const known = new Set(capture.snapshots.map(({ label }) => label));
-  return record.actions
-    .filter(({ kind, result }) => kind === 'IDLE' || result !== undefined)
-    .map(action => {
-      const label = labels[commands.indexOf(action)] || undefined;
-      if (label === undefined || known.has(label)) return { action, label };
-      problems.push(`irqlens.txt has no snapshot ${label}: the state behind line ${action.start.line} is not checked`);
-      return { action, label: undefined };
-    });
-}
-
-/** The last snapshot before the first one of these commands. */
-function snapshotBefore({ snapshots }: Capture, actions: readonly PlannedAction[]): string | undefined {
-  const first = actions.find(({ label }) => label !== undefined)?.label;
-  return snapshots[snapshots.findIndex(({ label }) => label === first) - 1]?.label;
 }

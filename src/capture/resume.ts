@@ -184,23 +184,6 @@ function resumeMatrix({ kernel }: World, state: MatrixState): void {
   }
 }
 
-/**
- * Managed interrupts have bits also on CPUs that have never come up, of which snapshots say nothing.
- * @param line of the trace that is reached
- * @returns the CPUs that got managed vectors this way
- */
-export function resumeManagedMaps({ kernel }: World, { trace }: Capture, line: number): number[] {
-  const unseen = kernel.vector_matrix.maps.map(cm => (cm.initialized ? undefined : cm));
-  for (const { event, text } of trace.filter(event => event.line < line)) {
-    const [, bit, cpu] = /^bit=(\d+) cpu=(\d+) /.exec(text)?.map(Number) ?? [];
-    const cm = unseen.at(cpu);
-    if (event === 'irq_matrix_reserve_managed') cm?.managed_map.set(bit);
-    if (event === 'irq_matrix_remove_managed') cm?.managed_map.clear(bit);
-  }
-  for (const cm of unseen) if (cm) cm.managed = cm.managed_map.weight;
-  return unseen.flatMap((cm, cpu) => (cm && cm.managed > 0 ? cpu : []));
-}
-
 /** CPUs that came up in the boot and are down at the snapshot. */
 function resumeCpus({ kernel }: World, { cpus }: MatrixState): void {
   const up = new Set(cpus.flatMap(({ cpu, online }) => (online ? cpu : [])));
@@ -229,7 +212,7 @@ function resumeVectors({ kernel }: World): void {
 /** What irqlens remembers of its devices when line `line` of the trace is reached: what its commands left. */
 export function slotsAt({ kernel }: World, capture: Capture, line: number): lens_slot[] {
   const slots: lens_slot[] = [];
-  const commands = capture.steps.flatMap(step => step.actions).filter(({ kind, start }) => kind === 'CMD' && start.line < line);
+  const commands = capture.script.steps.flatMap(step => step.actions).filter(({ kind, start }) => kind === 'CMD' && start.line < line);
   for (const { text, result } of commands) {
     const [cmd, bdf, first = '0', last = first] = text.split(' ');
     const pdev = kernel.pci_devices.find(dev => dev.name === bdf);

@@ -58,6 +58,16 @@ export interface IrteState {
   readonly high: bigint;
 }
 
+/** The AMD-IR level: which entry, and as much of it as the module shows. */
+export interface AmdIrteState {
+  readonly devid: number;
+  readonly index: number;
+  /** the entry if it has 32 bits */
+  readonly irte32: number;
+  /** the lower half if it has 128 */
+  readonly entry_lo: bigint;
+}
+
 /** One irq_data of a chain, outermost first. */
 export interface LevelState {
   /** null: the irq_data has no domain */
@@ -66,6 +76,7 @@ export interface LevelState {
   readonly hwirq: number;
   readonly vector?: VectorState;
   readonly irte?: IrteState;
+  readonly amdIrte?: AmdIrteState;
 }
 
 export interface MsiState {
@@ -127,6 +138,7 @@ const FLAGS = /^ {2}flags[ A-Z_]*$/;
 const LEVEL = /^ {2}\[(\d+)\] domain (\S+) chip (.+?) hwirq (0x[\da-f]+)(.*)$/;
 const VECTOR = /^ vector (\d+)\(0x[\da-f]+\) cpu (\d+) prev_vector (\d+) prev_cpu (\d+) dest_apicid (\d+) cfg_vector (\d+) mip ([01]) mgd ([01]) can_res ([01]) has_res ([01])$/;
 const IRTE = /^ irte_index (\d+) sub_handle (\d+) irte_mask (\d+)(?: mode \d+)? irte_lo (0x[\da-f]+) irte_hi (0x[\da-f]+)$/;
+const AMD_IRTE = /^ devid (0x[\da-f]+) index (\d+) irte32 (0x[\da-f]+) entry_lo (0x[\da-f]+)$/;
 const MSI = /^ {2}msi dev (\S+) index (\d+) (MSIX|MSI)( 64)? (?:maskbit|can_mask) (\d+) multiple (\d+) nvec (\d+) base_irq (\d+) addr_hi (0x[\da-f]+) addr_lo (0x[\da-f]+) data (0x[\da-f]+) affmasks ([01])$/;
 
 const numbers = (match: RegExpExecArray): number[] => match.slice(1).map(Number);
@@ -203,13 +215,15 @@ function readIrqLine(line: string, into: Building): boolean {
 function readLevel([, index, domain, chip, hwirq, rest]: RegExpExecArray, chain: LevelState[]): boolean {
   const vector = VECTOR.exec(rest);
   const irte = IRTE.exec(rest);
-  if (Number(index) !== chain.length || (rest !== '' && !vector && !irte)) return false;
+  const amdIrte = AMD_IRTE.exec(rest);
+  if (Number(index) !== chain.length || (rest !== '' && !vector && !irte && !amdIrte)) return false;
   chain.push({
     domain: domain === '-' ? null : domain,
     chip: chip === '-' ? null : chip,
     hwirq: Number(hwirq),
     ...(vector && { vector: vectorOf(vector) }),
     ...(irte && { irte: { index: Number(irte[1]), sub_handle: Number(irte[2]), mask: Number(irte[3]), low: BigInt(irte[4]), high: BigInt(irte[5]) } }),
+    ...(amdIrte && { amdIrte: { devid: Number(amdIrte[1]), index: Number(amdIrte[2]), irte32: Number(amdIrte[3]), entry_lo: BigInt(amdIrte[4]) } }),
   });
   return true;
 }

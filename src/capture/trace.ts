@@ -16,7 +16,7 @@ export interface TraceLine {
 }
 
 /** Steps of the script that made the capture, written into the trace. */
-export const MARKS = ['STEP', 'DONE', 'TRY', 'WRITE', 'CMD', 'RES', 'BOOT', 'FINAL'] as const;
+export const MARKS = ['STEP', 'DONE', 'TRY', 'WRITE', 'CMD', 'RES', 'BOOT', 'FINAL', 'fg-end'] as const;
 export type MarkKind = (typeof MARKS)[number];
 
 export interface Mark {
@@ -52,7 +52,7 @@ export function parseTrace(text: string, file = 'trace-vectors.txt'): Parsed<Tra
 /** The script's mark in a trace line; undefined for an event, null for a mark of an unknown kind. */
 export function markOf(line: TraceLine): Mark | null | undefined {
   if (line.event !== 'tracing_mark_write') return undefined;
-  const match = /^ORACLE: (\w+)\s*(.*)$/.exec(line.text);
+  const match = /^ORACLE: ([\w-]+)\s*(.*)$/.exec(line.text);
   const kind = MARKS.find(k => k === match?.[1]);
   return kind && match ? { kind, text: match[2] } : null;
 }
@@ -65,3 +65,6 @@ export function lostEvents(text: string): number {
   const match = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/m.exec(text);
   return match ? Number(match[2]) - Number(match[1]) : 0;
 }
+
+/** Who a line is of; the CPUs' idle tasks have all the same name. */
+export const taskOf = ({ task, cpu }: Pick<TraceLine, 'task' | 'cpu'>): string => (task === '<idle>-0' ? `<idle>/${cpu}` : task);

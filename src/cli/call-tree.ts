@@ -59,8 +59,10 @@ class Recorder {
   readonly probes: ReadonlyMap<number, ProbeInfo>;
   /** one for each step of the script */
   private readonly roots: Call[] = [];
-  /** open calls by thread, by depth - 1 */
+  /** open calls by task, by depth - 1 */
   private readonly stacks = new Map<number, Call[]>();
+  /** those of the step of the script that runs */
+  private step: Call[] = [];
   /** the call whose statement ran last */
   private running: Call | undefined;
   private seen: { hardware: number; trace: number; log: number };
@@ -84,11 +86,12 @@ class Recorder {
   pass(hit: ProbeHit): void {
     this.noteEvents();
     const { depth } = hit;
-    const stack = this.stacks.get(hit.thread) ?? [];
-    this.stacks.set(hit.thread, stack);
+    const stack = this.stacks.get(hit.task) ?? [];
+    this.stacks.set(hit.task, stack);
     stack.length = Math.min(stack.length, depth);
     const probe = this.probes.get(hit.probe)!;
     if (probe.entry) stack[depth - 1] = this.begin(hit, probe, depth > 1 ? stack[depth - 2] : undefined);
+    if (probe.fn!.module.source === '') this.step = stack;
     this.running = stack[depth - 1];
   }
 
@@ -99,12 +102,12 @@ class Recorder {
       path,
       line,
       cpu: this.guest.world.kernel.this_cpu,
-      context: name === ENTRY ? hit.frames()[0].context : undefined,
+      context: name === ENTRY || (!parent && module.source !== '') ? hit.frames()[0].context : undefined,
       args: params.map(param => ({ name: param.replace(/^_/, ''), value: this.describe(param, hit.values[names.indexOf(param)]) })),
       items: [],
     };
-    // An interrupt of a CPU that idled belongs to what ran when it came; only a step of the script is nobody's.
-    const owner = parent ?? (module.source === '' ? undefined : this.running);
+    // An interrupt of a CPU that idled belongs to what ran when it came, a task of the kernel's to what waits for it; only a step of the script is nobody's.
+    const owner = parent ?? (module.source === '' ? undefined : name === ENTRY ? this.running : this.step.at(-1));
     if (owner) owner.items.push({ call });
     else this.roots.push(call);
     return call;

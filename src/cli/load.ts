@@ -7,15 +7,17 @@ import type { Output } from './command';
 /** Options of every command that runs a scenario. */
 export const SCENARIO_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   kernel: { type: 'text', values: Object.keys(KERNELS) },
-  check: { type: 'text', values: ['yes', 'no'] },
+  expect: { type: 'text', values: ['yes', 'no'] },
+  check: { type: 'flag' },
 };
 
 export const SCENARIO_OPTIONS_HELP = `  --kernel K      run this kernel instead of the scenario's: ${Object.keys(KERNELS).join(', ')}
-  --check yes|no  no: go on when a step does not return what it expects (default yes)`;
+  --expect yes|no no: go on when a step does not return what it expects (default yes)
+  --check         look after every step whether the invariants hold: counters, bitmaps, vector tables, remapping entries, messages`;
 
 /** Reads the scenario that a command names; prints what is wrong with it. */
-export function loadFor(path: string, { texts }: Arguments, { err }: Output): Extract<Loaded, { ok: true }> | undefined {
-  const loaded = loadScenario(path, undefined, { kernel: texts.get('kernel'), check: texts.get('check') !== 'no' });
+export function loadFor(path: string, { texts, flags }: Arguments, { err }: Output): Extract<Loaded, { ok: true }> | undefined {
+  const loaded = loadScenario(path, undefined, { kernel: texts.get('kernel'), expect: texts.get('expect') !== 'no', check: flags.has('check') });
   if (loaded.ok) return loaded;
   err(loaded.diagnostics.map(d => `${formatDiagnostic(d)}\n`).join(''));
   return undefined;

@@ -12,7 +12,7 @@ export const runCommand: Command = {
   name: 'run',
   summary: 'run a scenario and print its call tree',
   options: { ...SCENARIO_OPTIONS, json: { type: 'flag' } },
-  help: `usage: irqstep run FILE [--json] [--kernel K] [--check no]
+  help: `usage: irqstep run FILE [--json] [--kernel K] [--expect no] [--check]
 
 Runs a scenario (*.irq.yaml). For each step: the functions called with the arguments that matter, and in their places
   *  trace events    !  lines of the kernel's log    ~  what the hardware did    =  what the step returned
@@ -52,13 +52,19 @@ interface Ended {
 function treeText({ scenario, recording, interrupts }: Ended): string {
   const head = `${scenario.title} (kernel ${scenario.kernel})\n\n`;
   const steps = recording.steps.map(({ call, result }) => `${stepText(call, result)}\n`);
-  return `${head}${steps.join('')}/proc/interrupts:\n${interrupts}`;
+  return `${head}${steps.join('')}/proc/interrupts:\n${interrupts}${knownBugs(recording)}`;
+}
+
+/** Invariants that the modelled kernel's own bugs have broken. */
+function knownBugs({ guest }: Recording): string {
+  const lines = guest.findings.violations.map(({ step, violation: { invariant, message, known } }) => `  after ${step}: ${invariant}: ${message}\n    ${known!}\n`);
+  return lines.length === 0 ? '' : `\nbugs of this kernel that the run has met:\n${lines.join('')}`;
 }
 
 function jsonText({ scenario, recording, interrupts }: Ended): string {
   const error = recording.stop.error && { message: recording.stop.error.message, stack: recording.failedAt.map(({ fn, path, line }) => ({ function: fn.name, path, line })) };
   const steps = recording.steps.map(({ call, result }) => ({ ...jsonCall(call), result }));
-  return `${JSON.stringify({ title: scenario.title, kernel: scenario.kernel, steps, error, interrupts }, null, 1)}\n`;
+  return `${JSON.stringify({ title: scenario.title, kernel: scenario.kernel, steps, error, violations: recording.guest.findings.violations, interrupts }, null, 1)}\n`;
 }
 
 /** A call as JSON: { name, path, line, cpu, context?, args, items }; the items have one key: call, trace, log or hardware. */

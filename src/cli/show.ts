@@ -10,7 +10,7 @@ export const showCommand: Command = {
   name: 'show',
   summary: 'run a scenario and print a file as its kernel would',
   options: SCENARIO_OPTIONS,
-  help: `usage: irqstep show FILE [PATH] [--kernel K] [--check no]
+  help: `usage: irqstep show FILE [PATH] [--kernel K] [--expect no] [--check]
 
 Runs a scenario (*.irq.yaml) to its end and prints one of the kernel's text files. Without PATH: the paths there are.
 

@@ -9,10 +9,10 @@ export const verifyCommand: Command = {
   options: {},
   help: `usage: irqstep verify DIR...
 
-Builds the machine of a capture, performs the capture's own scripted steps on it, and compares every trace event, and
-after each step every interrupt, with the kernel's. The last line of each capture is
+Builds the machine of a capture, performs on it what the capture's kernel did, from power-on, and compares every trace
+event, every interrupt after each step, the call trees and the log with the kernel's. The last line of each capture is
 
-  CAPTURE: events M/N, state M/N, inputs K, resumed R, unread U
+  CAPTURE: events M/N, state M/N, calls M/N, log M/N, inputs K, resumed 0, unread U
 
 exit status: 0 when all is the same; 1 when something differs; 2 when there is no such capture
 

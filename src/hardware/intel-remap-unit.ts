@@ -7,7 +7,7 @@ import type { InterruptBus } from './interrupt-bus';
 import { IRTE_HIGH, IRTE_LOW, IRTE_POSTED_HIGH, IRTE_POSTED_LOW, IRTE_SIZE, PI_DESC_CONTROL, sourceAllowed } from './irte';
 import type { RemapUnitConfig } from './machine-config';
 import type { Memory } from './memory';
-import { decodeCompatibility, decodeRemappable, DELIVERY, DMAR_MSI_ADDRESS_LO, type InterruptRequest, MSI_ADDRESS_LO, widened } from './message';
+import { decodeCompatibility, decodeRemappable, decodeWide, DELIVERY, DMAR_MSI_ADDRESS_LO, type InterruptRequest, widened } from './message';
 
 const VERSION = 0x10;
 const PAGE = 4096;
@@ -50,7 +50,7 @@ export class IntelRemapUnit {
   ) {
     this.cap = CAP.encode({ nd: 6, sagaw: 2, mgaw: 38, fro: DMAR_FRCD_REG / 16, sllps: 3, psi: 1, mamv: 18, dwd: 1, drd: 1, pi: config.pi });
     this.ecap = ECAP.encode({ qi: 1, ir: 1, pt: 1, iro: 0xf, mhmv: 0xf, eim: config.eim });
-    this.faults = new FaultLog((hi, lo, data) => bus.deliver(wideMessage(hi, lo, data)));
+    this.faults = new FaultLog((hi, lo, data) => bus.deliver(decodeWide(hi, lo, data)));
   }
 
   get enabled(): boolean {
@@ -242,12 +242,6 @@ export class IntelRemapUnit {
     if (!selective) this.cache.clear();
     else for (const index of [...this.cache.keys()]) if (index >= first && index < first + count) this.cache.delete(index);
   }
-}
-
-/** The unit's own message is never remapped; its upper address word carries bits 8-31 of an x2APIC destination. */
-function wideMessage(addressHi: number, addressLo: number, data: number): InterruptRequest {
-  const request = decodeCompatibility(addressLo, data);
-  return addressHi === 0 ? request : { ...request, destination: (addressHi | MSI_ADDRESS_LO.get(addressLo, 'destid_0_7')) >>> 0 };
 }
 
 const lowWord = (old: bigint, value: number): bigint => (old & ~0xffffffffn) | BigInt(value >>> 0);

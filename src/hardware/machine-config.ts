@@ -10,7 +10,11 @@ export interface MachineConfig {
   /** old devices with an interrupt of their own; default: all that a PC has */
   readonly isaDevices?: readonly IsaDevice[];
   readonly intelRemap?: { readonly units: readonly RemapUnitConfig[] };
+  /** instead of intelRemap */
+  readonly amdRemap?: { readonly units: readonly AmdRemapUnitConfig[] };
   readonly pci: readonly PciFunctionConfig[];
+  /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
+  readonly osc?: readonly string[];
   /** NUMA nodes that have memory; default: those of the CPUs */
   readonly memoryNodes?: readonly number[];
 }
@@ -59,6 +63,29 @@ export interface RemapUnitConfig {
   /** "0000:00:04.0" */
   readonly devices: readonly string[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
+}
+
+/** An AMD IOMMU and what the ACPI IVRS table puts below it. */
+export interface AmdRemapUnitConfig {
+  readonly address: number;
+  /** its own PCI function, which is in `pci`: "0000:00:00.2" */
+  readonly function: string;
+  /** offset of its capability in that function's configuration space */
+  readonly capability: number;
+  /** entries of 128 bits */
+  readonly ga: boolean;
+  /** entries for guests; needs `ga` */
+  readonly guest: boolean;
+  /** 32-bit APIC ids; needs `ga` */
+  readonly x2apic: boolean;
+  /** covers all functions that no other unit names */
+  readonly includeAll: boolean;
+  /** "0000:00:04.0" */
+  readonly devices: readonly string[];
+  /** functions that send with the requester id of another one */
+  readonly aliases?: readonly { readonly device: string; readonly alias: string }[];
+  readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
+  readonly hpets?: readonly { readonly id: number; readonly requesterId: number }[];
 }
 
 export interface PciFunctionConfig {
@@ -121,7 +148,7 @@ const MAX_CPUS = 8192;
 
 /** @returns everything that is wrong; empty for a machine that can be built */
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
-  return [...cpuProblems(config), ...ioapicProblems(config), ...remapProblems(config), ...pciProblems(config)];
+  return [...cpuProblems(config), ...ioapicProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config)];
 }
 
 type Problems = Generator<ConfigProblem, void>;
@@ -183,6 +210,34 @@ function* remapProblems({ intelRemap, ioapics, pci }: MachineConfig): Problems {
       const taken = owner.get(`ioapic ${id}`);
       if (taken) yield problem(at, `IOAPIC ${id} belongs to ${taken} already`);
       owner.set(`ioapic ${id}`, path);
+    }
+  }
+}
+
+function* amdRemapProblems({ intelRemap, amdRemap, ioapics, pci }: MachineConfig): Problems {
+  if (intelRemap && amdRemap) yield problem('amdRemap', 'a machine has remapping units of Intel or of AMD; there are both');
+  const there = (address: string): boolean => pci.some(f => f.address === address);
+  const owner = new Map<string, string>();
+  const all: number[] = [];
+  for (const [i, unit] of (amdRemap?.units ?? []).entries()) {
+    const path = `amdRemap.units[${i}]`;
+    if (!there(unit.function)) yield problem(`${path}.function`, `there is no function ${unit.function} in machine.pci`);
+    if (unit.guest && !unit.ga) yield problem(`${path}.guest`, 'entries for guests have 128 bits; expected ga');
+    if (unit.x2apic && !unit.ga) yield problem(`${path}.x2apic`, 'entries with 32-bit APIC ids have 128 bits; expected ga');
+    if (unit.includeAll && all.push(i) > 1) yield problem(`${path}.includeAll`, `amdRemap.units[${all[0]}] covers all functions already`);
+
+    const named = [...unit.devices.map((device, j) => [`devices[${j}]`, device]), ...(unit.aliases ?? []).map(({ device }, j) => [`aliases[${j}].device`, device])];
+    for (const [at, device] of named) if (!there(device)) yield problem(`${path}.${at}`, `there is no function ${device} in machine.pci`);
+    for (const [j, { alias }] of (unit.aliases ?? []).entries()) {
+      if (!parsePciAddress(alias)) yield problem(`${path}.aliases[${j}].alias`, `"${alias}" is no PCI address; expected one as 0000:00:04.0`);
+    }
+    for (const [j, { id }] of unit.ioapics.entries()) if (!ioapics.some(a => a.id === id)) yield problem(`${path}.ioapics[${j}].id`, `there is no IOAPIC with id ${id}`);
+
+    const owned = [...unit.devices.map((device, j) => [`devices[${j}]`, device]), ...unit.ioapics.map(({ id }, j) => [`ioapics[${j}].id`, `IOAPIC ${id}`])];
+    for (const [at, what] of owned) {
+      const taken = owner.get(what);
+      if (taken !== undefined) yield problem(`${path}.${at}`, `${what} belongs to ${taken} already`);
+      owner.set(what, path);
     }
   }
 }

@@ -1,3 +1,5 @@
+import { MMIO_CNTR_CONF_OFFSET } from './amd-iommu-registers';
+import { AmdRemapUnit } from './amd-remap-unit';
 import { DMAR_REG_SIZE } from './dmar-registers';
 import type { HardwareEvent } from './events';
 import { IntelRemapUnit } from './intel-remap-unit';
@@ -5,7 +7,7 @@ import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
 import { APIC_LVT0, LVT } from './local-apic-registers';
-import { ConfigError, type CpuConfig, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
+import { type AmdRemapUnitConfig, ConfigError, type CpuConfig, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
 import { Memory } from './memory';
 import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
@@ -28,6 +30,7 @@ export class Machine {
   readonly cpus: readonly Cpu[];
   readonly ioapics: readonly IoApic[];
   readonly remapUnits: readonly IntelRemapUnit[];
+  readonly amdRemapUnits: readonly AmdRemapUnit[];
   readonly pci: readonly PciFunction[];
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
@@ -43,6 +46,9 @@ export class Machine {
     this.cpus[0].lapic.write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT }));
     this.bus.lapics.push(...this.cpus.map(cpu => cpu.lapic));
     this.remapUnits = (config.intelRemap?.units ?? []).map((unit, i) => new IntelRemapUnit(i, unit, this.memory, this.bus));
+    this.amdRemapUnits = (config.amdRemap?.units ?? []).map(
+      (unit, i) => new AmdRemapUnit(i, unit, this.memory, this.bus, () => this.pci.find(f => f.config.address === unit.function)!.firstMessage),
+    );
     this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));
     this.bus.ioapics.push(...this.ioapics);
     this.pci = this.functions(config.pci);
@@ -51,7 +57,7 @@ export class Machine {
 
   private functions(configs: readonly PciFunctionConfig[]): PciFunction[] {
     const host: PciHost = {
-      sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(requesterId, hi, lo, data, segment),
+      sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(this.sentAs(requesterId), hi, lo, data, segment),
       setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
       note: event => void this.bus.events.push(event),
     };
@@ -84,18 +90,33 @@ export class Machine {
     return this.route(this.unitOf(requesterId, segment), requesterId, addressLo, data);
   }
 
-  private route(unit: IntelRemapUnit | undefined, requesterId: number, addressLo: number, data: number): boolean {
+  private route(unit: IntelRemapUnit | AmdRemapUnit | undefined, requesterId: number, addressLo: number, data: number): boolean {
     this.bus.events.push({ kind: 'message', requesterId, addressHi: 0, addressLo, data });
     return unit ? unit.message(requesterId, addressLo, data) : this.bus.deliver(decodeCompatibility(addressLo, data));
   }
 
-  private unitOf(requesterId: number, segment: number): IntelRemapUnit | undefined {
+  private unitOf(requesterId: number, segment: number): IntelRemapUnit | AmdRemapUnit | undefined {
+    const amd = segment === 0 ? this.amdUnitOf(requesterId) : undefined;
+    if (amd) return amd;
     const here = this.remapUnits.filter(u => u.config.segment === segment);
     return here.find(u => u.config.devices.some(d => requesterOf(d) === requesterId)) ?? here.find(u => u.config.includeAll);
   }
 
+  /** The requester id that a function's messages carry on their way to an AMD unit. */
+  private sentAs(requesterId: number): number {
+    const aliases = this.amdRemapUnits.flatMap(u => u.config.aliases ?? []);
+    const found = aliases.find(({ device }) => requesterOf(device) === requesterId);
+    return found ? requesterOf(found.alias) : requesterId;
+  }
+
+  /** A unit does not remap what its own function sends. */
+  private amdUnitOf(requesterId: number): AmdRemapUnit | undefined {
+    if (this.amdRemapUnits.some(u => requesterOf(u.config.function) === requesterId)) return undefined;
+    return this.amdRemapUnits.find(u => requestersOf(u.config).includes(requesterId)) ?? this.amdRemapUnits.find(u => u.config.includeAll);
+  }
+
   private ioapicMessage(id: number, addressLo: number, data: number): boolean {
-    for (const unit of this.remapUnits) {
+    for (const unit of [...this.remapUnits, ...this.amdRemapUnits]) {
       const scope = unit.config.ioapics.find(a => a.id === id);
       if (scope) return this.route(unit, scope.requesterId, addressLo, data);
     }
@@ -139,6 +160,8 @@ export class Machine {
   private deviceAt(address: number): { read32(address: number): number; write32(address: number, value: number): void } | undefined {
     const unit = this.remapUnits.find(u => inPage(address, u.config.address, DMAR_REG_SIZE));
     if (unit) return atOffset(unit, unit.config.address);
+    const amd = this.amdRemapUnits.find(u => inPage(address, u.config.address, MMIO_CNTR_CONF_OFFSET));
+    if (amd) return atOffset(amd, amd.config.address);
     const ioapic = this.ioapics.find(a => inPage(address, a.config.address, IOAPIC_SIZE));
     if (ioapic) return atOffset(ioapic, ioapic.config.address);
     const fn = this.pages.get(address - (address % PAGE))?.find(f => f.hasAddress(address));
@@ -162,3 +185,9 @@ function requesterOf(address: string): number {
   const { bus, devfn } = parsePciAddress(address)!;
   return (bus << 8) | devfn;
 }
+
+/** Everybody that the IVRS table names below a unit. */
+const requestersOf = ({ devices, aliases = [], ioapics, hpets = [] }: AmdRemapUnitConfig): number[] => [
+  ...[...devices, ...aliases.flatMap(({ device, alias }) => [device, alias])].map(requesterOf),
+  ...[...ioapics, ...hpets].map(({ requesterId }) => requesterId),
+];

@@ -30,6 +30,9 @@ export const DMAR_MSI_ADDRESS_LO = bits(32, {
 
 export const DMAR_MSI_DATA = bits(32, { dmar_subhandle: [0, 15] });
 
+/** What an AMD IOMMU takes of the data. Source: IOMMU specification, 2.2.5. */
+export const AMD_MSI_DATA = bits(32, { index: [0, 10, "entry of the device's interrupt table"] });
+
 export const MSI_BASE = 0xfee;
 
 /** Delivery modes of messages, RTEs, IRTEs and the ICR. */
@@ -69,6 +72,12 @@ export function decodeCompatibility(lo: number, data: number): InterruptRequest 
     redirect: a.redirect_hint === 1,
     destination: widened(a.destid_0_7),
   };
+}
+
+/** Compatibility format of a message that is never remapped: its upper address word carries bits 8-31 of an x2APIC destination. */
+export function decodeWide(hi: number, lo: number, data: number): InterruptRequest {
+  const request = decodeCompatibility(lo, data);
+  return hi === 0 ? request : { ...request, destination: (hi | MSI_ADDRESS_LO.get(lo, 'destid_0_7')) >>> 0 };
 }
 
 /** Remappable format: the handle, and the sub-handle where it is valid. */

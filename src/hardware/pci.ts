@@ -156,6 +156,11 @@ export class PciFunction implements PciAddress {
     return { hi: is64 ? this.space.read32(at + 8) : 0, lo: this.space.read32(at + PCI_MSI_ADDRESS_LO), data: (data & ~(allowed - 1)) | vector };
   }
 
+  /** What its first MSI vector sends; null while MSI is disabled. */
+  get firstMessage(): Message | null {
+    return this.msiEnabled ? this.msiMessage(0, 1) : null;
+  }
+
   private send(entry: number, { hi, lo, data }: Message): void {
     if (COMMAND.get(this.command, 'bus_master') === 1) this.host.sendMessage(this.requesterId, hi, lo, data, this.domain);
     else this.holdBack(entry, 'no bus master');
@@ -235,7 +240,7 @@ export class PciFunction implements PciAddress {
   }
 }
 
-interface Message {
+export interface Message {
   readonly hi: number;
   readonly lo: number;
   readonly data: number;

@@ -61,6 +61,15 @@ export const CHANGES = {
     subject: 'x86/apic: Mark _all_ legacy interrupts when IO/APIC is missing',
     effect: 'without an IOAPIC the vectors of the 8259 pair become system vectors on all CPUs',
   },
+  'legacy-pic-level': {
+    commit: '5fa55950729d',
+    subject: 'x86/i8259: Mark legacy PIC interrupts with IRQ_LEVEL',
+    effect: 'interrupts of the 8259 pair are level triggered: irq 2 shows it',
+  },
+  'amd-features-one-line': {
+    subject: 'iommu/amd: Fix extended features logging',
+    effect: "an AMD IOMMU's extended features are logged on one line, without its function",
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeId = keyof typeof CHANGES;

@@ -3,10 +3,12 @@ import { io_apic_globals } from './arch/x86/apic/io_apic';
 import { x86_msi_globals } from './arch/x86/apic/msi';
 import { vector_globals } from './arch/x86/apic/vector';
 import { irq_globals } from './arch/x86/irq';
+import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
 import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
+import { modules_globals } from './drivers/modules';
 import { pci_globals } from './drivers/pci/probe';
 import { irqdesc_globals } from './irq/irqdesc';
 import { irqdomain_globals } from './irq/irqdomain';
@@ -59,13 +61,13 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     trace: [] as TraceEvent[],
     /** places that warned once already */
     once: new Set<string>(),
+    ...cpu_globals(nr_cpu_ids),
     ...irqdesc_globals(nr_cpu_ids, config),
     ...irqdomain_globals(),
     ...manage_globals(),
     ...proc_globals(),
     ...resend_globals(),
     ...spurious_globals(),
-    ...cpu_globals(),
     ...isolation_globals(),
     ...irq_globals(nr_cpu_ids),
     ...apic_globals(),
@@ -74,7 +76,9 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...x86_msi_globals(changes),
     ...irq_remapping_globals(),
     ...intel_irq_remapping_globals(),
+    ...amd_iommu_globals(),
     ...pci_globals(),
+    ...modules_globals(),
   };
 }
 

@@ -1,9 +1,23 @@
 import type { Machine } from '../hardware/machine';
 import type { ChangeId } from './changes';
 import type { Kernel } from './globals';
+import type { Op } from '../stepper/op';
+
+/** Something that runs on a CPU with a stack of its own. */
+export interface KernelTask {
+  /** as the kernel shows it: `cpuhp/3` */
+  readonly name: string;
+  readonly cpu: number;
+  readonly run: () => Op;
+}
 
 /** All mutable state of one run: the kernel's globals and the hardware below. */
 export class World {
+  /** Starts a task; it runs when its CPU is free. Set by whoever runs the World. */
+  spawn: (task: KernelTask) => void = ({ name }) => {
+    throw new Error(`nobody runs this World: the task ${name} cannot start`);
+  };
+
   constructor(
     readonly kernel: Kernel,
     readonly machine: Machine,
@@ -15,9 +29,11 @@ export class World {
 export let kernel: Kernel;
 export let machine: Machine;
 let changes: ReadonlySet<ChangeId>;
+let current: World;
 
 /** Makes `world` current and `cpu` the running CPU. The stepper's guest calls it before each resume. */
 export function enterWorld(world: World, cpu: number): void {
+  current = world;
   kernel = world.kernel;
   machine = world.machine;
   changes = world.changes;
@@ -26,3 +42,6 @@ export function enterWorld(world: World, cpu: number): void {
 
 /** Whether the kernel chosen contains this change. */
 export const has = (change: ChangeId): boolean => changes.has(change);
+
+/** Starts a task of the kernel's. */
+export const spawn = (task: KernelTask): void => current.spawn(task);

@@ -1,3 +1,4 @@
+import { online_store } from '../kernel/drivers/base/cpu';
 import { pci_device_probe, pci_device_remove } from '../kernel/drivers/pci/pci-driver';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
@@ -9,7 +10,7 @@ import { type ActionKey, actionsOf } from './actions-of-step';
 import { findDevice } from './check';
 import { deviceKind, fullAddress } from './devices';
 import { driverNamed } from './drivers';
-import { allocVectors, freeVector, freeVectors, requestVector } from './hand-driven';
+import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
 import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
 
 /** What a step does. */
@@ -19,69 +20,73 @@ export interface Action {
   readonly run: () => Op<number>;
 }
 
-/** A step that is in the language, and not in the model yet. */
-export class NotBuiltError extends Error {
-  override readonly name = 'NotBuiltError';
-}
-
-interface Context {
-  readonly file: ScenarioFile;
-  /** "file:line" of the step */
-  readonly place: string;
-}
-
-/** @param place "file:line" of the step */
-export function actionOf(file: ScenarioFile, step: StepMap, place: string): Action {
+export function actionOf(file: ScenarioFile, step: StepMap): Action {
   const key = actionsOf(step)[0];
-  return build(key, step[key]!, { file, place });
+  return build(key, step[key]!, file);
 }
 
-function build<K extends ActionKey>(key: K, action: NonNullable<StepMap[K]>, context: Context): Action {
-  return BUILD[key](action, context);
+function build<K extends ActionKey>(key: K, action: NonNullable<StepMap[K]>, file: ScenarioFile): Action {
+  return BUILD[key](action, file);
 }
 
-const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, context: Context) => Action } = {
-  probe(action, { file }) {
+const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file: ScenarioFile) => Action } = {
+  probe(action, file) {
     const written = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written.device);
     const name = written.driver ?? deviceKind(device).driver!;
     const driver = driverNamed(name, file.drivers);
     return { title: `probe ${device.name}${written.driver === undefined ? '' : ` with ${name}`}`, run: () => byHand(device, dev => pci_device_probe(dev, driver)) };
   },
-  remove(action, { file }) {
+  remove(action, file) {
     const device = deviceIn(file, action);
     return { title: `remove ${device.name}`, run: () => withDevice(device, dev => remove(dev, file)) };
   },
-  alloc(action, { file }) {
+  alloc(action, file) {
     const device = deviceIn(file, action.device);
     return { title: `alloc ${action.min} to ${action.max} vectors of ${device.name}`, run: () => byHand(device, dev => allocVectors(dev, action)) };
   },
-  freeVectors(action, { file }) {
+  freeVectors(action, file) {
     const device = deviceIn(file, action);
     return { title: `freeVectors ${device.name}`, run: () => byHand(device, freeVectors) };
   },
-  request(action, { file }) {
+  request(action, file) {
     const device = deviceIn(file, action.device);
     const { vector = 0, name = device.name } = action;
-    return { title: `request vector ${vector} of ${device.name}`, run: () => byHand(device, dev => requestVector(dev, vector, name, action.flags)) };
+    return { title: `request vector ${vector} of ${device.name}`, run: () => byHand(device, dev => requestVector(dev, vector, name, action)) };
   },
-  free({ device: written, vector = 0 }, { file }) {
+  free({ device: written, vector = 0 }, file) {
     const device = deviceIn(file, written);
     return { title: `free vector ${vector} of ${device.name}`, run: () => byHand(device, dev => freeVector(dev, vector)) };
   },
-  raise(action, { file }) {
+  disable({ device: written, vector = 0 }, file) {
+    const device = deviceIn(file, written);
+    return { title: `disable vector ${vector} of ${device.name}`, run: () => byHand(device, dev => switchVector(dev, vector, false)) };
+  },
+  enable({ device: written, vector = 0 }, file) {
+    const device = deviceIn(file, written);
+    return { title: `enable vector ${vector} of ${device.name}`, run: () => byHand(device, dev => switchVector(dev, vector, true)) };
+  },
+  assert(written, file) {
+    const device = deviceIn(file, written);
+    return { title: `assert INTx of ${device.name}`, run: () => withDevice(device, dev => driveIntx(dev, true)) };
+  },
+  deassert(written, file) {
+    const device = deviceIn(file, written);
+    return { title: `deassert INTx of ${device.name}`, run: () => withDevice(device, dev => driveIntx(dev, false)) };
+  },
+  raise(action, file) {
     const { device: written, entry = 0 } = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written);
     return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => raise(dev, entry)) };
   },
-  affinity({ irq, device: written, vector = 0, cpus }, { file }) {
+  affinity({ irq, device: written, vector = 0, cpus }, file) {
     const list = String(cpus);
     if (irq !== undefined) return { title: `affinity of irq ${irq}: ${list}`, run: () => writeAffinity(irq, list) };
     const device = deviceIn(file, written!);
     return { title: `affinity of ${device.name} vector ${vector}: ${list}`, run: () => withDevice(device, dev => writeAffinityOf(dev, vector, list)) };
   },
-  offline: (cpu, { place }) => ({ title: `offline CPU ${cpu}`, run: () => notBuilt(`${place}: CPU hotplug is not built yet: CPU ${cpu} cannot go offline`) }),
-  online: (cpu, { place }) => ({ title: `online CPU ${cpu}`, run: () => notBuilt(`${place}: CPU hotplug is not built yet: CPU ${cpu} cannot go online`) }),
+  offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
+  online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),
 };
 
 const deviceIn = ({ machine }: ScenarioFile, written: string): DeviceSection => findDevice(machine?.devices ?? [], written)!;
@@ -99,8 +104,9 @@ function* refuse(errno: number): Op<number> {
   return -errno;
 }
 
-function* notBuilt(message: string): Op<number> {
-  throw new NotBuiltError(message);
+/** As `echo 0 > /sys/devices/system/cpu/cpuN/online`. */
+function* writeOnline(cpu: number, value: '0' | '1'): Op<number> {
+  return Math.min(yield* online_store(cpu, value), 0);
 }
 
 function* remove(dev: PciDev, { drivers }: ScenarioFile): Op<number> {
@@ -112,6 +118,13 @@ function* remove(dev: PciDev, { drivers }: ScenarioFile): Op<number> {
 /** The device's message; the interrupt enters where a CPU takes it. */
 function* raise(dev: PciDev, entry: number): Op<number> {
   dev.hw.raise(entry);
+  yield { wait: 'window' };
+  return 0;
+}
+
+function* driveIntx(dev: PciDev, on: boolean): Op<number> {
+  if (on) dev.hw.assertIntx();
+  else dev.hw.deassertIntx();
   yield { wait: 'window' };
   return 0;
 }

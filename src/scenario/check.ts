@@ -1,10 +1,10 @@
 import { errnoName } from '../kernel/lib/errno';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
 import { cpusOf } from './cpu-list';
-import { builtInDrivers, deviceKind, sameAddress } from './devices';
+import { AMD_IOMMU_FUNCTION, builtInDrivers, deviceKind, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
 import { list, suggestion } from './nearest';
-import type { CpuList, DeviceSection, ScenarioFile, StepMap } from './scenario-file';
+import type { CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
 import type { Path, YamlSource } from './yaml-source';
 
 /** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
@@ -20,11 +20,14 @@ function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic
     const before = devices.slice(0, i);
     const sameName = before.find(d => d.name === device.name);
     const samePlace = before.find(d => sameAddress(d.address, device.address));
+    if (hasAmdIommu(machine) && sameAddress(device.address, AMD_IOMMU_FUNCTION)) errors.push(source.error(at('address'), `${device.address} is the AMD IOMMU itself; expected another address`));
     if (sameName) errors.push(source.error(at('name'), `there is a device ${device.name} already; expected another name`));
     if (samePlace) errors.push(source.error(at('address'), `the address ${device.address} is there twice: ${samePlace.name} has it`));
   });
   return errors;
 }
+
+const hasAmdIommu = (machine: MachineSection | undefined): boolean => machine?.remap === 'amd' || (typeof machine?.remap === 'object' && machine.remap.type === 'amd');
 
 function checkDrivers({ drivers = {} }: ScenarioFile, source: YamlSource): Diagnostic[] {
   const taken = Object.keys(drivers).filter(name => builtInDrivers.includes(name));

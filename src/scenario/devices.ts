@@ -1,5 +1,8 @@
 import type { DeviceSection, MsiSection } from './scenario-file';
 
+/** The PCI function that an AMD IOMMU is. */
+export const AMD_IOMMU_FUNCTION = '0000:00:00.2';
+
 /** Ids and capabilities of a kind of device, as QEMU has them. */
 export interface DeviceKind {
   readonly vendor: number;

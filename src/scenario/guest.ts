@@ -1,6 +1,6 @@
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import { enterWorld, type World } from '../kernel/world';
-import type { Entry, Guest, ScriptStep } from '../stepper/guest';
+import type { Entry, Guest, Host, ScriptStep, TaskSpec } from '../stepper/guest';
 import { structuralHash } from './world-hash';
 
 /** A World with a script: what the stepper runs. */
@@ -8,12 +8,22 @@ export class ModelGuest implements Guest {
   readonly cpus: number;
   private done = 0;
 
-  /** @param script made for this guest alone */
+  /**
+   * @param script made for this guest alone
+   * @param host runs the tasks that the model starts; undefined: drain() only does
+   */
   constructor(
     readonly world: World,
     private readonly script: readonly ScriptStep[],
+    public host?: Host,
   ) {
     this.cpus = world.machine.cpus.length;
+    world.spawn = task => this.spawn(task);
+  }
+
+  private spawn(task: TaskSpec): void {
+    if (!this.host) throw new Error(`nobody runs this guest: the task ${task.name} cannot start`);
+    this.host.spawn(task);
   }
 
   enter(cpu: number): void {

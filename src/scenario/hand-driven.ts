@@ -1,17 +1,19 @@
 import { pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import { pci_enable_device, pci_is_enabled, pci_set_master } from '../kernel/drivers/pci/pci';
-import { IRQ_HANDLED, IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_SHARED, type irq_affinity } from '../kernel/include/interrupt';
+import {
+  IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED, type irq_affinity, type irq_handler_t,
+} from '../kernel/include/interrupt';
 import { PCI_IRQ_AFFINITY, type PciDev } from '../kernel/include/pci';
-import { free_irq, request_irq } from '../kernel/irq/manage';
+import { disable_irq, enable_irq, free_irq, request_threaded_irq } from '../kernel/irq/manage';
 import type { Op } from '../stepper/op';
 import { allocFlags } from './drivers';
 import type { AllocSection, StepMap } from './scenario-file';
 
-// A device whose driver is the scenario: alloc, request, free, freeVectors.
+// A device whose driver is the scenario: alloc, request, free, freeVectors, disable, enable.
 
-const REQUEST_FLAGS = { IRQF_SHARED, IRQF_NOBALANCING, IRQF_NO_THREAD };
+const REQUEST_FLAGS = { IRQF_SHARED, IRQF_NOBALANCING, IRQF_NO_THREAD, IRQF_ONESHOT };
 
-export type RequestFlag = NonNullable<NonNullable<StepMap['request']>['flags']>[number];
+type RequestSection = NonNullable<StepMap['request']>;
 
 /** @returns the number of vectors, or an errno */
 export function* allocVectors(dev: PciDev, { min, max, flags, pre = 0, post = 0 }: AllocSection): Op<number> {
@@ -23,10 +25,20 @@ export function* allocVectors(dev: PciDev, { min, max, flags, pre = 0, post = 0 
   return yield* pci_alloc_irq_vectors_affinity(dev, min, max, bits, bits & PCI_IRQ_AFFINITY ? affd : null);
 }
 
-export function* requestVector(dev: PciDev, vector: number, name: string, flags: readonly RequestFlag[] = []): Op<number> {
+export function* requestVector(dev: PciDev, vector: number, name: string, { flags = [], handler = 'IRQ_HANDLED' }: RequestSection): Op<number> {
   const irq = yield* pci_irq_vector(dev, vector);
   if (irq < 0) return irq;
-  return yield* request_irq(irq, scenario_handler, flags.reduce((sum, flag) => sum | REQUEST_FLAGS[flag], 0), name, dev);
+  const { primary, thread } = HANDLERS[handler];
+  return yield* request_threaded_irq(irq, primary, thread, flags.reduce((sum, flag) => sum | REQUEST_FLAGS[flag], 0), name, dev);
+}
+
+/** disable_irq() or enable_irq() */
+export function* switchVector(dev: PciDev, vector: number, on: boolean): Op<number> {
+  const irq = yield* pci_irq_vector(dev, vector);
+  if (irq < 0) return irq;
+  if (on) yield* enable_irq(irq);
+  else yield* disable_irq(irq);
+  return 0;
 }
 
 export function* freeVector(dev: PciDev, vector: number): Op<number> {
@@ -41,6 +53,26 @@ export function* freeVectors(dev: PciDev): Op<number> {
   return 0;
 }
 
-function* scenario_handler(_irq: number, _dev_id: unknown): Op<number> {
+/** Serves the device. On a line that several share it is not always this one's turn. */
+function* scenario_handler(_irq: number, dev_id: unknown): Op<number> {
+  const { hw } = dev_id as PciDev;
+  if (!hw.msiEnabled && !hw.msixEnabled && !hw.intxDriven) return IRQ_NONE;
+  hw.deassertIntx();
   return IRQ_HANDLED;
 }
+
+/** Knows nothing of the device, and leaves a line driven. */
+function* deaf_handler(_irq: number, _dev_id: unknown): Op<number> {
+  return IRQ_NONE;
+}
+
+/** Leaves the device to scenario_handler(), in a thread. */
+function* waking_handler(_irq: number, _dev_id: unknown): Op<number> {
+  return IRQ_WAKE_THREAD;
+}
+
+const HANDLERS: Record<NonNullable<RequestSection['handler']>, { readonly primary: irq_handler_t; readonly thread: irq_handler_t | null }> = {
+  IRQ_HANDLED: { primary: scenario_handler, thread: null },
+  IRQ_NONE: { primary: deaf_handler, thread: null },
+  IRQ_WAKE_THREAD: { primary: waking_handler, thread: scenario_handler },
+};

@@ -10,7 +10,7 @@ import { choice } from './nearest';
 import { boot, powerOn } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
-import { scriptOf, type StepResult } from './script';
+import { type Checks, Findings, scriptOf, type StepResult } from './script';
 import { MAX_BYTES, ofFile, tooLarge, YamlSource } from './yaml-source';
 
 export const DEFAULT_KERNEL = 'v5.10';
@@ -18,7 +18,9 @@ export const DEFAULT_KERNEL = 'v5.10';
 export interface LoadOptions {
   /** runs this kernel instead of the scenario's */
   readonly kernel?: string;
-  /** false: a step that does not return what it expects does not end the run */
+  /** false: a step that does not return what it expects does not end the run; default true */
+  readonly expect?: boolean;
+  /** true: the invariants are looked at after every step; default false */
   readonly check?: boolean;
 }
 
@@ -29,18 +31,24 @@ export interface Scenario {
   readonly file: ScenarioFile;
 }
 
-/** A guest whose steps note what they returned. */
+/** A guest whose steps note what they came to. */
 export class ScenarioGuest extends ModelGuest {
-  /** of the actions that have ended */
-  readonly results: readonly StepResult[];
-
-  constructor(scenario: Scenario, source: YamlSource, check: boolean) {
+  constructor(
+    scenario: Scenario,
+    source: YamlSource,
+    checks: Checks,
+    host: Host,
+    readonly findings = new Findings(),
+  ) {
     const { file, kernel } = scenario;
-    const results: StepResult[] = [];
     const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
-    super(world, scriptOf(file, source, world, results, check));
-    this.results = results;
+    super(world, scriptOf(file, source, world, findings, checks), host);
     if (file.steps[0] !== 'boot') boot(this);
+  }
+
+  /** of the actions that have ended */
+  get results(): readonly StepResult[] {
+    return this.findings.results;
   }
 }
 
@@ -63,8 +71,9 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
   const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
   if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
 
+  const checks = { expect: options.expect ?? true, invariants: options.check ?? false };
   const scenario: Scenario = { path, title: file.title ?? path, kernel, file };
-  return { ok: true, scenario, make: () => new ScenarioGuest(scenario, source, options.check ?? true) };
+  return { ok: true, scenario, make: host => new ScenarioGuest(scenario, source, checks, host) };
 }
 
 /** The file's text, or why there is none. */

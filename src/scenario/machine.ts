@@ -1,6 +1,7 @@
-import type { CpuConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import { AMD_IOMMU_CAP, amdIommuFunction } from '../hardware/amd-iommu-function';
+import type { AmdRemapUnitConfig, CpuConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { DEFAULT_CPUS } from './check';
-import { deviceKind, fullAddress } from './devices';
+import { AMD_IOMMU_FUNCTION, deviceKind, fullAddress } from './devices';
 import type { DeviceSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
 
@@ -10,6 +11,9 @@ const DEFAULT_IOAPIC: IoApicSection = { id: 0, address: 0xfec00000, pins: 24, gs
 const DMAR_ADDRESS = 0xfed90000;
 /** How the IOAPIC signs its messages: bus 0xff, as QEMU's q35 has it. */
 const IOAPIC_REQUESTER = 0xff00;
+const AMD_IOMMU_ADDRESS = 0xfed80000;
+/** The southbridge, 00:14.0: Linux remaps nothing where no IOAPIC signs so. */
+const AMD_IOAPIC_REQUESTER = 0xa0;
 /** The PIT is on pin 2; the SCI and the lines that PCI shares are level triggered. */
 const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 11].map(irq => ({ irq, gsi: irq, level: true }))];
 
@@ -17,13 +21,15 @@ const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 
 export function machineConfig(machine: MachineSection = {}): MachineConfig {
   const ioapics = (machine.ioapics ?? [DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
   const unit = remapUnit(machine, ioapics);
+  const amd = amdRemapUnit(machine, ioapics);
   return {
     cpus: cpus(machine),
     x2apic: machine.x2apic ?? false,
     ioapics,
     isaOverrides: PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
     ...(unit && { intelRemap: { units: [unit] } }),
-    pci: (machine.devices ?? []).map(device => pciFunction(device, ioapics)),
+    ...(amd && { amdRemap: { units: [amd] } }),
+    pci: [...(machine.devices ?? []).map(device => pciFunction(device, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
 
@@ -32,9 +38,10 @@ function cpus({ cpus = DEFAULT_CPUS, nodes = 1 }: MachineSection): CpuConfig[] {
   return Array.from({ length: cpus }, (_, i) => ({ apicId: i, node: Math.floor((i * nodes) / cpus) }));
 }
 
-function remapUnit({ remap = 'none', x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
-  if (remap === 'none') return undefined;
-  const { eim = x2apic, postedInterrupts = false } = remap === 'intel' ? {} : remap;
+function remapUnit({ remap, x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
+  const section: MachineSection['remap'] = remap === 'intel' ? { type: 'intel' } : remap;
+  if (typeof section !== 'object' || section.type !== 'intel') return undefined;
+  const { eim = x2apic, postedInterrupts = false } = section;
   return {
     segment: 0,
     address: DMAR_ADDRESS,
@@ -43,6 +50,24 @@ function remapUnit({ remap = 'none', x2apic = false }: MachineSection, ioapics: 
     includeAll: true,
     devices: [],
     ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: IOAPIC_REQUESTER + i * 8 })),
+  };
+}
+
+function amdRemapUnit({ remap, x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): AmdRemapUnitConfig | undefined {
+  const section: MachineSection['remap'] = remap === 'amd' ? { type: 'amd' } : remap;
+  if (typeof section !== 'object' || section.type !== 'amd') return undefined;
+  const { ga = true, guest = false, aliases = [] } = section;
+  return {
+    address: AMD_IOMMU_ADDRESS,
+    function: AMD_IOMMU_FUNCTION,
+    capability: AMD_IOMMU_CAP,
+    ga,
+    guest,
+    x2apic: x2apic && ga,
+    includeAll: true,
+    devices: [],
+    aliases: aliases.map(({ device, alias }) => ({ device: fullAddress(device), alias: fullAddress(alias) })),
+    ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: AMD_IOAPIC_REQUESTER + i })),
   };
 }
 
@@ -77,6 +102,6 @@ const hasPin = (ioapics: readonly IoApicConfig[], gsi: number): boolean => ioapi
 export function sourcePath(configPath: string): Path {
   const parts = configPath.split(/[.[\]]+/).filter(part => part !== '').map(part => (/^\d+$/.test(part) ? Number(part) : part));
   if (parts[1] === 'pci') parts[1] = 'devices';
-  if (parts[1] === 'intelRemap') return ['machine', 'remap'];
+  if (parts[1] === 'intelRemap' || parts[1] === 'amdRemap') return ['machine', 'remap'];
   return parts.map(part => (part === 'entries' ? 'msix' : part)).filter((part, i, all) => part !== all[i - 1]);
 }

@@ -97,8 +97,8 @@ export interface MachineSection {
   nodes?: number;
   /** The CPUs have x2APIC mode; the kernel uses it where interrupt remapping allows. */
   x2apic?: boolean;
-  /** Interrupt remapping: none (default), intel (one unit for all devices), or intel with options. */
-  remap?: 'none' | 'intel' | IntelRemapSection;
+  /** Interrupt remapping: none (default), intel or amd (one unit for all devices), or one of these with options. */
+  remap?: 'none' | 'intel' | 'amd' | IntelRemapSection | AmdRemapSection;
   /** The IOAPICs; default: one with 24 pins. */
   ioapics?: IoApicSection[];
   /** The PCI functions. */
@@ -125,6 +125,22 @@ export interface IntelRemapSection {
   eim?: boolean;
   /** The unit can post interrupts to a guest. */
   postedInterrupts?: boolean;
+}
+
+/** An AMD IOMMU: it is the PCI function 00:00.2, and interrupts itself by an MSI that cannot be masked. */
+export interface AmdRemapSection {
+  type: 'amd';
+  /** Entries of 128 bits. Default: true. */
+  ga?: boolean;
+  /** The unit can deliver interrupts to a guest; needs `ga`. */
+  guest?: boolean;
+  /** Functions whose messages carry the requester id of another one, as firmware says: they share its table. */
+  aliases?: AliasSection[];
+}
+
+export interface AliasSection {
+  device: PciAddress;
+  alias: PciAddress;
 }
 
 export interface IoApicSection {
@@ -211,7 +227,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, raise, affinity, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, assert, deassert, affinity, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: the one of its kind, or one of `drivers`. */
@@ -229,17 +245,27 @@ export interface StepMap {
     vector?: VectorIndex;
     /** As /proc/interrupts shows it; default: the device's name. */
     name?: Name;
-    flags?: ('IRQF_SHARED' | 'IRQF_NOBALANCING' | 'IRQF_NO_THREAD')[];
+    flags?: ('IRQF_SHARED' | 'IRQF_NOBALANCING' | 'IRQF_NO_THREAD' | 'IRQF_ONESHOT')[];
+    /** What the handler says: IRQ_HANDLED (default) serves the device; IRQ_NONE does not; IRQ_WAKE_THREAD leaves it to a thread. */
+    handler?: 'IRQ_HANDLED' | 'IRQ_NONE' | 'IRQ_WAKE_THREAD';
   };
   /** free_irq() on a vector of a device that no driver has. */
   free?: { device: DeviceName; vector?: VectorIndex };
+  /** disable_irq() on a vector of a device that no driver has; it nests. */
+  disable?: { device: DeviceName; vector?: VectorIndex };
+  /** enable_irq() on a vector of a device that no driver has. */
+  enable?: { device: DeviceName; vector?: VectorIndex };
+  /** The device drives its interrupt line (INTx) until a handler serves it. */
+  assert?: DeviceName;
+  /** The device lets go of its line, served or not. */
+  deassert?: DeviceName;
   /** The device sends the message of one of its entries. */
   raise?: DeviceName | { device: DeviceName; entry?: VectorIndex };
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
-  /** Takes a CPU offline (not built yet: the step says so). */
+  /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */
   offline?: CpuNumber;
-  /** Brings a CPU online (not built yet: the step says so). */
+  /** Brings a CPU online: echo 1 > /sys/devices/system/cpu/cpuN/online. */
   online?: CpuNumber;
   /** The CPU that does it; default 0. */
   cpu?: CpuNumber;

@@ -113,6 +113,20 @@ export function probeOf(id: number): ProbeInfo {
   return expand(owner, id - owner.base);
 }
 
+/** Functions by name: `alloc` also finds `msi_ops.alloc`. */
+export function functionsNamed(name: string): FunctionInfo[] {
+  const matches = (f: FunctionInfo): boolean => f.name === name || f.name.endsWith(`.${name}`);
+  return [...byPath.values()].flatMap(r => r.functions.filter(matches));
+}
+
+/** The probe that every activation of a function passes first. */
+export function entryOf(fn: FunctionInfo): ProbeInfo | undefined {
+  const owner = byPath.get(fn.module.path);
+  const index = owner?.functions.indexOf(fn) ?? -1;
+  const row = owner?.table.probes.findIndex(p => p[0] === index && p[7] === 1) ?? -1;
+  return owner && index >= 0 && row >= 0 ? expand(owner, row) : undefined;
+}
+
 /** Probes where a run can stop, in a file from `line` on up to and including `endLine`, in the source's order. */
 export function probesBetween(path: string, line: number, endLine: number): ProbeInfo[] {
   const owner = byPath.get(path);

@@ -45,6 +45,8 @@ export interface StopEvent {
 export interface ProbeHit {
   readonly probe: number;
   readonly thread: number;
+  /** The same for as long as the task lives; the thread changes when it sleeps. */
+  readonly task: number;
   /** Probes passed with this one; a hit of the same step is the same hit, replayed. */
   readonly step: number;
   /** Of its frame, from 1 at the bottom of the stack. */
@@ -309,8 +311,9 @@ export class Stepper {
 
   private ask(probe: number, depth: number, values: readonly unknown[]): boolean {
     if (!this.onProbe) return true;
-    const thread = this.threadOf(this.live.active!.task);
-    return this.onProbe({ probe, thread, step: this.step, depth, values, replay: this.replaying, frames: () => this.frames(thread) });
+    const { task } = this.live.active!;
+    const thread = this.threadOf(task);
+    return this.onProbe({ probe, thread, task: task.id, step: this.step, depth, values, replay: this.replaying, frames: () => this.frames(thread) });
   }
 
   // ---- where it is

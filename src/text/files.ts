@@ -1,8 +1,10 @@
 import type { World } from '../kernel/world';
 import { debugfsDomain, debugfsIrq } from './debugfs-irq';
 import { dmesg } from './dmesg';
+import { bitsHex } from './format';
 import { PROC_IRQ } from './proc-irq';
 import { procInterrupts } from './proc-interrupts';
+import { sysCpuFiles } from './sys-cpu';
 import { traceText } from './trace';
 
 /** A file that the modelled kernel shows. */
@@ -17,8 +19,10 @@ export function textFiles(world: World): TextFile[] {
   const irqs = [...irq_desc_tree].sort(([a], [b]) => a - b);
   return [
     { path: '/proc/interrupts', read: () => procInterrupts(world) },
+    { path: '/proc/irq/default_smp_affinity', read: () => `${bitsHex(world.kernel.irq_default_affinity)}\n` },
     ...[...irq_domain_list].map(domain => ({ path: `/sys/kernel/debug/irq/domains/${domain.name}`, read: () => debugfsDomain(world, domain) })),
     ...irqs.map(([irq, desc]) => ({ path: `/sys/kernel/debug/irq/irqs/${irq}`, read: () => debugfsIrq(world, desc) })),
+    ...sysCpuFiles(world),
     { path: '/sys/kernel/tracing/trace', read: () => traceText(world) },
     { path: 'dmesg', read: () => dmesg(world) },
     ...irqs.filter(([, desc]) => desc.dir !== null).flatMap(([irq, desc]) => Object.entries(PROC_IRQ).map(([name, print]) => ({ path: `/proc/irq/${irq}/${name}`, read: () => print(desc) }))),

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { parseCpuinfo, parseDmesg } from '../../src/capture/boot';
+import { capturedStreams, compiledFunctions } from '../../src/capture/compare-calls';
 import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/files';
+import { parseGraph } from '../../src/capture/graph';
 import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/interrupts';
 import { capabilityOf, parsePci } from '../../src/capture/pci';
 import { scriptOf } from '../../src/capture/script';
@@ -42,28 +44,59 @@ describe('reading a trace', () => {
 describe('the script of a trace', () => {
   const mark = (text: string): string => event('init-1', `tracing_mark_write: ORACLE: ${text}`);
 
-  it('gives each command its events and its result, and keeps those that came in between', () => {
-    const text = mark('STEP lens-msix 0000:00:04.0') + mark('CMD nvec 0000:00:04.0') + event('init-1', 'vector_reserve: irq=20 ret=0') + mark('RES 65 : nvec 0000:00:04.0')
-      + event('<idle>-0', 'vector_free_moved: irq=25 cpu=1 vector=33 is_managed=0') + mark('WRITE /proc/irq/24/smp_affinity_list <- 1')
-      + mark('TRY echo 1 > /proc/irq/24/smp_affinity_list -> sh: write error: Input/output error rc=1') + mark('DONE lens-msix4');
-    const [step] = scriptOf(parseTrace(text).value);
-    assert.deepEqual(step.actions.map(({ kind, result, events }) => [kind, result, events.length]), [
-      ['CMD', '65 : nvec 0000:00:04.0', 1],
-      ['IDLE', undefined, 1],
-      ['WRITE', 'sh: write error: Input/output error rc=1', 0],
+  it('gives each command its result, and keeps those behind a step\'s end in it', () => {
+    const text = mark('STEP nvme-io') + mark('CMD nvec 0000:00:04.0') + event('init-1', 'vector_reserve: irq=20 ret=0') + mark('RES 65 : nvec 0000:00:04.0')
+      + event('<idle>-0', 'vector_free_moved: irq=25 cpu=1 vector=33 is_managed=0') + mark('DONE nvme-io') + mark('WRITE /proc/irq/24/smp_affinity_list <- 1')
+      + mark('TRY echo 1 > /proc/irq/24/smp_affinity_list -> sh: write error: Input/output error rc=1') + mark('STEP cpu-offline 3')
+      + mark('TRY echo 0 > /sys/devices/system/cpu/cpu3/online -> rc=0');
+    const { steps, events } = scriptOf(parseTrace(text).value);
+    assert.deepEqual(steps.map(({ name, actions }) => [name, actions.map(({ kind, result }) => [kind, result])]), [
+      ['nvme-io', [['CMD', '65 : nvec 0000:00:04.0'], ['WRITE', 'sh: write error: Input/output error rc=1']]],
+      ['cpu-offline', [['TRY', 'rc=0']]],
     ]);
-    assert.ok(step.complete);
+    assert.deepEqual(events.map(({ line }) => line), [3, 5]);
   });
 
   it('says that a step is cut off, and that a command has no result', () => {
-    const [step] = scriptOf(parseTrace(mark('STEP lens-msix') + mark('CMD nvec 0000:00:04.0')).value);
+    const [step] = scriptOf(parseTrace(mark('STEP lens-msix') + mark('CMD nvec 0000:00:04.0')).value).steps;
     assert.equal(step.complete, false);
     assert.equal(step.actions[0].result, undefined);
   });
 
-  it('lists events of other systems, and marks without a command', () => {
-    const [step] = scriptOf(parseTrace(mark('STEP lens-edu') + event('<...>-27', 'kp_clear_vector: (clear_irq_vector+0x0/0x150) irq=45') + mark('RES 1 : x')).value);
-    assert.deepEqual(step.unread.map(({ line }) => line), [2, 3]);
+  it('takes the rig\'s own kprobe events, and lists events of other systems and results without a command', () => {
+    const text = mark('STEP lens-edu') + event('<...>-27', 'kp_clear_vector: (clear_irq_vector+0x0/0x150) irq=45') + event('init-1', 'sched_switch: x') + mark('RES 1 : x');
+    const { events, unread } = scriptOf(parseTrace(text).value);
+    assert.deepEqual(events.map(({ line }) => line), [2]);
+    assert.deepEqual(unread.map(({ line }) => line), [3, 4]);
+  });
+});
+
+describe('reading graph-tree.txt', () => {
+  const tree = '## ORACLE: STEP fg-unload\n[cpu 3 rmmod-8]\n  free_irq\n    apic_ack_irq\n      * vector_alloc: irq=24 vector=36 reserved=0 ret=0\n    irq_shutdown.part.0\n'
+    + '[cpu 0 rmmod-8] * vector_teardown: irq=23 is_managed=0 has_reserved=1\n';
+
+  it('gives the events inside and between the trees as lines of a trace: those below an acknowledgement are of an interrupt', () => {
+    const { value, unread } = parseGraph(tree);
+    assert.deepEqual(unread, []);
+    assert.deepEqual(value.lines.map(({ event: name, cpu, hardirq }) => [name, cpu, hardirq]), [
+      ['tracing_mark_write', 0, false],
+      ['vector_alloc', 3, true],
+      ['vector_teardown', 0, false],
+    ]);
+  });
+
+  it('takes the interrupt out of the task that it hit, and leaves out what the compiler has split', () => {
+    const { trees } = parseGraph(tree).value;
+    const { traced } = compiledFunctions(trees);
+    const streams = capturedStreams(trees, traced).map(({ task, cpu, trees: own }) => [task, cpu, own.map(({ lines }) => lines.map(({ text }) => text))]);
+    assert.deepEqual(streams, [
+      [undefined, 3, [['apic_ack_irq']]],
+      ['rmmod-8', 3, [['free_irq']]],
+    ]);
+  });
+
+  it('lists a line that is neither', () => {
+    assert.deepEqual(parseGraph('garbage\n').unread, [{ file: 'graph-tree.txt', line: 1, text: 'garbage' }]);
   });
 });
 

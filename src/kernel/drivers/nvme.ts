@@ -4,7 +4,7 @@ import { PCI_IRQ_AFFINITY, PCI_IRQ_ALL_TYPES, type PciDev } from '../include/pci
 import { disable_irq, enable_irq } from '../irq/manage';
 import { EIO, ENOMEM } from '../lib/errno';
 import { pr_info } from '../lib/printk';
-import { kernel } from '../world';
+import { kernel, spawn } from '../world';
 import { pci_free_irq, pci_request_irq } from './pci/irq';
 import { pci_alloc_irq_vectors, pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
 import { pci_disable_device, pci_enable_device, pci_is_enabled, pci_set_master } from './pci/pci';
@@ -246,10 +246,15 @@ function* nvme_instance(): Op<number> {
   return instance;
 }
 
-/** @returns 0 or an errno. Source: drivers/nvme/host/pci.c, nvme_probe() */
-function* nvme_probe(pdev: PciDev): Op<number> {
+function* nvme_init_ctrl(pdev: PciDev): Op<nvme_dev> {
   const dev = new nvme_dev(pdev, yield* nvme_instance());
   pdev.drvdata = dev;
+  return dev;
+}
+
+/** The controller is set up when this returns. @returns 0 or an errno. Source: drivers/nvme/host/pci.c, nvme_probe() */
+function* nvme_probe(pdev: PciDev): Op<number> {
+  const dev = yield* nvme_init_ctrl(pdev);
   const result = yield* nvme_reset_work(dev);
   if (result !== 0) pdev.drvdata = null;
   return result;
@@ -263,3 +268,17 @@ function* nvme_remove(pdev: PciDev): Op {
 }
 
 export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme_probe, remove: nvme_remove });
+
+/** The controller is set up by a kworker of its own, as the kernel has it. @returns 0. Source: drivers/nvme/host/pci.c, nvme_probe(); nvme_reset_ctrl() */
+function* nvme_queue_probe(pdev: PciDev): Op<number> {
+  const dev = yield* nvme_init_ctrl(pdev);
+  spawn({ name: `kworker/u${2 * kernel.nr_cpu_ids}:${dev.instance}`, cpu: kernel.this_cpu, run: () => reset(dev) });
+  return 0;
+}
+
+function* reset(dev: nvme_dev): Op {
+  yield* nvme_reset_work(dev);
+}
+
+/** The same driver where devices are probed side by side. */
+export const nvme_queued_driver: pci_driver = Object.freeze({ ...nvme_driver, probe: nvme_queue_probe });

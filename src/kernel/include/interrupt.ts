@@ -25,13 +25,26 @@ export const IRQ_WAKE_THREAD = 2;
 
 export type irq_handler_t = (irq: number, dev_id: unknown) => Op<number>;
 
+/** irqaction.thread_flags */
+export const IRQTF = { RUNTHREAD: 1, WARNED: 2, AFFINITY: 4, FORCED_THREAD: 8 } as const;
+
 /** One handler of a line. */
 export class irqaction {
   next: irqaction | null = null;
   /** its directory below /proc/irq/<irq>; null when another action of the line has the name */
   dir: string | null = null;
+  thread_fn: irq_handler_t | null = null;
+  /** its thread's name; null = it has none */
+  thread: string | null = null;
+  /** the thread is awake */
+  thread_runs = false;
+  thread_flags = 0;
+  /** its bit in threads_oneshot */
+  thread_mask = 0;
+  /** the driver's own thread, where all handlers are threads */
+  secondary: irqaction | null = null;
   constructor(
-    readonly handler: irq_handler_t,
+    public handler: irq_handler_t,
     readonly dev_id: unknown,
     readonly name: string,
     public flags: number,

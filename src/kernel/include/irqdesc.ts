@@ -31,6 +31,11 @@ export class irq_desc {
   tot_count = 0;
   irq_count = 0;
   irqs_unhandled = 0;
+  /** threads that keep a one-shot line masked, one bit each */
+  threads_oneshot = 0;
+  threads_active = 0;
+  threads_handled = 0;
+  threads_handled_last = 0;
   pending_mask: cpumask;
   affinity_hint: cpumask | null = null;
   /** actions in all, and those that want something of suspend and resume */

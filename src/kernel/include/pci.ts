@@ -22,6 +22,8 @@ export class PciDev {
   /** config offsets of the capabilities; 0 = absent */
   msi_cap = 0;
   msix_cap = 0;
+  /** devfns of its bus that it may send as, besides its own */
+  readonly dma_alias_mask = new Set<number>();
   no_msi = false;
   no_64bit_msi = false;
   /** INTx line's Linux irq; 0 = none */

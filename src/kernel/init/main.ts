@@ -6,6 +6,9 @@ import { disable_ioapic_support } from '../arch/x86/apic/io_apic';
 import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
+import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
+import { amd_iommu_detect, amd_iommu_init, parse_amd_iommu_intr, parse_amd_iommu_options } from '../drivers/iommu/amd/init';
+import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
@@ -13,6 +16,9 @@ import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
 import { setup_irqremap } from '../drivers/iommu/irq_remapping';
 import { pci_setup } from '../drivers/pci/pci';
 import { pci_scan_root_bus } from '../drivers/pci/probe';
+import { pci_apply_final_quirks } from '../drivers/pci/quirks';
+import { __pci_register_driver } from '../drivers/pci/register';
+import { serial8250_startup } from '../drivers/serial8250';
 import { IRQ_HANDLED, IRQF_IRQPOLL, IRQF_NOBALANCING, IRQF_SHARED, IRQF_TIMER } from '../include/interrupt';
 import { numa_add_cpu } from '../include/topology';
 import { early_irq_init, irq_affinity_setup } from '../irq/irqdesc';
@@ -61,7 +67,9 @@ function* start_kernel(): Op {
   kernel.cpu_online_mask.set(cpu);
 
   yield* setup_arch();
+  yield* boot_cpu_hotplug_init();
   yield* parse_args();
+  yield* amd_iommu_detect();
   yield* early_irq_init();
   yield* init_IRQ();
   yield* local_irq_restore(true);
@@ -96,6 +104,8 @@ function* parse_early_param(): Op {
     else if (name === 'x2apic_phys') kernel.x2apic_phys = true;
     else if (name === 'nointremap') kernel.disable_irq_remap = true;
     else if (name === 'intremap') yield* setup_irqremap(value);
+    else if (name === 'amd_iommu') yield* parse_amd_iommu_options(value);
+    else if (name === 'amd_iommu_intr') yield* parse_amd_iommu_intr(value);
   }
 }
 
@@ -132,12 +142,15 @@ function* setup_default_timer_irq(): Op {
 
 /** /proc/irq, then initcalls in the order of their levels. Source: init/main.c, kernel_init(), do_basic_setup() */
 function* kernel_init(): Op {
+  yield* bringup_nonboot_cpus();
   yield* init_irq_proc();
   yield* pci_arch_init();
   yield* acpi_enable();
   yield* pci_scan_root_bus();
+  yield* pci_apply_final_quirks();
   yield* ir_dev_scope_init();
   yield* dmar_register_bus_notifier();
+  yield* amd_iommu_init();
   yield* device_initcalls();
 }
 
@@ -175,15 +188,16 @@ function* cmos_do_probe(): Op {
   yield* request_irq(8, idle_handler, 0, 'rtc0', 'rtc0');
 }
 
-/** The first port, when somebody opens it. Source: drivers/tty/serial/8250/8250_core.c, serial_link_irq_chain() */
-function* serial_link_irq_chain(): Op {
-  yield* request_irq(4, idle_handler, 0, 'ttyS0', 'ttyS0');
+/** The first serial port is opened for the console. */
+function* console_open(): Op {
+  yield* serial8250_startup(0);
 }
 
-const ISA_DRIVERS: Record<IsaDevice, () => Op> = { i8042: i8042_probe, rtc: cmos_do_probe, serial: serial_link_irq_chain };
+const ISA_DRIVERS: Record<IsaDevice, () => Op> = { i8042: i8042_probe, rtc: cmos_do_probe, serial: console_open };
 
-/** Drivers of the old devices, in the order of their probes, where the machine has the device. */
+/** Drivers of ports and of the old devices, in the order of their probes, where the machine has the device. */
 function* device_initcalls(): Op {
+  yield* __pci_register_driver(pcie_portdriver, is_port);
   const there = machine.config.isaDevices ?? PC_ISA_DEVICES;
   for (const device of PC_ISA_DEVICES) if (there.includes(device)) yield* ISA_DRIVERS[device]();
 }

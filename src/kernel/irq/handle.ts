@@ -8,6 +8,7 @@ import { pr_warn_once, WARN_ONCE } from '../lib/printk';
 import { kernel } from '../world';
 import { kstat_incr_irqs_this_cpu, print_irq_desc } from './irqdesc';
 import { note_interrupt } from './spurious';
+import { __irq_wake_thread } from './thread';
 
 /** The flow handler of a line that has none. Source: kernel/irq/handle.c, handle_bad_irq() */
 export function* handle_bad_irq(desc: irq_desc): Op {
@@ -37,7 +38,7 @@ export function* __handle_irq_event_percpu(desc: irq_desc): Op<number> {
 
     const cpu = kernel.cpus[kernel.this_cpu];
     if (WARN_ONCE(cpu.irqs_enabled, `irq ${irq} handler ${action.handler.name} enabled interrupts`, 'kernel/irq/handle.c __handle_irq_event_percpu')) cpu.irqs_enabled = false;
-    if (res === IRQ_WAKE_THREAD) yield* warn_no_thread(irq, action);
+    if (res === IRQ_WAKE_THREAD) yield* action.thread_fn ? __irq_wake_thread(desc, action) : warn_no_thread(irq, action);
     retval |= res;
   }
   return retval;

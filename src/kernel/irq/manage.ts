@@ -20,6 +20,7 @@ import { irq_domain_deactivate_irq } from './irqdomain';
 import { irq_pm_install_action, irq_pm_remove_action } from './pm';
 import { register_handler_proc, register_irq_proc, unregister_handler_proc } from './proc';
 import * as settings from './settings';
+import { free_thread_mask, irq_default_primary_handler, kthread_stop, setup_irq_threads } from './thread';
 
 // The affinity part of kernel/irq/manage.c stands in a file of its own; who calls it need not know.
 export * from './setaffinity';
@@ -47,7 +48,10 @@ function* __synchronize_hardirq(desc: irq_desc, sync_chip: boolean): Op {
 /** Wait until no handler of `irq` runs, and none is on its way in the chip. Source: kernel/irq/manage.c, synchronize_irq() */
 export function* synchronize_irq(irq: number): Op {
   const desc = irq_to_desc(irq);
-  if (desc) yield* __synchronize_hardirq(desc, true);
+  if (!desc) return;
+  yield* __synchronize_hardirq(desc, true);
+  // then the threads
+  yield* cpu_relax_until(`threads of irq ${irq}`, () => desc.threads_active === 0);
 }
 
 /** desc->lock and bus lock are held. */
@@ -163,6 +167,8 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
 
   action.irq = irq;
   if (!(action.flags & IRQF_TRIGGER_MASK)) action.flags |= irqd_get_trigger_type(desc.irq_data);
+  ret = yield* setup_irq_threads(desc, action);
+  if (ret) return ret;
   if (chip.flags & IRQCHIP_ONESHOT_SAFE) action.flags &= ~IRQF_ONESHOT;
 
   yield* mutex_lock(desc.request_mutex);
@@ -183,6 +189,20 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
     if (old && !may_share(desc, old, action)) {
       if (!(action.flags & IRQF_PROBE_SHARED)) pr_err(`Flags mismatch irq ${irq}. ${hex8(action.flags)} (${action.name}) vs. ${hex8(old.flags)} (${old.name})`);
       ret = -EBUSY;
+      break out_unlock;
+    }
+
+    if (action.flags & IRQF_ONESHOT) {
+      const free = free_thread_mask(desc);
+      if (free === 0) {
+        ret = -EBUSY;
+        break out_unlock;
+      }
+      action.thread_mask = free;
+    } else if (action.handler === irq_default_primary_handler && !(chip.flags & IRQCHIP_ONESHOT_SAFE)) {
+      // a level line would be opened again before the thread has served the device
+      pr_err(`Threaded irq requested with handler=NULL and !ONESHOT for ${action.name} (irq ${irq})`);
+      ret = -EINVAL;
       break out_unlock;
     }
 
@@ -299,6 +319,11 @@ function* __free_irq(desc: irq_desc, dev_id: unknown): Op<irqaction | null> {
   yield* unregister_handler_proc(irq, action);
   yield* __synchronize_hardirq(desc, true);
 
+  if (action.thread !== null) {
+    yield* kthread_stop(action);
+    if (action.secondary?.thread) yield* kthread_stop(action.secondary);
+  }
+
   if (!desc.action) {
     yield* chip_bus_lock(desc);
     flags = yield* raw_spin_lock_irqsave(desc.lock);
@@ -322,13 +347,12 @@ export function* free_irq(irq: number, dev_id: unknown): Op<string | null> {
 
 /**
  * Install a handler, and let the interrupt come with the first one.
- * @param thread_fn null: threads are not modelled
+ * @param handler null: the thread does it all @param thread_fn runs in a thread of its own when the handler asks for it
  * @returns 0; -ENOTCONN for a line that is not wired; -EINVAL for flags that contradict, no line, no handler or one that may not be requested; what __setup_irq() says. Source: kernel/irq/manage.c, request_threaded_irq()
  */
 export function* request_threaded_irq(
   irq: number, handler: irq_handler_t | null, thread_fn: irq_handler_t | null, irqflags: number, devname: string, dev_id: unknown,
 ): Op<number> {
-  if (thread_fn) throw new Error(`request_threaded_irq(irq ${irq}, ${devname}): interrupt threads are not modelled; give a handler and no thread_fn`);
   if (irq === IRQ_NOTCONNECTED) return -ENOTCONN;
 
   const suspend = irqflags & (IRQF_NO_SUSPEND | IRQF_COND_SUSPEND);
@@ -340,9 +364,10 @@ export function* request_threaded_irq(
   if (!desc) return -EINVAL;
   if (!settings.irq_settings_can_request(desc)) return -EINVAL;
   if (WARN_ON(settings.irq_settings_is_per_cpu_devid(desc), 'kernel/irq/manage.c request_threaded_irq')) return -EINVAL;
-  if (!handler) return -EINVAL;
+  if (!handler && !thread_fn) return -EINVAL;
 
-  const action = new irqaction(handler, dev_id, devname, irqflags, irq);
+  const action = new irqaction(handler ?? irq_default_primary_handler, dev_id, devname, irqflags, irq);
+  action.thread_fn = thread_fn;
   let retval = yield* irq_chip_pm_get(desc.irq_data);
   if (retval < 0) return retval;
   retval = yield* __setup_irq(irq, desc, action);

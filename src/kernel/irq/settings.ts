@@ -37,6 +37,8 @@ export const irq_settings_clr_level = (desc: irq_desc): void => clr(desc, flag.I
 export const irq_settings_set_level = (desc: irq_desc): void => set(desc, flag.IRQ_LEVEL);
 export const irq_settings_can_request = (desc: irq_desc): boolean => !is(desc, flag.IRQ_NOREQUEST);
 export const irq_settings_set_norequest = (desc: irq_desc): void => set(desc, flag.IRQ_NOREQUEST);
+export const irq_settings_can_thread = (desc: irq_desc): boolean => !is(desc, flag.IRQ_NOTHREAD);
+export const irq_settings_is_nested_thread = (desc: irq_desc): boolean => is(desc, flag.IRQ_NESTED_THREAD);
 export const irq_settings_set_nothread = (desc: irq_desc): void => set(desc, flag.IRQ_NOTHREAD);
 export const irq_settings_set_noprobe = (desc: irq_desc): void => set(desc, flag.IRQ_NOPROBE);
 export const irq_settings_can_move_pcntxt = (desc: irq_desc): boolean => is(desc, flag.IRQ_MOVE_PCNTXT);

@@ -5,6 +5,7 @@ export const EIO = 5;
 export const ENXIO = 6;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
+export const EACCES = 13;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
@@ -14,11 +15,12 @@ export const ERANGE = 34;
 export const ENOSYS = 38;
 export const EOVERFLOW = 75;
 export const ENOTCONN = 107;
+export const ECANCELED = 125;
 export const ENOTSUPP = 524;
 
 const byNumber = new Map(
   Object.entries({
-    EPERM, ENOENT, EIO, ENXIO, EAGAIN, ENOMEM, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, EOVERFLOW, ENOTCONN, ENOTSUPP,
+    EPERM, ENOENT, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, EOVERFLOW, ENOTCONN, ECANCELED, ENOTSUPP,
   }).map(([name, number]) => [number, name]),
 );
 

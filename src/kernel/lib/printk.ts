@@ -3,7 +3,7 @@ import { kernel } from '../world';
 // There is no clock: what the kernel says at a limited rate is said each time.
 
 /** Kernel log levels of include/linux/kern_levels.h. */
-export type LogLevel = 'emerg' | 'err' | 'warn' | 'notice' | 'info' | 'debug';
+export type LogLevel = 'emerg' | 'alert' | 'err' | 'warn' | 'notice' | 'info' | 'debug';
 
 /** One line of the kernel's log. */
 export interface LogLine {
@@ -16,6 +16,7 @@ export function printk(level: LogLevel, text: string): void {
 }
 
 export const pr_emerg = (text: string): void => printk('emerg', text);
+export const pr_alert = (text: string): void => printk('alert', text);
 export const pr_err = (text: string): void => printk('err', text);
 export const pr_warn = (text: string): void => printk('warn', text);
 export const pr_info = (text: string): void => printk('info', text);

@@ -80,7 +80,13 @@ describe('requesting an interrupt', () => {
     assert.equal(run(request_irq(IRQ, handled, IRQF_SHARED, 'dev', null)), -EINVAL);
     run(irq_set_status_flags(IRQ, IRQ_NOREQUEST));
     assert.equal(request(), -EINVAL);
-    assert.throws(() => run(request_threaded_irq(IRQ, handled, handled, 0, 'dev', null)), /interrupt threads are not modelled/);
+  });
+  it('with a thread and no handler needs one-shot, or the line would be open before the thread ran', () => {
+    const { desc } = line();
+    assert.equal(run(request_threaded_irq(IRQ, null, handled, 0, 'dev', 'me')), -EINVAL);
+    assert.equal(run(request_threaded_irq(IRQ, null, handled, IRQF_ONESHOT, 'a-long-name-indeed', 'me')), 0);
+    // as long as a task's name may be
+    assert.deepEqual([desc.action!.thread, desc.action!.thread_mask], [`irq/${IRQ}-a-long-name-indeed`.slice(0, 15), 1]);
   });
   it('without a chip is -ENOSYS', () => {
     setUp();

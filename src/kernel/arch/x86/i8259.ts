@@ -1,9 +1,9 @@
 import type { Op } from '../../../stepper/op';
-import type { irq_chip, irq_data } from '../../include/irq';
-import { handle_level_irq, irq_set_chip_and_handler_name } from '../../irq/chip';
+import { type irq_chip, type irq_data, IRQ_LEVEL } from '../../include/irq';
+import { handle_level_irq, irq_modify_status, irq_set_chip_and_handler_name } from '../../irq/chip';
 import { disable_irq_nosync, enable_irq } from '../../irq/manage';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../../lib/locking';
-import { kernel, machine } from '../../world';
+import { has, kernel, machine } from '../../world';
 import { lapic_assign_legacy_vector } from './apic/lapic';
 
 // The 8259 pair: arch/x86/kernel/i8259.c. The machine's pair has a mask and nothing else.
@@ -79,6 +79,7 @@ function* make_8259A_irq(irq: number): Op {
   yield* disable_irq_nosync(irq);
   kernel.io_apic_irqs &= ~(1 << irq);
   yield* irq_set_chip_and_handler_name(irq, kernel.i8259A_chip, handle_level_irq, null);
+  if (has('legacy-pic-level')) yield* irq_modify_status(irq, 0, IRQ_LEVEL);
   yield* enable_irq(irq);
   yield* lapic_assign_legacy_vector(irq, true);
 }

@@ -1,11 +1,12 @@
 import type { Op } from '../../../stepper/op';
 import { IRQF_NO_THREAD } from '../../include/interrupt';
-import { irq_set_chip_and_handler_name, handle_level_irq } from '../../irq/chip';
+import { IRQ_LEVEL } from '../../include/irq';
+import { handle_level_irq, irq_modify_status, irq_set_chip_and_handler_name } from '../../irq/chip';
 import { no_action } from '../../irq/handle';
 import { irq_to_desc } from '../../irq/irqdesc';
 import { request_irq } from '../../irq/manage';
 import { pr_err } from '../../lib/printk';
-import { kernel } from '../../world';
+import { has, kernel } from '../../world';
 import { lapic_assign_system_vectors } from './apic/lapic';
 import { ISA_IRQ_VECTOR, VECTOR_UNUSED } from './hw_irq';
 import { nr_legacy_irqs, PIC_CASCADE_IR } from './i8259';
@@ -17,7 +18,10 @@ import { idt_setup_apic_and_irq_gates } from './idt';
 function* init_ISA_irqs(): Op {
   yield* kernel.legacy_pic.init(false);
 
-  for (let i = 0; i < nr_legacy_irqs(); i++) yield* irq_set_chip_and_handler_name(i, kernel.i8259A_chip, handle_level_irq, null);
+  for (let i = 0; i < nr_legacy_irqs(); i++) {
+    yield* irq_set_chip_and_handler_name(i, kernel.i8259A_chip, handle_level_irq, null);
+    if (has('legacy-pic-level')) yield* irq_modify_status(i, 0, IRQ_LEVEL);
+  }
 }
 
 /** Source: arch/x86/kernel/irqinit.c, init_IRQ() */

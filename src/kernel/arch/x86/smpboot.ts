@@ -1,8 +1,9 @@
 import type { Op } from '../../../stepper/op';
+import { cpuhp_online_idle, notify_cpu_starting } from '../../cpu';
 import { cpu_to_node, numa_add_cpu, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
-import { local_irq_restore } from '../../lib/locking';
+import { cpu_relax_until, local_irq_restore } from '../../lib/locking';
 import { pr_info } from '../../lib/printk';
-import { kernel, machine } from '../../world';
+import { kernel, machine, spawn } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
 import { disable_ioapic_support } from './apic/io_apic';
 import { lapic_can_unplug_cpu, lapic_offline, lapic_online } from './apic/lapic';
@@ -86,6 +87,7 @@ export function* start_secondary(): Op {
   yield* unlock_vector_lock();
 
   yield* local_irq_restore(true);
+  yield* cpuhp_online_idle();
 }
 
 /** Source: arch/x86/kernel/smpboot.c, smp_callin() */
@@ -94,6 +96,19 @@ function* smp_callin(): Op {
   yield* apic_ap_setup();
   yield* set_cpu_sibling_map(kernel.this_cpu);
   numa_add_cpu(kernel.this_cpu);
+  yield* notify_cpu_starting(kernel.this_cpu);
+}
+
+/** Wakes the CPU, which starts in start_secondary(), and waits until it is online. @returns 0. Source: arch/x86/kernel/smpboot.c, native_cpu_up() */
+export function* __cpu_up(cpu: number): Op<number> {
+  yield* do_boot_cpu(cpu);
+  yield* cpu_relax_until(`CPU ${cpu} online`, () => kernel.cpu_online_mask.test(cpu));
+  return 0;
+}
+
+/** Source: arch/x86/kernel/smpboot.c, do_boot_cpu() */
+function* do_boot_cpu(cpu: number): Op {
+  spawn({ name: `swapper/${cpu}`, cpu, run: start_secondary });
 }
 
 /** Source: arch/x86/kernel/smpboot.c, cpu_disable_common() */
@@ -123,4 +138,9 @@ export function* native_cpu_disable(): Op<number> {
   yield* apic_soft_disable();
 
   return 0;
+}
+
+/** The CPU has died by itself: it is only said. Source: arch/x86/kernel/smpboot.c, native_cpu_die(), common_cpu_die() */
+export function* __cpu_die(cpu: number): Op {
+  pr_info(`smpboot: CPU ${cpu} is now offline`);
 }

@@ -4,6 +4,7 @@ import type { irq_domain } from '../../include/irqdomain';
 import { ENOSYS } from '../../lib/errno';
 import { panic } from '../../lib/printk';
 import { kernel } from '../../world';
+import { amd_iommu_irq_ops } from './amd/iommu';
 import { intel_irq_remap_ops } from './intel/irq_remapping';
 
 // What all interrupt remapping has in common: drivers/iommu/irq_remapping.c.
@@ -44,8 +45,10 @@ export function* setup_irqremap(str: string): Op {
 export function* irq_remapping_prepare(): Op<number> {
   if (kernel.disable_irq_remap) return -ENOSYS;
 
-  if ((yield* intel_irq_remap_ops.prepare()) !== 0) return -ENOSYS;
-  kernel.remap_ops = intel_irq_remap_ops;
+  if ((yield* intel_irq_remap_ops.prepare()) === 0) kernel.remap_ops = intel_irq_remap_ops;
+  else if ((yield* amd_iommu_irq_ops.prepare()) === 0) kernel.remap_ops = amd_iommu_irq_ops;
+  else return -ENOSYS;
+
   return 0;
 }
 

@@ -4,6 +4,7 @@ import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
 import { PciDev } from '../../include/pci';
 import { kernel, machine } from '../../world';
+import { iommu_bus_notifier } from '../iommu/amd/device';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
 import { pci_read_config_byte } from './access';
 import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
@@ -76,6 +77,7 @@ function* pci_set_msi_domain(dev: PciDev): Op {
 /** Tell who listens for new devices: the DMAR code gives the device its remapping domain. Source: drivers/base/core.c, device_add() */
 function* device_add(dev: PciDev): Op {
   yield* dmar_pci_bus_notifier(dev);
+  yield* iommu_bus_notifier(dev);
 }
 
 /** @returns the device at an address. Source: drivers/pci/search.c, pci_get_domain_bus_and_slot() */

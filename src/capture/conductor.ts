@@ -1,0 +1,387 @@
+import type { TraceEvent } from '../kernel/trace/trace';
+import type { Probes } from '../scenario/drain';
+import type { TaskSpec } from '../stepper/guest';
+import type { Op, Wait } from '../stepper/op';
+import { $ } from '../stepper/runtime';
+import { modules, probesBetween, registrySize } from '../stepper/registry';
+import type { EventComparison } from './compare-events';
+import type { HoldingGuest } from './late';
+import { lineText } from './script';
+import { stackNow } from './stack';
+import { taskOf, type TraceLine } from './trace';
+
+/** A task as the capture knows it (undefined: it has not shown yet), or `interrupts of CPU n`. */
+export type Runner = { readonly captured: string | undefined } | string;
+
+/** A task of the model, with its stack. */
+class Actor {
+  private op: Op | undefined;
+  readonly stack = new Frames();
+  wait: Wait | undefined;
+  /** it was left where it may not be preempted: its CPU is its own */
+  holdsCpu = false;
+  /** who it is in the capture: the task of its first event */
+  captured: string | undefined;
+  /** its next event, when the next of all was `from` */
+  seen: { readonly from: TraceLine | undefined; readonly next: TraceLine | undefined } | undefined;
+
+  constructor(
+    readonly name: string,
+    public cpu: number,
+    /** stays on its CPU */
+    readonly pinned: boolean,
+    private readonly start: () => Op,
+  ) {}
+
+  /** Goes on to where it lets go, or to its end. */
+  next(): IteratorResult<number | Wait, void> {
+    // eslint-disable-next-line irqstep/yield-star -- a scheduler holds the operation itself
+    this.op ??= this.start();
+    return this.op.next();
+  }
+
+  /** Can a captured line be of this task, by their names? The trace does not know the name of a task that has ended. */
+  mayBe({ task, cpu }: TraceLine): boolean {
+    if (this.pinned && cpu !== this.cpu) return false;
+    const kind = kindOf(this.name);
+    if (task === '<idle>-0') return kind === 'swapper';
+    return task.startsWith('<...>') ? kind !== 'swapper' : kindOf(task) === kind;
+  }
+
+  get runnable(): boolean {
+    return this.wait?.wait !== 'until' || this.wait.ready();
+  }
+}
+
+/** The kernel's own tasks by the first part of their names; '' for any other. */
+const kindOf = (name: string): string => /^(kworker|cpuhp|migration|swapper)\b/.exec(name)?.[1] ?? '';
+
+class Frames {
+  sp = 0;
+  fn: number[] = [0];
+  pos: number[] = [0];
+  vals: unknown[][] = [[]];
+}
+
+/** Kinds of gates: what makes an event or always leads to one; vector_lock. */
+const EVENT = 1;
+const LOCK = 2;
+/** Events that are made without vector_lock. */
+const UNLOCKED = ['vector_activate', 'vector_deactivate', 'vector_setup'];
+
+/**
+ * What tasks that run at once must do in the order of the capture: make an event, and take a lock in which events are made.
+ * Between two of these each goes on as far as it can.
+ */
+function gates(): Uint8Array {
+  const found = new Uint8Array(registrySize());
+  for (const { path, source } of modules()) {
+    const lines = source.split('\n');
+    for (const { id, line, endLine } of probesBetween(path, 1, Infinity)) {
+      const text = lines.slice(line - 1, endLine).join('\n');
+      if (/\btrace_\w+\(|mutex_lock\(kernel\.irq_domain_mutex/.test(text)) found[id] = EVENT;
+      else if (/\block_vector_lock\(|spin_lock\w*\(kernel\.vector_lock/.test(text)) found[id] = LOCK;
+    }
+  }
+  return found;
+}
+
+/**
+ * Runs the model's tasks in the order and on the CPUs in which the capture's tasks ran: before a task makes an event or
+ * takes a lock in which events are made, the one that made the next captured event takes over, on the CPU where it was. Interrupts that no script raised arrive where their events stand.
+ */
+export class Conductor {
+  private readonly actors: Actor[] = [];
+  /** statements before which a task waits for its turn */
+  private readonly gates = gates();
+  private running: Actor | undefined;
+  /** entries that run, one in the other */
+  private entries = 0;
+  /** line of an event that an interrupt could not bring about */
+  private stalled = -1;
+  /** numbers of the lines that belong to what is performed are below this one */
+  until = 0;
+  /** the model's stack where it failed */
+  failureStack: readonly string[] = [];
+  private marks = this.gates;
+  private watchers: readonly Probes[] = [];
+
+  /**
+   * @param note gets what was taken from the capture
+   * @param raise lets an irq's device raise it; false: there is no such device
+   * @param pick chooses one of so many
+   */
+  constructor(
+    private readonly guest: HoldingGuest,
+    private readonly events: EventComparison,
+    private readonly note: (input: string) => void,
+    private readonly raise: (irq: number) => boolean,
+    private readonly pick: (count: number) => number,
+  ) {}
+
+  /** Somebody wants to know of statements. */
+  watch(watchers: readonly Probes[]): void {
+    this.watchers = watchers;
+    this.marks = this.gates.map((gate, probe) => (gate || watchers.some(({ marks }) => marks[probe]) ? 1 : 0));
+  }
+
+  /** Who runs: a task, or the interrupts of a CPU. */
+  get who(): Runner {
+    return this.entries > 0 || !this.running ? `interrupts of CPU ${this.guest.world.kernel.this_cpu}` : this.running;
+  }
+
+  /** A task that the model or its script starts. */
+  spawn(task: TaskSpec, pinned = true): void {
+    this.actors.push(new Actor(task.name, task.cpu, pinned, task.run));
+  }
+
+  /** An event that the model has made. */
+  readonly observe = (event: TraceEvent): void => {
+    const actor = this.running;
+    this.events.event(event, line => event.hardirq || actor === undefined || this.isOf(line, actor));
+    const line = this.events.next;
+    if (this.entries === 0) $.lim = line && line.line < this.until ? 0 : Infinity;
+  };
+
+  /** Runs until every task has ended. @throws Error when those that are left sleep for good, or the model fails */
+  run(): void {
+    for (;;) {
+      this.takeEntries();
+      const actor = this.choose();
+      if (!actor) break;
+      this.resume(actor);
+    }
+    const stuck = this.actors.find(({ wait }) => wait?.wait === 'until');
+    if (stuck?.wait?.wait === 'until') throw new Error(`nothing can run: ${stuck.name} on CPU ${stuck.cpu} waits for ${stuck.wait.on}`);
+  }
+
+  /** A CPU takes its interrupts only when the event of line `line` is the next one. */
+  hold(cpu: number, line: number): void {
+    if (this.guest.held.has(cpu)) return;
+    this.guest.held.add(cpu);
+    this.note(`CPU ${cpu} took its interrupt later (${lineText(line)})`);
+  }
+
+  /** Held CPUs that did something before all else take their interrupts now. */
+  takeHeld(): void {
+    while (this.events.next?.hardirq && this.guest.held.has(this.events.next.cpu) && this.interrupt());
+  }
+
+  /** What came by itself before line `until`, and was not yet made. @param has whether it has come already @returns whether all of it was made */
+  settle(has: (burst: readonly TraceLine[]) => boolean = () => true): void {
+    while (this.events.next?.hardirq && this.events.next.line < this.until && has(this.burst()) && this.interrupt());
+  }
+
+  /** An irq's device raises it, and the CPUs take it. */
+  comes(irq: number): boolean {
+    if (!this.raise(irq)) return false;
+    this.takeEntries();
+    return true;
+  }
+
+  /** Is the line one of this task? A task that the capture has not shown yet is the first one that is nobody else's. */
+  private isOf(line: TraceLine, actor: Actor): boolean {
+    const name = taskOf(line);
+    if (actor.captured === undefined && actor.mayBe(line) && !this.actors.some(other => other.captured === name)) actor.captured = name;
+    return actor.captured === name;
+  }
+
+  /** Who made the next captured event. */
+  private wanted(): { readonly actor: Actor; readonly line: TraceLine } | undefined {
+    const line = this.events.next;
+    if (!line || line.hardirq || line.line >= this.until) return undefined;
+    const name = taskOf(line);
+    const actor = this.actors.find(a => a.captured === name) ?? this.bind(name, this.actors.filter(a => a.captured === undefined && a.mayBe(line)));
+    return actor && { actor, line };
+  }
+
+  /** Which of several kworkers it is cannot be seen from its name. */
+  private bind(name: string, candidates: readonly Actor[]): Actor | undefined {
+    const kworkers = candidates.filter(a => kindOf(a.name) === 'kworker');
+    if (kworkers.length < 2) return candidates.at(0);
+    const actor = kworkers[this.pick(kworkers.length)];
+    actor.captured = name;
+    return actor;
+  }
+
+  private choose(): Actor | undefined {
+    const wanted = this.wanted()?.actor;
+    const last = this.running;
+    const order = [wanted, last, ...this.actors].filter(actor => actor !== undefined && this.actors.includes(actor));
+    return order.find(actor => this.canRun(actor!));
+  }
+
+  private canRun(actor: Actor): boolean {
+    this.guest.enter(actor.cpu);
+    return actor.runnable && !this.isTaken(this.cpuOf(actor), actor);
+  }
+
+  private isTaken(cpu: number, by: Actor): boolean {
+    return this.actors.some(other => other !== by && other.holdsCpu && other.cpu === cpu);
+  }
+
+  /** Where a task goes on: where it made its next event, if it may move there. */
+  private cpuOf(actor: Actor): number {
+    return actor.pinned || actor.holdsCpu ? actor.cpu : (this.nextOf(actor)?.cpu ?? actor.cpu);
+  }
+
+  /** A task's next captured event, as far as it is known which task it is. */
+  private nextOf(actor: Actor): TraceLine | undefined {
+    const { next } = this.events;
+    if (actor.captured === undefined) {
+      const wanted = this.wanted();
+      return wanted?.actor === actor ? wanted.line : undefined;
+    }
+    if (actor.seen?.from !== next) actor.seen = { from: next, next: this.firstOf(actor.captured) };
+    return actor.seen?.next;
+  }
+
+  private firstOf(name: string): TraceLine | undefined {
+    for (const line of this.events.left()) {
+      if (line.line >= this.until) return undefined;
+      if (!line.hardirq && taskOf(line) === name) return line;
+    }
+    return undefined;
+  }
+
+  private resume(actor: Actor): void {
+    this.running = actor;
+    this.place(actor);
+    actor.holdsCpu = false;
+    this.guest.enter(actor.cpu);
+    $.lim = this.events.next ? 0 : Infinity;
+    const { done, value } = this.within(actor.stack, () => actor.next());
+    if (done) {
+      this.actors.splice(this.actors.indexOf(actor), 1);
+      this.running = undefined;
+    } else if (typeof value === 'number') {
+      actor.wait = undefined;
+      actor.holdsCpu = !this.isPreemptible(actor.cpu);
+      const line = this.events.next;
+      if (line?.hardirq && this.goesOn(line)) this.interrupt();
+    } else {
+      actor.wait = value;
+      actor.holdsCpu = !this.isPreemptible(actor.cpu);
+    }
+  }
+
+  /** Moves a task that may be moved to the CPU where it made its next event. */
+  private place(actor: Actor): void {
+    const cpu = this.cpuOf(actor);
+    if (cpu === actor.cpu) return;
+    actor.cpu = cpu;
+    const { task, line } = this.nextOf(actor)!;
+    this.note(`${task} ran on CPU ${cpu} (${lineText(line)})`);
+  }
+
+  private isPreemptible(cpu: number): boolean {
+    const { irqs_enabled, hardirq_count } = this.guest.world.kernel.cpus[cpu];
+    return irqs_enabled && hardirq_count === 0;
+  }
+
+  /** Whether the running task has to let go here. */
+  private readonly look = (probe: number, depth: number, values: unknown[]): boolean => {
+    for (const { marks, pass } of this.watchers) {
+      if (!marks[probe]) continue;
+      $.sp = depth;
+      $.vals[depth] = values;
+      pass(probe);
+    }
+    const actor = this.running;
+    const line = this.events.next;
+    if (this.entries > 0 || !actor || !line || line.line >= this.until) return false;
+    const isPreemptible = this.isPreemptible(actor.cpu);
+    if (line.hardirq) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
+    if (isPreemptible && this.cpuOf(actor) !== actor.cpu) return true;
+    const wanted = this.wanted();
+    if (wanted?.actor === actor) return false;
+    const waits = this.gates[probe] === EVENT || (this.gates[probe] === LOCK && this.isInLock(actor));
+    return wanted !== undefined && waits && (isPreemptible || line.cpu !== actor.cpu);
+  };
+
+  /** Whether the task's next captured event is one that is made with vector_lock held. */
+  private isInLock(actor: Actor): boolean {
+    const next = this.nextOf(actor);
+    return next !== undefined && !UNLOCKED.includes(next.event);
+  }
+
+  /** An interrupt hits a task only if the task makes an event after it; else it comes when the task has ended. */
+  private goesOn({ line: first }: TraceLine): boolean {
+    for (const { line, hardirq } of this.events.left()) {
+      if (line >= this.until) return false;
+      if (line > first && !hardirq) return true;
+    }
+    return false;
+  }
+
+  /** Lowest CPU first, until no CPU has one. */
+  private takeEntries(): void {
+    for (let cpu = 0; cpu < this.guest.cpus; cpu++) {
+      this.guest.enter(cpu);
+      const entry = this.guest.pending(cpu);
+      if (!entry) continue;
+      this.entries++;
+      this.finish(cpu, entry.run());
+      this.entries--;
+      cpu = -1;
+    }
+  }
+
+  private finish(cpu: number, op: Op): void {
+    const frames = new Frames();
+    for (;;) {
+      this.guest.enter(cpu);
+      $.lim = Infinity;
+      const { done, value } = this.within(frames, () => op.next());
+      if (done) return;
+      if (typeof value === 'number') continue;
+      this.takeEntries();
+      this.guest.enter(cpu);
+      if (value.wait === 'until' && !value.ready()) throw new Error(`an interrupt on CPU ${cpu} waits for ${value.on}`);
+    }
+  }
+
+  /** The next captured event is of an interrupt that the model has not made: it came by itself. @returns whether it did something */
+  private interrupt(): boolean {
+    const line = this.events.next;
+    if (!line?.hardirq || line.line >= this.until || line.line === this.stalled) return false;
+    if (this.guest.held.delete(line.cpu)) {
+      this.takeEntries();
+      if (this.events.next !== line) return true;
+    }
+    const irq = this.burst().map(({ text }) => /^irq=(\d+)/.exec(text)?.[1]).find(n => n !== undefined);
+    this.stalled = line.line;
+    if (irq === undefined || !this.comes(Number(irq))) return false;
+    if (this.events.next === line) return false;
+    this.note(`irq ${irq} came by itself (${lineText(line.line)})`);
+    return true;
+  }
+
+  /** The captured events of one interrupt: those of one CPU up to another event or another irq. */
+  private burst(): readonly TraceLine[] {
+    const burst: TraceLine[] = [];
+    const irqs = new Set<string>();
+    for (const line of this.events.left()) {
+      const irq = /^irq=(\d+)/.exec(line.text)?.[1];
+      if (!line.hardirq || line.cpu !== (burst[0] ?? line).cpu || (irq !== undefined && irqs.size > 0 && !irqs.has(irq))) break;
+      if (irq !== undefined) irqs.add(irq);
+      burst.push(line);
+    }
+    return burst;
+  }
+
+  private within<T>(frames: Frames, run: () => T): T {
+    const { n, lim, t, at, sp, fn, pos, vals } = $;
+    Object.assign($, { n: 0, t: this.marks, at: this.look, sp: frames.sp, fn: frames.fn, pos: frames.pos, vals: frames.vals });
+    $.refuel();
+    try {
+      return run();
+    } catch (error) {
+      if (this.failureStack.length === 0) this.failureStack = stackNow();
+      throw error;
+    } finally {
+      frames.sp = $.sp;
+      Object.assign($, { n, lim, t, at, sp, fn, pos, vals });
+    }
+  }
+}

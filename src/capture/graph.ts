@@ -1,0 +1,77 @@
+import { linesOf, type Parsed, type Unread } from './files';
+import type { TraceLine } from './trace';
+
+/** Lines of the call trees are numbered behind those of the trace. */
+export const GRAPH_LINES = 1_000_000;
+
+/** A function that was called. */
+export interface CalledFunction {
+  readonly name: string;
+  /** the compiler has split it: only a part of it shows */
+  readonly isPart: boolean;
+  /** of its indentation: callers have less */
+  readonly indent: number;
+  readonly line: number;
+}
+
+/** What function_graph printed of one outermost call. */
+export interface CallTree {
+  readonly task: string;
+  readonly cpu: number;
+  readonly line: number;
+  readonly calls: readonly CalledFunction[];
+}
+
+export interface Graph {
+  /** marks and events in the form of the trace; an event's time is not known */
+  readonly lines: readonly TraceLine[];
+  readonly trees: readonly CallTree[];
+}
+
+/** Outermost functions of interrupts: what is below them ran in a hard interrupt. */
+export const INTERRUPT_ROOTS: readonly string[] = ['apic_ack_irq', 'apic_ack_edge', 'irq_move_masked_irq', 'smp_irq_move_cleanup_interrupt', '__sysvec_irq_move_cleanup'];
+
+const HEADER = /^\[cpu (\d+) (.+?)\](?: \* (\w+): ?(.*))?$/;
+const EVENT = /^(\s*)\* (\w+): ?(.*)$/;
+const CALL = /^(\s+)([\w.]+)(?: \[\w+\])?$/;
+
+/** Reads graph-tree.txt: the call trees of the steps that were made under the function graph tracer. */
+export function parseGraph(text: string, file = 'graph-tree.txt'): Parsed<Graph> {
+  const lines: TraceLine[] = [];
+  const trees: { task: string; cpu: number; line: number; calls: CalledFunction[] }[] = [];
+  const unread: Unread[] = [];
+  const note = (at: { task: string; cpu: number }, line: number, hardirq: boolean, event: string, rest: string): void =>
+    void lines.push({ line, task: at.task, cpu: at.cpu, hardirq, time: String(line), event, text: rest.trimEnd() });
+  linesOf(text).forEach((source, i) => {
+    const line = GRAPH_LINES + i + 1;
+    if (source.startsWith('## ')) {
+      note({ task: 'init-1', cpu: 0 }, line, false, 'tracing_mark_write', source.slice(3));
+      return;
+    }
+    const header = HEADER.exec(source);
+    if (header) {
+      const at = { cpu: Number(header[1]), task: header[2] };
+      if (header.at(3) === undefined) trees.push({ ...at, line, calls: [] });
+      else note(at, line, false, header[3], header[4]);
+      return;
+    }
+    const tree = trees.at(-1);
+    const event = EVENT.exec(source);
+    const call = CALL.exec(source);
+    if (event && tree) note(tree, line, isInterrupt(tree.calls, event[1].length), event[2], event[3]);
+    else if (call && tree) tree.calls.push({ name: call[2].replace(/\.(isra|constprop|part|cold)\b.*$/, ''), isPart: /\.part\b/.test(call[2]), indent: call[1].length, line });
+    else unread.push({ file, line: i + 1, text: source });
+  });
+  return { value: { lines, trees }, unread };
+}
+
+/** Whether the functions around what comes next, at this indentation, are of an interrupt. */
+function isInterrupt(calls: readonly CalledFunction[], indent: number): boolean {
+  let inner = indent;
+  for (let i = calls.length - 1; i >= 0; i--) {
+    if (calls[i].indent >= inner) continue;
+    inner = calls[i].indent;
+    if (INTERRUPT_ROOTS.includes(calls[i].name)) return true;
+  }
+  return false;
+}

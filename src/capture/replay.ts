@@ -1,0 +1,304 @@
+import { IRQD } from '../kernel/include/irq';
+import type { World } from '../kernel/world';
+import type { Probes } from '../scenario/drain';
+import { PORT_IRQ, serial8250_shutdown, serial8250_startup } from '../kernel/drivers/serial8250';
+import { bootTasks, powerOn } from '../scenario/power-on';
+import { actionOf } from './actions';
+import type { Capture } from './capture';
+import { EventComparison, ObservedTrace, type Difference } from './compare-events';
+import { CallRecorder, type Calls } from './call-recorder';
+import { acknowledged, capturedStreams, compareCalls, compiledFunctions, type CallStream, type Compiled } from './compare-calls';
+import { compareLog } from './compare-log';
+import { capturedLines, countsAreMasked, same, stateLines, type StateLine } from './compare-state';
+import { Conductor } from './conductor';
+import type { Unread } from './files';
+import { GRAPH_LINES } from './graph';
+import type { lens_slot } from './irqlens';
+import { kprobes } from './kprobes';
+import type { Plan, PlannedItem } from './plan';
+import { SEND } from './rig';
+import { fires, HoldingGuest, lateEvents, raisedBy } from './late';
+import { lineText, placeOf, type ScriptAction } from './script';
+import { stackNow } from './stack';
+import type { IrqState } from './snapshot';
+import type { TraceLine } from './trace';
+import { quietIrq, raiseIrq, total } from './unscripted';
+
+/** M of N */
+export interface Count {
+  matched: number;
+  total: number;
+}
+
+export interface Choice {
+  readonly taken: number;
+  readonly count: number;
+  /** that were there before */
+  readonly differences: number;
+}
+
+/** A whole capture performed on the model, from power-on. */
+export class Replay {
+  readonly world: World;
+  readonly inputs: string[] = [];
+  readonly state: Count;
+  readonly calls: Count = { matched: 0, total: 0 };
+  readonly log: Count = { matched: 0, total: 0 };
+  /** items that are not understood */
+  readonly unread: Unread[] = [];
+  /** the model cannot go on */
+  failure = false;
+  private readonly trace = new ObservedTrace();
+  private readonly events: EventComparison;
+  private readonly conductor: Conductor;
+  private readonly slots: lens_slot[] = [];
+  /** in the order in which they were found, each once; the first one has made the others, or some of them */
+  readonly differences: Difference[] = [];
+  private readonly seen = new Set<string>();
+  /** notes the calls of the steps that were made under the function graph tracer */
+  private recorder: CallRecorder | undefined;
+  private readonly compiled: Compiled;
+  /** the first line of the trees that are not compared yet */
+  private treesFrom = GRAPH_LINES;
+  /** the model's stack at the last event that named an irq */
+  private readonly stackOf = new Map<number | undefined, readonly string[]>();
+
+  /** Which one was taken where the capture's names leave several: an input, too. */
+  readonly choices: Choice[] = [];
+
+  /** @param taken the first choices */
+  constructor(
+    private readonly capture: Capture,
+    private readonly plan: Plan,
+    private readonly taken: readonly number[] = [],
+  ) {
+    const { kernel, machine, cmdline, config, script } = capture;
+    this.world = powerOn({ machine, kernel: kernel!, cmdline, config });
+    const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
+    this.events = new EventComparison(script.events, difference => this.differ(difference));
+    this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
+    this.compiled = compiledFunctions(capture.trees);
+    this.state = { matched: 0, total: this.lines(plan.items) };
+    const { trace } = this;
+    trace.observer = event => {
+      this.conductor.observe(event);
+      const irq = /^irq=(\d+)/.exec(event.text)?.[1];
+      if (irq !== undefined) this.stackOf.set(Number(irq), stackNow());
+    };
+    this.world.kernel.trace = trace;
+  }
+
+  get matchedEvents(): Count {
+    return { matched: this.events.matched, total: this.events.total };
+  }
+
+  private pick(count: number): number {
+    const taken = this.taken.at(this.choices.length) ?? 0;
+    this.choices.push({ taken, count, differences: this.differences.length });
+    return taken;
+  }
+
+  /** The log, when all is over. */
+  compareLog(): void {
+    const { matched, total, difference } = compareLog(this.capture.dmesg, this.world.kernel.log);
+    Object.assign(this.log, { matched, total });
+    if (difference) this.differ({ where: 'dmesg.txt', ...difference, stack: [] });
+  }
+
+  /** Lines of state that these items show. */
+  lines(items: readonly PlannedItem[]): number {
+    return items.reduce((sum, { kind, text, command }) => sum + (kind === 'snapshot' ? capturedLines(this.capture, text) : hasResult(command) ? 1 : 0), 0);
+  }
+
+  perform(item: PlannedItem): void {
+    if (this.failure) return;
+    this.conductor.until = item.until;
+    this.recorder = !item.step.startsWith('fg-') ? undefined : (this.recorder ?? new CallRecorder(() => this.conductor.who, this.compiled.split));
+    const at = this.plan.items.indexOf(item);
+    const isFirst = this.plan.items.at(at - 1)?.until !== item.until;
+    const isLast = this.plan.items.at(at + 1)?.until !== item.until;
+    try {
+      // Some of these are of devices that go, others of devices that come.
+      if (isFirst && this.recorder) this.acknowledgements(this.streamsUpTo(item.until));
+      if (item.kind === 'boot') this.boot();
+      else if (item.kind === 'snapshot') this.snapshot(item.text);
+      else if (item.text === SEND) this.send();
+      else this.run(item);
+      if (isLast || item.text === 'traffic') this.conductor.settle();
+    } catch (error) {
+      this.failure = true;
+      const model = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      this.differ({ where: `${item.step}, ${item.text}`, captured: item.command?.result ?? null, model, stack: this.conductor.failureStack });
+    }
+    if (!isLast) return;
+    this.events.end(item.until);
+    if (this.recorder) this.compareCalls(item.until);
+  }
+
+  private boot(): void {
+    for (const { name, cpu, run } of bootTasks(this.world)) {
+      this.conductor.spawn({ name, cpu, run }, name.startsWith('swapper'));
+      this.conductor.run();
+    }
+  }
+
+  private run(item: PlannedItem): void {
+    const action = actionOf(item, this.slots);
+    if (!action) {
+      this.unread.push({ ...placeOf(item.command?.start.line ?? item.until), text: item.text });
+      return;
+    }
+    let result: string | undefined;
+    const task = item.command?.start.task ?? 'init-1';
+    this.inputs.push(item.command ? `${item.command.kind} ${item.text} (${lineText(item.command.start.line)})` : `${item.step}: ${item.text}`);
+    this.conductor.spawn({
+      name: task,
+      cpu: this.shellCpu(item),
+      *run() {
+        result = yield* action();
+      },
+    }, false);
+    this.conductor.takeHeld();
+    this.holdLate(item);
+    this.conductor.watch(this.watchers(item));
+    this.conductor.run();
+    this.conductor.watch(this.recorder ? [this.recorder] : []);
+    if (!hasResult(item.command)) return;
+    this.compareState({ where: `${lineText(item.command!.start.line)}, result of ${item.text}`, irq: undefined, captured: item.command!.result!, model: result ?? null });
+  }
+
+  /** CPUs that take what a command raises only when the script has gone on. */
+  private holdLate({ command, until }: PlannedItem): void {
+    if (!command) return;
+    const { steps, events } = this.capture.script;
+    const next = steps.flatMap(({ actions }) => actions).find(action => action.start.line >= until && fires(action));
+    const span = [command.start.line, until, next?.start.line ?? Infinity] as const;
+    for (const { cpu, line } of lateEvents(events, span, raisedBy(command, this.world.kernel))) this.conductor.hold(cpu, line);
+  }
+
+  /** The rig opens the second serial port, sends its files, and closes it; its trace is off meanwhile. How often the port interrupts is seen afterwards. */
+  private send(): void {
+    const { trace } = this;
+    const observer = trace.observer;
+    const irq = PORT_IRQ[1];
+    const count = this.capture.sysIrqs.at(-1)?.irqs.find(other => other.irq === irq)?.per_cpu_count.reduce((a, b) => a + b, 0) ?? 0;
+    const { conductor } = this;
+    trace.observer = undefined;
+    conductor.spawn({
+      name: 'init-1',
+      cpu: 0,
+      *run() {
+        yield* serial8250_startup(1);
+        for (let i = 0; i < count; i++) conductor.comes(irq);
+        yield* serial8250_shutdown(1);
+      },
+    }, false);
+    conductor.run();
+    trace.observer = observer;
+    this.inputs.push(`the rig sends its files: irq ${irq} comes ${count} times`);
+  }
+
+  private watchers({ command }: PlannedItem): Probes[] {
+    // The rig has its kprobes on while it takes a CPU offline; its first version had none.
+    const hasProbes = this.capture.script.events.some(({ event }) => event.startsWith('kp_'));
+    return [...(this.recorder ? [this.recorder] : []), ...(hasProbes && goesOffline(command) ? [kprobes(this.world)] : [])];
+  }
+
+  /** Where the shell is: where it left its last mark, if that CPU is online. */
+  private shellCpu({ command }: PlannedItem): number {
+    const online = this.world.kernel.cpu_online_mask;
+    const cpu = command?.start.cpu ?? 0;
+    const goes = /cpu(\d+)\/online$/.exec(command?.text ?? '')?.[1];
+    return online.test(cpu) && String(cpu) !== goes ? cpu : 0;
+  }
+
+  private snapshot(label: string): void {
+    const irqs = new Map(this.capture.snapshots.find(s => s.label === label)?.irqs.map(irq => [irq.irq, irq]));
+    this.conductor.settle(burst => shows(irqs, burst));
+    this.arrivals(label, irqs);
+    for (const line of stateLines(this.world, this.capture, label)) this.compareState(line);
+  }
+
+  /** Interrupts that came without an event: a pending move that did nothing, and what is counted of devices whose counts are compared. */
+  private arrivals(label: string, irqs: ReadonlyMap<number, IrqState>): void {
+    const counts = new Map(this.capture.sysIrqs.find(s => s.label === label)?.irqs.map(irq => [irq.irq, irq.per_cpu_count.reduce((a, b) => a + b, 0)]));
+    for (const [irq, desc] of this.world.kernel.irq_desc_tree) {
+      const isPending = (state: number): boolean => (state & IRQD.SETAFFINITY_PENDING) !== 0;
+      const captured = irqs.get(irq);
+      let missing = captured && isPending(desc.irq_common_data.state_use_accessors) && !isPending(captured.state) ? 1 : 0;
+      if (!countsAreMasked(this.world, String(irq))) missing = Math.max(missing, (counts.get(irq) ?? 0) - total(desc));
+      if (desc.action?.name === 'irqlens') continue;
+      for (let i = 0; i < missing; i++) if (this.conductor.comes(irq)) this.inputs.push(`irq ${irq} came by itself before snapshot ${label}`);
+    }
+  }
+
+  /** What was called up to this line, by task and by CPU. */
+  private compareCalls(until: number): void {
+    const recorder = this.recorder!;
+    const streams = this.streamsUpTo(until);
+    this.treesFrom = until;
+    this.acknowledgements(streams);
+    const { calls } = recorder;
+    const tasks = [...calls.keys()].filter(key => typeof key !== 'string');
+    const bound = new Set(tasks.map(({ captured }) => captured));
+    const unbound = tasks.filter(({ captured }) => captured === undefined);
+    const own = new Map(streams.map(stream => {
+      const { task, cpu } = stream;
+      const key = task === undefined ? `interrupts of CPU ${cpu}` : (tasks.find(({ captured }) => captured === task) ?? (bound.has(task) ? undefined : unbound.shift()));
+      return [stream, key];
+    }));
+    const seen = new Set(own.values());
+    for (const [stream, key] of own) this.compareStream(stream, (key !== undefined && calls.get(key)) || []);
+    for (const [key, made] of calls) if (!seen.has(key)) this.compareStream(undefined, made);
+    calls.clear();
+  }
+
+  private streamsUpTo(until: number): CallStream[] {
+    return capturedStreams(this.capture.trees.filter(({ line }) => line >= this.treesFrom && line < until), this.compiled.traced);
+  }
+
+  private compareStream(stream: CallStream | undefined, made: Calls): void {
+    const { matched, total, difference } = compareCalls(stream, made, this.compiled.traced);
+    this.calls.matched += matched;
+    this.calls.total += total;
+    if (!difference) return;
+    const where = difference.line === undefined ? 'graph-tree.txt' : `graph-tree.txt:${difference.line - GRAPH_LINES}`;
+    this.differ({ where, captured: difference.captured, model: difference.model, stack: [] });
+  }
+
+  /** Interrupts that did nothing but acknowledge: as many of them on each CPU of whatever irq is there. */
+  private acknowledgements(streams: readonly CallStream[]): void {
+    for (const { task, cpu, trees } of streams) {
+      if (task !== undefined) continue;
+      const made = this.recorder!.calls.get(`interrupts of CPU ${cpu}`) ?? [];
+      const missing = trees.filter(({ lines }) => lines.length === 1).length - acknowledged(made, this.compiled.traced);
+      const irq = quietIrq(this.world, cpu, n => countsAreMasked(this.world, String(n)));
+      for (let i = 0; i < missing && irq !== undefined; i++) if (this.conductor.comes(irq)) this.inputs.push(`irq ${irq} came by itself on CPU ${cpu}`);
+    }
+  }
+
+  private differ(difference: Difference): void {
+    const sides = `${difference.captured}\n${difference.model}`;
+    if (this.seen.has(sides)) return;
+    this.seen.add(sides);
+    this.differences.push(difference);
+  }
+
+  private compareState(line: StateLine): void {
+    if (same(line)) this.state.matched++;
+    else this.differ({ ...line, stack: this.stackOf.get(line.irq) ?? [] });
+  }
+}
+
+const goesOffline = (command: ScriptAction | undefined): boolean => /^echo 0 > .*\/online$/.test(command?.text ?? '');
+const hasResult = (command: ScriptAction | undefined): boolean => command?.result !== undefined;
+
+/** Whether a snapshot was taken behind an interrupt: it shows the vector that the interrupt gave, or no longer the one that it freed. */
+function shows(irqs: ReadonlyMap<number, IrqState>, burst: readonly TraceLine[]): boolean {
+  return burst.every(({ event, text }) => {
+    const field = (name: string): number => Number(new RegExp(`\\b${name}=(\\d+)`).exec(text)?.[1]);
+    const vector = irqs.get(field('irq'))?.chain.at(-1)?.vector;
+    if (event === 'vector_update') return vector?.vector === field('vector') && vector.cpu === field('cpu');
+    return event !== 'vector_free_moved' || vector?.prev_vector !== field('vector');
+  });
+}

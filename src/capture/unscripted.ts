@@ -1,0 +1,46 @@
+import { apic_chip_data } from '../kernel/arch/x86/apic/apic_chip_data';
+import { IRQD, type irq_data } from '../kernel/include/irq';
+import type { irq_desc } from '../kernel/include/irqdesc';
+import { handle_edge_irq } from '../kernel/irq/flow';
+import type { World } from '../kernel/world';
+
+/** Lets the device of an irq raise it. @returns false where there is no such device */
+export function raiseIrq({ kernel, machine }: World, irq: number): boolean {
+  const desc = kernel.irq_desc_tree.get(irq);
+  if (!desc) return false;
+  const msi = desc.irq_common_data.msi_desc;
+  if (msi) {
+    msi.dev.hw.raise(msi.msi_attrib.is_msix ? msi.msi_attrib.entry_nr : irq - msi.irq);
+    return true;
+  }
+  const ioapic = machine.ioapics.at(Number(/^IO-APIC-(?:IR-)?(\d+)$/.exec(desc.irq_data.domain?.name ?? '')?.[1]));
+  if (!ioapic) return false;
+  pulse(machine, ioapic.config.gsiBase + desc.irq_data.hwirq);
+  return true;
+}
+
+function pulse(machine: World['machine'], gsi: number): void {
+  machine.setGsi(gsi, true);
+  machine.setGsi(gsi, false);
+}
+
+/** How often an irq came, on all CPUs. */
+export const total = (desc: irq_desc): number => desc.kstat_irqs.reduce((sum, count) => sum + count, 0);
+
+/**
+ * An irq whose interrupt on this CPU does nothing but run its handler: an edge that is not on its way to another CPU.
+ * @param mayCount whether another interrupt of an irq is no difference
+ */
+export function quietIrq({ kernel }: World, cpu: number, mayCount: (irq: number) => boolean): number | undefined {
+  const found = [...kernel.irq_desc_tree].find(([irq, { action, irq_data, irq_common_data, handle_irq }]) => {
+    const root = rootOf(irq_data).chip_data;
+    const state = irq_common_data.state_use_accessors;
+    const isStill = root instanceof apic_chip_data && root.cpu === cpu && root.vector !== 0 && !root.move_in_progress;
+    return mayCount(irq) && action !== null && handle_irq === handle_edge_irq && isStill && (state & IRQD.IRQ_STARTED) !== 0 && (state & IRQD.SETAFFINITY_PENDING) === 0;
+  });
+  return found?.[0];
+}
+
+function rootOf(data: irq_data): irq_data {
+  return data.parent_data ? rootOf(data.parent_data) : data;
+}

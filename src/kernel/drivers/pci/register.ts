@@ -1,0 +1,18 @@
+import type { Op } from '../../../stepper/op';
+import type { PciDev } from '../../include/pci';
+import { kernel } from '../../world';
+import { pci_device_probe, pci_device_remove, type pci_driver } from './pci-driver';
+
+/** Whether a driver is for a device: its table of ids. */
+export type pci_match = (dev: PciDev) => boolean;
+
+/** A driver comes: it gets the devices that it is for and that nobody has, in the order of their discovery. Source: drivers/pci/pci-driver.c, __pci_register_driver(); drivers/base/dd.c, driver_attach() */
+export function* __pci_register_driver(drv: pci_driver, match: pci_match): Op {
+  for (const dev of kernel.pci_devices) if (dev.driver === null && match(dev)) yield* pci_device_probe(dev, drv);
+}
+
+/** A driver goes: it lets go of its devices, the last one first. Source: drivers/pci/pci-driver.c, pci_unregister_driver(); drivers/base/dd.c, driver_detach() */
+export function* pci_unregister_driver(drv: pci_driver): Op {
+  const bound = kernel.pci_devices.filter(dev => dev.driver === drv.name);
+  for (const dev of bound.reverse()) yield* pci_device_remove(dev, drv);
+}

@@ -1,0 +1,24 @@
+import type { Op } from '../../../stepper/op';
+import { type PciDev, pci_dev_id } from '../../include/pci';
+
+/** Says more to `fn` until it returns something else than 0. */
+export type dma_alias_fn<T> = (pdev: PciDev, alias: number, data: T) => Op<number>;
+
+/**
+ * Calls `fn` with every requester id that the function may send as: its own, then those that quirks and firmware added.
+ * No bridge of the machine speaks for others.
+ * @returns what `fn` returned last. Source: drivers/pci/search.c, pci_for_each_dma_alias()
+ */
+export function* pci_for_each_dma_alias<T>(pdev: PciDev, fn: dma_alias_fn<T>, data: T): Op<number> {
+  let ret = yield* fn(pdev, pci_dev_id(pdev), data);
+  for (const devfn of pdev.dma_alias_mask) {
+    if (ret) break;
+    ret = yield* fn(pdev, (pdev.bus << 8) | devfn, data);
+  }
+  return ret;
+}
+
+/** From now on the function may also send as `devfn` of its bus. Source: drivers/pci/pci.c, pci_add_dma_alias() */
+export function* pci_add_dma_alias(dev: PciDev, devfn: number): Op {
+  dev.dma_alias_mask.add(devfn);
+}

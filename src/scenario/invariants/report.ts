@@ -1,0 +1,31 @@
+/** Something that must hold and does not. */
+export interface Violation {
+  /** I1 to I22, or `orphan` */
+  readonly invariant: string;
+  /** what was found and what was expected */
+  readonly message: string;
+  /** the bug of the modelled kernel that it comes from; undefined: nobody knows of one, so the model is wrong */
+  readonly known?: string;
+}
+
+/** Bugs of the kernel that break an invariant. */
+export const KNOWN = {
+  AVAILABLE_DRIFT: 'irq_matrix_reserve_managed() and irq_matrix_remove_managed() do not count on a CPU that is offline, and irq_matrix_online() does not make up for it',
+  OFFLINE_LEAK: 'a vector left behind on a CPU that went offline is forgotten (mended by "Prevent vector leak during CPU offline")',
+  FORGOTTEN_VECTOR: 'lapic_online() empties the vector table, also of an interrupt that was activated and not started when the CPU went offline',
+  OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
+} as const;
+
+/** Collects violations. */
+export class Report {
+  readonly violations: Violation[] = [];
+
+  /** Notes a violation unless `holds`. */
+  expect(holds: boolean, invariant: string, message: () => string, known?: string): void {
+    if (!holds) this.violations.push({ invariant, message: message(), ...(known !== undefined && { known }) });
+  }
+
+  equal(found: number, expected: number, invariant: string, what: () => string, known?: string): void {
+    this.expect(found === expected, invariant, () => `${what()} is ${found}; expected ${expected}`, known);
+  }
+}
