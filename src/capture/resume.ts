@@ -76,12 +76,12 @@ function descOf(world: World, state: IrqState, sys: SysIrq | undefined): irq_des
 
   const pending = (state.state & IRQD.SETAFFINITY_PENDING) !== 0 && sys?.smp_affinity ? mask(sys.smp_affinity) : new cpumask(n);
   const flow = sys?.name ?? flowOf(state);
-  const desc = new irq_desc(common, chainOf(world, state, common), FLOWS[flow] ?? handle_level_irq, new raw_spinlock(`irq_desc[${state.irq}].lock`), new mutex(`irq_desc[${state.irq}].request_mutex`), pending, n);
+  const desc = new irq_desc(common, chainOf(world, state, common), FLOWS[flow] ?? handle_level_irq, new raw_spinlock(`irq_desc[${state.irq}].lock`), new mutex(`irq_desc[${state.irq}].request_mutex`), pending);
   desc.name = flow || null;
   desc.depth = (state.state & IRQD.IRQ_DISABLED) === 0 ? 0 : 1;
   desc.status_use_accessors = settingsOf(state.state);
-  sys?.per_cpu_count.slice(0, n).forEach((count, cpu) => (desc.kstat_irqs[cpu] = count));
-  desc.tot_count = desc.kstat_irqs.reduce((sum, count) => sum + count, 0);
+  sys?.per_cpu_count.slice(0, n).forEach((count, cpu) => desc.kstat_irqs.set(cpu, count));
+  desc.tot_count = [...desc.kstat_irqs.values()].reduce((sum, count) => sum + count, 0);
   if (sys?.smp_affinity) desc.dir = new Set();
   return desc;
 }

@@ -25,7 +25,7 @@ function pulse(machine: World['machine'], gsi: number): void {
 }
 
 /** How often an irq came, on all CPUs. */
-export const total = (desc: irq_desc): number => desc.kstat_irqs.reduce((sum, count) => sum + count, 0);
+export const total = (desc: irq_desc): number => [...desc.kstat_irqs.values()].reduce((sum, count) => sum + count, 0);
 
 /**
  * An irq whose interrupt on this CPU does nothing but run its handler: an edge that is not on its way to another CPU.

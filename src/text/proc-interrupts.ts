@@ -1,6 +1,7 @@
 import type { irq_cpustat } from '../kernel/arch/x86/irq';
 import { IRQ_HIDDEN } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
+import { kstat_irqs_cpu } from '../kernel/irq/irqdesc';
 import type { World } from '../kernel/world';
 import { left, right } from './format';
 
@@ -19,7 +20,7 @@ const counts = (values: readonly number[]): string => values.map(value => `${rig
 
 /** @returns undefined for an irq that nobody handles and that never came */
 function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: number): string | undefined {
-  const handled = cpus.map(cpu => desc.kstat_irqs[cpu]);
+  const handled = cpus.map(cpu => kstat_irqs_cpu(desc, cpu));
   if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || (!desc.action && handled.every(count => count === 0))) return undefined;
 
   const { chip, domain, hwirq } = desc.irq_data;

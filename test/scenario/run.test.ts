@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { irq_data } from '../../src/kernel/include/irq';
+import { kstat_irqs_cpu } from '../../src/kernel/irq/irqdesc';
 import { loadScenario, type ScenarioGuest } from '../../src/scenario/load';
 import { Stepper, type StopEvent } from '../../src/stepper/stepper';
 import { readTextFile } from '../../src/text/files';
@@ -56,7 +57,11 @@ class Run {
   }
 }
 
-const counts = (run: Run, irq: number): number[] => run.world.kernel.irq_desc_tree.get(irq)!.kstat_irqs;
+/** Interrupts of the line that each CPU has handled. */
+function counts({ world: { kernel } }: Run, irq: number): number[] {
+  const desc = kernel.irq_desc_tree.get(irq)!;
+  return kernel.cpus.map((_, cpu) => kstat_irqs_cpu(desc, cpu));
+}
 const NVME = 'machine: { devices: [{ name: nvme0, kind: nvme, address: 00:04.0 }] }\n';
 
 describe('a machine that boots silently', () => {

@@ -40,7 +40,7 @@ describe('/proc/interrupts', () => {
   it('leaves out an irq without an action that never came', () => {
     const { world } = resumed(NEW, 'msix4-req');
     assert.doesNotMatch(readTextFile(world, '/proc/interrupts'), /^ {2}3:/m);
-    world.kernel.irq_desc_tree.get(3)!.kstat_irqs[1] = 1;
+    world.kernel.irq_desc_tree.get(3)!.kstat_irqs.set(1, 1);
     assert.match(readTextFile(world, '/proc/interrupts'), /^ {2}3: +0 +1 +0 +0 {2}IR-IO-APIC {3}3-edge {4}\n/m);
   });
 });

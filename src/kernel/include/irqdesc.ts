@@ -47,8 +47,8 @@ export class irq_desc {
   dir: Set<string> | null = null;
   /** flow handler's name as /proc/interrupts prints it after the dash */
   name: string | null = null;
-  /** interrupts handled, by CPU */
-  readonly kstat_irqs: number[];
+  /** interrupts handled, by CPU; a CPU that handled none has no entry */
+  readonly kstat_irqs = new Map<number, number>();
 
   constructor(
     readonly irq_common_data: irq_common_data,
@@ -57,10 +57,8 @@ export class irq_desc {
     readonly lock: raw_spinlock,
     readonly request_mutex: mutex,
     pending_mask: cpumask,
-    nr_cpus: number,
   ) {
     this.pending_mask = pending_mask;
-    this.kstat_irqs = new Array<number>(nr_cpus).fill(0);
   }
 }
 

@@ -91,7 +91,7 @@ function* desc_set_defaults(irq: number, desc: irq_desc, node: number, affinity:
   desc.irqs_unhandled = 0;
   desc.tot_count = 0;
   desc.name = null;
-  desc.kstat_irqs.fill(0);
+  desc.kstat_irqs.clear();
   yield* desc_smp_init(desc, node, affinity);
 }
 
@@ -107,7 +107,7 @@ function* alloc_desc(irq: number, node: number, flags: number, affinity: cpumask
   const n = kernel.nr_cpu_ids;
   const common = new irq_common_data(node, new cpumask(n), new cpumask(n));
   const data = new irq_data(irq, common, no_irq_chip);
-  const desc = new irq_desc(common, data, handle_bad_irq, new raw_spinlock(`irq_desc[${irq}].lock`), new mutex(`irq_desc[${irq}].request_mutex`), new cpumask(n), n);
+  const desc = new irq_desc(common, data, handle_bad_irq, new raw_spinlock(`irq_desc[${irq}].lock`), new mutex(`irq_desc[${irq}].request_mutex`), new cpumask(n));
   yield* desc_set_defaults(irq, desc, node, affinity);
   irqd_set(desc.irq_data, flags);
   return desc;
@@ -265,9 +265,13 @@ export const irq_put_desc_unlock = (held: locked_desc): Op => __irq_put_desc_unl
 export const irq_get_desc_buslock = (irq: number, check: number): Op<locked_desc | null> => __irq_get_desc_lock(irq, true, check);
 export const irq_put_desc_busunlock = (held: locked_desc): Op => __irq_put_desc_unlock(held, true);
 
+/** Interrupts of the line that a CPU has handled. Source: kernel/irq/irqdesc.c, kstat_irqs_cpu() */
+export const kstat_irqs_cpu = (desc: irq_desc, cpu: number): number => desc.kstat_irqs.get(cpu) ?? 0;
+
 /** Count an interrupt for this CPU only: per-CPU lines. */
 export function __kstat_incr_irqs_this_cpu(desc: irq_desc): void {
-  desc.kstat_irqs[kernel.this_cpu]++;
+  const cpu = kernel.this_cpu;
+  desc.kstat_irqs.set(cpu, kstat_irqs_cpu(desc, cpu) + 1);
 }
 
 export function kstat_incr_irqs_this_cpu(desc: irq_desc): void {

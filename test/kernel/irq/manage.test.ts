@@ -174,7 +174,7 @@ describe('an edge interrupt', () => {
     calls.length = 0;
     world.kernel.cpus[0].irqs_enabled = false;
     run(generic_handle_irq(IRQ));
-    assert.deepEqual([calls, times, desc.kstat_irqs[0]], [['bus.ack'], [1, 1], 1]);
+    assert.deepEqual([calls, times, desc.kstat_irqs.get(0)], [['bus.ack'], [1, 1], 1]);
   });
   it('that nobody cares for is shut after 100000', () => {
     const { desc, world } = line();
