@@ -48,7 +48,7 @@ function describeObject(value: object): Description {
 /** What one looks for first in a structure. The values are whatever the model holds now: nothing is taken for granted. */
 const SUMMARIES: Readonly<Record<string, ((object: Record<string, never>) => string) | undefined>> = {
   irq_desc: d => `irq ${text(d, 'irq_data', 'irq')}${action(d)}`,
-  irq_data: d => `irq ${text(d, 'irq')}: ${text(d, 'domain', 'name')} > ${text(d, 'chip', 'name')} > ${hexText(Number(member(d, 'hwirq')))}`,
+  irq_data: d => `irq ${text(d, 'irq')}: ${text(d, 'domain', 'name')} > ${text(d, 'chip', 'name')} > ${hwirqText(Number(member(d, 'hwirq')))}`,
   irq_domain: d => text(d, 'name'),
   irq_chip: d => text(d, 'name'),
   irqaction: d => text(d, 'name'),
@@ -58,6 +58,9 @@ const SUMMARIES: Readonly<Record<string, ((object: Record<string, never>) => str
   raw_spinlock: d => lockText(d, 'CPU '),
   mutex: d => lockText(d, ''),
 };
+
+/** irq_hw_number_t is an unsigned long; a remapping index of 0x8000 or more makes it one below zero. */
+const hwirqText = (hwirq: number): string => (Number.isInteger(hwirq) ? hexText(BigInt.asUintN(64, BigInt(hwirq))) : String(hwirq));
 
 const lockText = (lock: object, holder: string): string => `${text(lock, 'name')}: ${member(lock, 'owner') === null ? 'free' : `held by ${holder}${text(lock, 'owner')}`}`;
 
@@ -91,7 +94,7 @@ function text(object: unknown, ...path: string[]): string {
 }
 
 const RESULTS = /^(ret|err|rc|error|res|result|retval)$/;
-const HEX = /^(hwirq|hwirq_max|data|address|address_(lo|hi)|flags|mask_base|mask_pos|devid|masked|base|sid)$/;
+const HEX = /^(hwirq_max|data|address|address_(lo|hi)|flags|mask_base|mask_pos|devid|masked|base|sid)$/;
 const VECTOR = /vector$/;
 
 function numberText(value: number, { name, owner, hex }: Place): string {
@@ -99,6 +102,7 @@ function numberText(value: number, { name, owner, hex }: Place): string {
   if (word !== undefined) return word === String(value) ? word : `${word} (${hexText(value)})`;
   if (RESULTS.test(name) && errnoName(value)) return `${errnoName(value)!} (${value})`;
   if (!Number.isInteger(value)) return String(value);
+  if (name === 'hwirq') return hwirqText(value);
   if (hex || HEX.test(name)) return hexText(value);
   if (VECTOR.test(name) && value > 0) return `${value} (${hexText(value)})`;
   return String(value);

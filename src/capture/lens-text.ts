@@ -97,7 +97,7 @@ function irqLines(irq: number, { irq_data: data }: irq_desc, format: LensFormat)
 }
 
 function levelLines(data: irq_data, level: number, format: LensFormat): string[] {
-  const line = `  [${level}] domain ${data.domain?.name ?? '-'} chip ${data.chip.name || '-'} hwirq ${hex(BigInt(data.hwirq))}${chipData(data, format)}`;
+  const line = `  [${level}] domain ${data.domain?.name ?? '-'} chip ${data.chip.name || '-'} hwirq ${hex(BigInt.asUintN(64, BigInt(data.hwirq)))}${chipData(data, format)}`;
   return [line, ...(data.parent_data ? levelLines(data.parent_data, level + 1, format) : [])];
 }
 

@@ -7,7 +7,7 @@ import { type Diagnostic, inFileOrder } from './diagnostic';
 import { ModelGuest } from './guest';
 import { machineConfig, sourcePath } from './machine';
 import { choice } from './nearest';
-import { boot, powerOn } from './power-on';
+import { Boot, powerOn } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
 import { type Checks, Findings, scriptOf, type StepResult } from './script';
@@ -33,6 +33,9 @@ export interface Scenario {
 
 /** A guest whose steps note what they came to. */
 export class ScenarioGuest extends ModelGuest {
+  /** absent: the script boots */
+  private readonly boot?: Boot;
+
   constructor(
     scenario: Scenario,
     source: YamlSource,
@@ -43,7 +46,11 @@ export class ScenarioGuest extends ModelGuest {
     const { file, kernel } = scenario;
     const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
     super(world, scriptOf(file, source, world, findings, checks), host);
-    if (file.steps[0] !== 'boot') boot(this);
+    if (file.steps[0] !== 'boot') this.boot = new Boot(this);
+  }
+
+  startUp(probes: number): boolean {
+    return this.boot?.slice(probes) ?? true;
   }
 
   /** of the actions that have ended */

@@ -5,7 +5,7 @@ import { make_kernel } from '../kernel/globals';
 import { boot_steps } from '../kernel/init/main';
 import { World } from '../kernel/world';
 import type { TaskSpec } from '../stepper/guest';
-import { drain } from './drain';
+import { Drain } from './drain';
 import type { ModelGuest } from './guest';
 
 /** What is switched on. */
@@ -31,9 +31,30 @@ export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_C
 /** What runs from the first instruction to the first step, in order. */
 export const bootTasks = (world: World): TaskSpec[] => boot_steps(world);
 
-/** Boots without a stop. */
-export function boot(guest: ModelGuest): void {
-  for (const task of bootTasks(guest.world)) {
-    drain(guest, task.cpu, task.run);
+const SLICE = 1_000_000;
+
+/** The boot without a stop. */
+export class Boot {
+  private readonly tasks: Drain[];
+
+  constructor(guest: ModelGuest) {
+    this.tasks = bootTasks(guest.world).map(({ cpu, run }) => new Drain(guest, cpu, run));
   }
+
+  /** Goes on for about so many probes. @returns whether it is over */
+  slice(probes: number): boolean {
+    for (let left = probes; this.tasks.length > 0; ) {
+      const used = this.tasks[0].slice(left);
+      if (!this.tasks[0].over) return false;
+      left -= used;
+      this.tasks.shift();
+    }
+    return true;
+  }
+}
+
+/** Boots in one piece. */
+export function boot(guest: ModelGuest): void {
+  const boot = new Boot(guest);
+  while (!boot.slice(SLICE));
 }

@@ -10,6 +10,8 @@ export interface Guest {
   enter(cpu: number): void;
   /** An entry (interrupt, IPI) that `cpu` takes now, or null. Asked at scheduling points. */
   pending(cpu: number): Entry | null;
+  /** Goes on with what comes before the first step and is not stepped through, for about so many probes. @returns whether that is over */
+  startUp?(probes: number): boolean;
   /** The next scripted step, asked for when everything is idle; null at the end. */
   nextStep(): ScriptStep | null;
   /** The steps that are known before the run, so that breakpoints on them bind early. */

@@ -37,6 +37,7 @@ export class Run {
   private watch: Watch | undefined;
   private end = 0;
   private fault: { error: unknown } | undefined;
+  private started = false;
 
   /**
    * @param marks the probes to ask about, by id
@@ -61,12 +62,23 @@ export class Run {
     this.end = this.step + probes;
     this.halt = undefined;
     this.fault = undefined;
+    if (!this.started && !this.startUp(probes)) return this.halt;
     for (let resumes = 0; resumes < RESUMES && this.step <= this.end && !this.halt; resumes++) {
       const context = this.active ?? this.scheduler.next() ?? this.nextStep();
       if (context) this.resume(context, watch);
       else this.halt = this.over();
     }
     return this.halt;
+  }
+
+  /** @returns whether the first step can begin */
+  private startUp(probes: number): boolean {
+    try {
+      this.started = this.guest.startUp?.(probes) ?? true;
+    } catch (error) {
+      this.halt = { reason: 'exception', task: undefined, error: errorOf(error) };
+    }
+    return this.started;
   }
 
   private nextStep(): Context | undefined {
@@ -98,7 +110,7 @@ export class Run {
       if (done || typeof value !== 'number') this.active = undefined;
     } catch (error) {
       this.unload(context.task);
-      this.halt = { reason: 'exception', task: context.task, error: error instanceof Error ? error : new Error(String(error)) };
+      this.halt = { reason: 'exception', task: context.task, error: errorOf(error) };
     }
     $.rest();
     if (this.fault) throw this.fault.error;
@@ -144,6 +156,8 @@ export class Run {
     }
   }
 }
+
+const errorOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 /** A step of the script: instrumented by hand. */
 function* scriptFrame(step: ScriptStep): Op {

@@ -25,7 +25,8 @@ function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: num
 
   const { chip, domain, hwirq } = desc.irq_data;
   const flow = desc.name === null ? '' : `-${left(desc.name, 8)}`;
-  const number = right(domain ? hwirq : '', width);
+  // %d
+  const number = right(domain ? hwirq | 0 : '', width);
   return `${right(irq, width)}: ${counts(handled)} ${right(chip.name || '-', 8)} ${number}${flow}${actions(desc)}`;
 }
 

@@ -85,6 +85,7 @@ describe('a machine that boots silently', () => {
     ]);
     await run.toEnd();
     const silent = new Run('x', 'steps: [{ affinity: { irq: 5, cpus: 0 } }]');
+    await silent.stepper.run({ kind: 'toStep', step: 1 });
     assert.deepEqual(run.world.kernel.trace, silent.world.kernel.trace);
   });
 });

@@ -332,6 +332,37 @@ export function* main() {
   });
 });
 
+describe('what comes before the first step', () => {
+  const starting = (startUp: (probes: number) => boolean): Stepper => {
+    const make = guestOf([() => task('task', load('export function* main() {}').model.main)]);
+    return new Stepper(host => Object.assign(make(host), { startUp }));
+  };
+
+  it('is no step, and a pause is heard in it', async () => {
+    let parts = 0;
+    const stepper = starting(() => ++parts === 3);
+    const paused = starting(() => (paused.pause(), false));
+    assert.equal((await paused.run({ kind: 'continue' })).reason, 'pause');
+    assert.equal((await stepper.run({ kind: 'toStep', step: 1 })).reason, 'entry');
+    assert.equal(stepper.step, 1);
+  });
+
+  it('is done again to go back', async () => {
+    let runs = 0;
+    const stepper = starting(() => ++runs > 0);
+    await stepper.run({ kind: 'continue' });
+    await stepper.run({ kind: 'toStep', step: 1 });
+    assert.deepEqual([runs, stepper.step], [2, 1]);
+  });
+
+  it('fails as the model does, with no thread to show', async () => {
+    const stop = await starting(() => {
+      throw new Error('no timer');
+    }).run({ kind: 'toStep', step: 1 });
+    assert.deepEqual([stop.reason, stop.thread, stop.error?.message], ['exception', 0, 'no timer']);
+  });
+});
+
 describe('threads of a large machine', () => {
   it('are as many as it has CPUs, and sleeping tasks are none of these', async () => {
     const source = `export function* main() {

@@ -71,7 +71,7 @@ function checkDomains({ irq_domain_list, irq_desc_tree }: Kernel, report: Report
       const { domain, hwirq } = data;
       if (!domain) continue;
       counts.set(domain, (counts.get(domain) ?? 0) + 1);
-      const found = hwirq < domain.revmap_size ? domain.linear_revmap.get(hwirq) : domain.revmap_tree.get(hwirq)?.irq;
+      const found = domain.linear_revmap.get(hwirq) ?? domain.revmap_tree.get(hwirq)?.irq;
       // Two interrupts of one number (all MSI-X entries of a device below AMD-Vi): the map has the last one.
       const twin = found === undefined ? undefined : irq_desc_tree.get(found);
       const collides = twin !== undefined && twin !== desc && chainOf(twin).some(d => d.domain === domain && d.hwirq === hwirq);
