@@ -2,7 +2,8 @@ import type { Probes } from '../scenario/drain';
 import { entryOf, functionOf, functionsNamed, registrySize } from '../stepper/registry';
 import { $ } from '../stepper/runtime';
 import type { Runner } from './conductor';
-import { counts } from './counted-functions';
+import type { Compiled, NamedFunction } from './compiled';
+import { isCompared, names } from './counted-functions';
 
 /** Functions from which the rig's function graph starts (init/init, GFUNCS). */
 const ROOTS = new Set(
@@ -14,20 +15,12 @@ const ROOTS = new Set(
 /** The kernel's name of a function that is not called so here. */
 const RENAMED: Record<string, string> = { sysvec_irq_move_cleanup: '__sysvec_irq_move_cleanup' };
 
-/** Functions that the compiler has put into one of their callers (or made a jump of, where they call themselves at their end): there they do not show. */
-const INLINED: Record<string, string> = {
-  __irq_set_affinity: 'irq_set_affinity_hint',
-  __irq_set_handler: 'irq_set_chip_and_handler_name',
-  __irq_domain_deactivate_irq: '__irq_domain_deactivate_irq',
-  io_apic_modify_irq: 'mask_ioapic_irq',
-  irq_domain_alloc_irqs_hierarchy: 'irq_domain_alloc_irqs_parent',
-  irq_domain_reset_irq_data: 'irq_domain_free_irqs_common',
-};
-
-/** A function that counts, and how many of those that count it was called by, in its tree. */
+/** A function that counts and shows, and by how many such ones it was called, in its tree. */
 export interface Called {
   readonly name: string;
   readonly depth: number;
+  /** it shows only in part, or not at all */
+  readonly isSplit: boolean;
 }
 
 /** What one task, or the interrupts of one CPU, called: one list a tree. */
@@ -37,17 +30,18 @@ export type Calls = Called[][];
 export class CallRecorder implements Probes {
   readonly marks = new Uint8Array(registrySize());
   readonly calls = new Map<Runner, Calls>();
-  private readonly names = new Map<number, string>();
+  private readonly functions = new Map<number, NamedFunction>();
 
   /**
    * @param who runs now
-   * @param noRoots functions at which no tree begins
+   * @param hit functions of the task that the running interrupt has hit, by their ids, outermost first
    */
   constructor(
     private readonly who: () => Runner,
-    private readonly noRoots: ReadonlySet<string>,
+    private readonly hit: () => readonly number[],
+    private readonly compiled: Compiled,
   ) {
-    for (const name of [...counts, ...ROOTS, ...Object.keys(RENAMED)]) {
+    for (const name of [...names, ...ROOTS, ...Object.keys(RENAMED)]) {
       for (const fn of functionsNamed(name)) {
         const entry = fn.name === name ? entryOf(fn) : undefined;
         if (entry) this.marks[entry.id] = 1;
@@ -57,39 +51,46 @@ export class CallRecorder implements Probes {
 
   readonly pass = (): void => {
     let root = 1;
-    while (root <= $.sp && !this.isRoot(root)) root++;
-    if (root > $.sp) return;
+    while (root <= $.sp && !this.isRoot($.fn, root)) root++;
+    if (root > $.sp || this.isHidden()) return;
     const key = this.who();
     const trees = this.calls.get(key) ?? [];
     this.calls.set(key, trees);
     if (root === $.sp) trees.push([]);
-    if (!this.shows($.sp)) return;
+    if (!this.isCompared($.sp)) return;
     let depth = 0;
-    for (let at = root; at < $.sp; at++) if (this.shows(at)) depth++;
-    trees.at(-1)?.push({ name: this.nameAt($.sp), depth });
+    for (let at = root; at < $.sp; at++) if (this.isCompared(at)) depth++;
+    const { name } = this.at($.fn, $.sp);
+    trees.at(-1)?.push({ name, depth, isSplit: this.compiled.isSplit(name) });
   };
 
-  private shows(depth: number): boolean {
-    return counts.has(this.nameAt(depth)) && !this.isInlined(depth);
+  /** The tracer begins no tree in an interrupt that hits a task within one (kernel/trace/trace.h, ftrace_graph_addr()). */
+  private isHidden(): boolean {
+    const fns = this.hit();
+    return fns.some((_, depth) => depth > 0 && this.isRoot(fns, depth));
   }
 
-  private isInlined(depth: number): boolean {
-    return depth > 1 && INLINED[this.nameAt(depth)] === this.nameAt(depth - 1);
+  private isCompared(depth: number): boolean {
+    return isCompared(this.at($.fn, depth).name) && this.shows($.fn, depth);
   }
 
-  private isRoot(depth: number): boolean {
-    const name = this.nameAt(depth);
-    return ROOTS.has(name) && !this.noRoots.has(name) && !this.isInlined(depth);
+  private isRoot(fns: readonly number[], depth: number): boolean {
+    const { name } = this.at(fns, depth);
+    return ROOTS.has(name) && this.compiled.isStart(name) && this.shows(fns, depth);
   }
 
-  private nameAt(depth: number): string {
-    const id = $.fn[depth];
-    let name = this.names.get(id);
-    if (name === undefined) {
-      const own = functionOf(id).name;
-      name = RENAMED[own] ?? own;
-      this.names.set(id, name);
+  private shows(fns: readonly number[], depth: number): boolean {
+    return this.compiled.shows(this.at(fns, depth).name, depth > 1 ? this.at(fns, depth - 1) : undefined);
+  }
+
+  private at(fns: readonly number[], depth: number): NamedFunction {
+    const id = fns[depth];
+    let fn = this.functions.get(id);
+    if (fn === undefined) {
+      const { name, module } = functionOf(id);
+      fn = { name: RENAMED[name] ?? name, file: /(\w+)\.ts$/.exec(module.path)?.[1] ?? '' };
+      this.functions.set(id, fn);
     }
-    return name;
+    return fn;
   }
 }

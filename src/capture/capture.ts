@@ -6,6 +6,7 @@ import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-c
 import { parsePci, type PciSnapshot } from './pci';
 import { parseGraph, type CallTree } from './graph';
 import { inOrder } from './graph-order';
+import { unknownFunctions } from './uncounted-functions';
 import { scriptOf, type Script } from './script';
 import { parseSnapshots, type Snapshot } from './snapshot';
 import { lostEvents, parseTrace } from './trace';
@@ -76,7 +77,7 @@ export function readCapture(folder: string): Capture {
     interrupts: interrupts.value,
     sysIrqs: sysIrqs.value,
     pci: pci.value,
-    unread: [...script.unread, ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
+    unread: [...script.unread, ...(kernelNameOf(uname) === undefined ? [] : unknownFunctions(graph.value.trees)), ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
     problems: files.problems,
   };
 }

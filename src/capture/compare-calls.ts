@@ -1,17 +1,8 @@
 import type { Called, Calls } from './call-recorder';
-import { counts } from './counted-functions';
+import { isCompared } from './counted-functions';
 import { INTERRUPT_ROOTS, type CalledFunction, type CallTree } from './graph';
+import { isTorn } from './torn-trees';
 import { taskOf } from './trace';
-
-/** Functions that count but are left out on both sides, with the reason. */
-export const EXCEPTIONS: Record<string, string> = {
-  irq_to_desc: 'an accessor: in the model an expression',
-  irq_get_irq_data: 'an accessor: in the model an expression',
-  irq_domain_get_irq_data: 'an accessor',
-  irqd_cfg: 'an accessor; the compiler has put it into some of its callers',
-  msi_desc_to_pci_dev: 'an accessor: in the model an expression',
-  free_msi_entry: 'gives memory back',
-};
 
 /** What a task, or the interrupts of a CPU, called: all its trees, one line a function. */
 export interface CallStream {
@@ -22,66 +13,59 @@ export interface CallStream {
 }
 
 interface StreamTree {
-  /** its beginning was lost when the task went to another CPU: nobody knows how deep it is */
+  /** its beginning is lost: how deep its outermost lines are is not known */
   readonly torn: boolean;
   readonly lines: readonly CallLine[];
 }
 
 interface CallLine {
-  /** indented by the callers that count */
+  /** indented by the callers that count, as far as they are in the tree */
   readonly text: string;
   readonly line: number;
+  /** as the tracer printed it */
+  readonly indent: number;
 }
 
 /** How two streams compare. */
 export interface CallResult {
   readonly matched: number;
+  /** calls of either side */
   readonly total: number;
+  /** calls of the model that stand where a tree has lost its beginning */
+  readonly lost: number;
   /** the first place where they part */
-  readonly difference: { readonly line: number | undefined; readonly captured: string | null; readonly model: string | null } | undefined;
+  readonly difference: CallDifference | undefined;
 }
 
-const isCompared = (name: string): boolean => counts.has(name) && !(name in EXCEPTIONS);
-
-/** What the compiler has made of the functions, as far as the trees show it. */
-export interface Compiled {
-  /** seen whole */
-  readonly traced: ReadonlySet<string>;
-  /** split: only a part shows, and the tracer does not start there */
-  readonly split: ReadonlySet<string>;
+interface CallDifference {
+  readonly line: number | undefined;
+  readonly captured: string | null;
+  readonly model: string | null;
 }
 
-export function compiledFunctions(trees: readonly CallTree[]): Compiled {
-  const calls = trees.flatMap(tree => tree.calls);
-  const split = new Set(calls.flatMap(({ name, isPart }) => (isPart ? [name] : [])));
-  return { split, traced: new Set(calls.flatMap(({ name }) => (split.has(name) ? [] : [name]))) };
-}
-
-/** Of an outermost function. */
-const TOP_INDENT = 2;
+/** Below these nothing counts: an exception. */
+const FOREIGN = 'native_smp_send_reschedule';
 
 /** The captured streams, by who called; interrupts that hit a task are their CPU's. */
-export function capturedStreams(trees: readonly CallTree[], traced: ReadonlySet<string>): CallStream[] {
+export function capturedStreams(trees: readonly CallTree[]): CallStream[] {
   const streams = new Map<string, CallStream & { trees: StreamTree[] }>();
-  const add = (task: string | undefined, cpu: number, calls: readonly CalledFunction[]): void => {
+  const add = (task: string | undefined, cpu: number, torn: boolean, calls: readonly CalledFunction[]): void => {
     const key = task ?? `interrupts of CPU ${cpu}`;
-    const lines = linesOf(calls, traced);
+    const lines = linesOf(calls);
     if (lines.length === 0) return;
     const stream = streams.get(key) ?? { task, cpu, trees: [] };
     streams.set(key, stream);
-    stream.trees.push({ torn: calls[0].indent > TOP_INDENT && task !== undefined, lines });
+    stream.trees.push({ torn, lines });
   };
-  for (const { task, cpu, calls } of trees) {
+  for (const tree of trees) {
+    const { task, cpu, calls } = tree;
     const interrupts = interruptsOf(calls);
-    for (const interrupt of interrupts) add(undefined, cpu, interrupt);
+    for (const interrupt of interrupts) add(undefined, cpu, false, interrupt);
     const hit = new Set(interrupts.flat());
-    add(taskOf({ task, cpu }), cpu, calls.filter(call => !hit.has(call)));
+    add(taskOf({ task, cpu }), cpu, isTorn(tree), calls.filter(call => !hit.has(call)));
   }
   return [...streams.values()];
 }
-
-/** The scheduler's: what is below it is none of the interrupt code's doing. */
-const FOREIGN = ['native_smp_send_reschedule'];
 
 /** The parts of a tree that are interrupts, each with what is below it. */
 function interruptsOf(calls: readonly CalledFunction[]): CalledFunction[][] {
@@ -98,62 +82,87 @@ function interruptsOf(calls: readonly CalledFunction[]): CalledFunction[][] {
   return found;
 }
 
-function linesOf(calls: readonly CalledFunction[], traced: ReadonlySet<string>): CallLine[] {
-  const shows = ({ name }: CalledFunction): boolean => isCompared(name) && traced.has(name);
+function linesOf(calls: readonly CalledFunction[]): CallLine[] {
   const callers: CalledFunction[] = [];
   return calls.flatMap(call => {
     while (callers.length > 0 && callers.at(-1)!.indent >= call.indent) callers.pop();
-    const depth = callers.filter(shows).length;
+    const depth = callers.filter(({ name }) => isCompared(name)).length;
     callers.push(call);
-    return shows(call) && !callers.some(({ name }) => FOREIGN.includes(name)) ? [{ text: indented(call.name, depth), line: call.line }] : [];
+    const { name, line, indent } = call;
+    return isCompared(name) && !callers.some(caller => caller.name === FOREIGN) ? [{ text: indented(name, depth), line, indent }] : [];
   });
 }
 
 const indented = (name: string, depth: number): string => `${'  '.repeat(depth)}${name}`;
 
-/** A tree of the model, without the functions that are left out and those that the tracer never saw: the compiler has put them into their callers. */
-function modelLines(tree: readonly Called[], traced: ReadonlySet<string>): string[] {
-  const left: number[] = [];
-  return tree.flatMap(({ name, depth }) => {
-    while (left.length > 0 && left.at(-1)! >= depth) left.pop();
-    if (isCompared(name) && traced.has(name)) return [indented(name, depth - left.length)];
-    left.push(depth);
-    return [];
-  });
-}
-
-/** How many of the model's trees are interrupts that do nothing but acknowledge. */
-export const acknowledged = (model: Calls, traced: ReadonlySet<string>): number => model.filter(tree => modelLines(tree, traced).length === 1).length;
-
 /**
  * Compares a captured stream with the model's, tree by tree. Of interrupts those that do nothing but acknowledge may come anywhere: they are as many on both sides.
- * @param traced every function that the tracer saw
  */
-export function compareCalls(captured: CallStream | undefined, model: Calls, traced: ReadonlySet<string>): CallResult {
+export function compareCalls(captured: CallStream | undefined, model: Calls): CallResult {
   const isInterrupt = captured === undefined || captured.task === undefined;
   const order = <T>(trees: readonly T[], size: (tree: T) => number): readonly T[] =>
     isInterrupt ? [...trees.filter(tree => size(tree) > 1), ...trees.filter(tree => size(tree) === 1)] : trees;
   const expected = order(captured?.trees ?? [], ({ lines }) => lines.length);
-  const made = order(model.map(tree => modelLines(tree, traced)).filter(tree => tree.length > 0), tree => tree.length);
+  const made = order(model.filter(tree => tree.length > 0), tree => tree.length);
   const results = Array.from({ length: Math.max(expected.length, made.length) }, (_, i) => compareTree(expected.at(i), made.at(i) ?? []));
+  const sum = (of: (result: CallResult) => number): number => results.reduce((total, result) => total + of(result), 0);
   return {
-    matched: results.reduce((sum, { matched }) => sum + matched, 0),
-    total: results.reduce((sum, { total }) => sum + total, 0),
+    matched: sum(({ matched }) => matched),
+    total: sum(({ total }) => total),
+    lost: sum(({ lost }) => lost),
     difference: results.find(({ difference }) => difference)?.difference,
   };
 }
 
-function compareTree(captured: StreamTree | undefined, whole: readonly string[]): CallResult {
+function compareTree(captured: StreamTree | undefined, model: readonly Called[]): CallResult {
   const lines = captured?.lines ?? [];
-  const plain = (text: string): string => (captured?.torn ? text.trim() : text);
-  const expected = lines.map(({ text }) => plain(text));
-  const model = captured?.torn ? whole.slice(-expected.length).map(plain) : whole;
-  const first = Array.from({ length: Math.max(expected.length, model.length) }, (_, i) => i).find(i => expected.at(i) !== model.at(i));
-  return {
-    matched: first === undefined ? expected.length : common(expected, model),
-    total: expected.length,
-    difference: first === undefined ? undefined : { line: (lines.at(first) ?? lines.at(-1))?.line, captured: expected.at(first) ?? null, model: model.at(first) ?? null },
-  };
+  const expected = lines.map(({ text }) => text);
+  const lost = captured?.torn ? lostBefore(lines, model) : 0;
+  const made = modelLines(model.slice(lost), expected);
+  const first = Array.from({ length: Math.max(expected.length, made.length) }, (_, i) => i).find(i => expected.at(i) !== made.at(i));
+  if (first === undefined) return { matched: expected.length, total: expected.length, lost, difference: undefined };
+  const matched = common(expected, made);
+  const difference = { line: (lines.at(first) ?? lines.at(-1))?.line, captured: expected.at(first) ?? null, model: made.at(first) ?? null };
+  return { matched, total: expected.length + made.length - matched, lost, difference };
+}
+
+/** How many of the model's calls come before what is left of a tree: as many as leave one line each. */
+function lostBefore(lines: readonly CallLine[], model: readonly Called[]): number {
+  const expected = lines.map(({ text }) => text);
+  const same = Array.from(model, (_, i) => i).find(i => {
+    const made = modelLines(model.slice(i), expected);
+    return made.length === expected.length && made.every((text, at) => text === expected[at]) && isAsDeep(lines, model.slice(i));
+  });
+  return same ?? Math.max(0, model.length - lines.length);
+}
+
+/** Lines whose callers are lost: those that the tracer printed equally deep are equally deep in the model, and those that it printed less deep are not deeper. */
+function isAsDeep(lines: readonly CallLine[], model: readonly Called[]): boolean {
+  const outer = (_: unknown, i: number): boolean => !lines[i].text.startsWith(' ');
+  const printed = lines.filter(outer).map(({ indent }) => indent);
+  const depths = outermost(model);
+  return printed.slice(1).every((indent, i) => (indent === printed[i] ? depths[i + 1] === depths[i] : depths[i + 1] <= depths[i]));
+}
+
+/** Depths of the calls whose callers are not among these. */
+function outermost(model: readonly Called[]): number[] {
+  return model.reduce<number[]>((depths, { depth }) => (depths.length === 0 || depth <= depths.at(-1)! ? [...depths, depth] : depths), []);
+}
+
+/** The model's calls as lines. A split function shows only where the capture shows it: what its caller has of it may do. */
+function modelLines(calls: readonly Called[], expected: readonly string[]): string[] {
+  const left: number[] = [];
+  const callers: number[] = [];
+  const lines: string[] = [];
+  for (const { name, depth, isSplit } of calls) {
+    while (left.length > 0 && left.at(-1)! >= depth) left.pop();
+    while (callers.length > 0 && callers.at(-1)! >= depth) callers.pop();
+    const text = indented(name, callers.length - left.length);
+    callers.push(depth);
+    if (isSplit && expected.at(lines.length) !== text) left.push(depth);
+    else lines.push(text);
+  }
+  return lines;
 }
 
 /** Length of the longest common subsequence. */

@@ -130,6 +130,13 @@ export class Conductor {
     return this.entries > 0 || !this.running ? `interrupts of CPU ${this.guest.world.kernel.this_cpu}` : this.running;
   }
 
+  /** Functions of the task that the running interrupt has hit, by their ids, outermost first, from 1 on; none where it hit nobody. */
+  get hit(): readonly number[] {
+    const { running } = this;
+    if (this.entries === 0 || running?.cpu !== this.guest.world.kernel.this_cpu) return [];
+    return running.stack.fn.slice(0, running.stack.sp + 1);
+  }
+
   /** A task that the model or its script starts. */
   spawn(task: TaskSpec, pinned = true): void {
     this.actors.push(new Actor(task.name, task.cpu, pinned, task.run));

@@ -23,6 +23,9 @@ const CHANGES: Record<string, readonly (readonly [number, number, number])[]> = 
 /** Events before the matrix event of the same operation, with vector_lock held. */
 const LEADING = ['vector_clear', 'vector_teardown', 'vector_free_moved'];
 
+/** Events with which an operation may begin; those that end one come with vector_lock still held. */
+const BEGINNING = [...LEADING, 'irq_matrix_', 'vector_activate', 'vector_deactivate', 'vector_setup'];
+
 /** Puts the events between two marks into the order in which they were made. */
 export function inOrder(lines: readonly TraceLine[]): TraceLine[] {
   const ordered: TraceLine[] = [];
@@ -51,27 +54,75 @@ function merge(part: readonly TraceLine[], before: Totals | undefined, ordered: 
     const key = line.hardirq ? `interrupts of CPU ${line.cpu}` : taskOf(line);
     streams.set(key, [...(streams.get(key) ?? []), line]);
   }
-  let totals = before;
-  let current = streams.keys().next().value;
-  while (streams.size > 0) {
-    const candidates = [...streams].sort(([a], [b]) => Number(b === current) - Number(a === current));
-    const [key, stream] = candidates.find(([, s]) => canBeNext(s, totals)) ?? candidates[0];
-    current = key;
-    const line = stream.shift()!;
-    ordered.push(line);
-    totals = totalsOf(line) ?? totals;
-    if (stream.length === 0) streams.delete(key);
+  const lists = [...streams.values()];
+  let place: Place = { at: lists.map(() => 0), current: 0, totals: before };
+  for (;;) {
+    const search = new Search(lists);
+    const isWhole = search.from(place);
+    ordered.push(...search.longest.map(({ line }) => line));
+    place = search.longest.at(-1)?.place ?? place;
+    if (isWhole) return place.totals;
+    // Events are lost: there is one that fits nowhere.
+    place = next(lists, place, place.at[place.current] < lists[place.current].length ? place.current : lists.findIndex((list, i) => place.at[i] < list.length));
+    ordered.push(lists[place.current][place.at[place.current] - 1]);
   }
-  return totals;
 }
 
-function canBeNext(stream: readonly TraceLine[], totals: Totals | undefined): boolean {
-  const line = LEADING.includes(stream[0].event) ? stream.find(({ event }) => event.startsWith('irq_matrix_')) : stream[0];
-  const after = line && totalsOf(line);
-  if (!after || !totals || !(line.event in CHANGES)) return true;
-  return CHANGES[line.event].some(
-    ([avl, rsvd, alloc]) => totals.global_avl + avl === after.global_avl && totals.global_rsvd + rsvd === after.global_rsvd && totals.total_alloc + alloc === after.total_alloc,
-  );
+/** How far each stream has come. */
+interface Place {
+  readonly at: readonly number[];
+  /** the stream that made the last event */
+  readonly current: number;
+  readonly totals: Totals | undefined;
+}
+
+const next = (streams: readonly (readonly TraceLine[])[], { at, totals }: Place, stream: number): Place => ({
+  at: at.map((n, i) => (i === stream ? n + 1 : n)),
+  current: stream,
+  totals: totalsOf(streams[stream][at[stream]]) ?? totals,
+});
+
+/** Looks for an order in which the totals fit; a stream goes on as long as it can. */
+class Search {
+  longest: readonly { readonly line: TraceLine; readonly place: Place }[] = [];
+  private readonly path: { line: TraceLine; place: Place }[] = [];
+  private readonly dead = new Set<string>();
+
+  constructor(private readonly streams: readonly (readonly TraceLine[])[]) {}
+
+  /** @returns whether all of it has been put in order */
+  from(place: Place): boolean {
+    if (this.path.length > this.longest.length) this.longest = [...this.path];
+    const { at, current, totals } = place;
+    if (at.every((n, i) => n === this.streams[i].length)) return true;
+    const key = `${at.join()} ${current} ${totals?.global_avl} ${totals?.global_rsvd} ${totals?.total_alloc}`;
+    if (this.dead.has(key)) return false;
+    const others = this.isInside(place) ? [] : this.streams.map((_, i) => i).filter(i => i !== current);
+    for (const stream of [current, ...others]) {
+      if (!this.fits(place, stream)) continue;
+      const step = next(this.streams, place, stream);
+      this.path.push({ line: this.streams[stream][at[stream]], place: step });
+      if (this.from(step)) return true;
+      this.path.pop();
+    }
+    this.dead.add(key);
+    return false;
+  }
+
+  /** Between two events of one operation nobody else comes in. */
+  private isInside({ at, current }: Place): boolean {
+    const [last, line] = [this.streams[current].at(at[current] - 1), this.streams[current].at(at[current])];
+    return at[current] > 0 && last !== undefined && line !== undefined && (LEADING.includes(last.event) || !BEGINNING.some(begin => line.event.startsWith(begin)));
+  }
+
+  private fits({ at, totals }: Place, stream: number): boolean {
+    const line = this.streams[stream].at(at[stream]);
+    const after = line && totalsOf(line);
+    if (!line || !after || !totals || !(line.event in CHANGES)) return line !== undefined;
+    return CHANGES[line.event].some(
+      ([avl, rsvd, alloc]) => totals.global_avl + avl === after.global_avl && totals.global_rsvd + rsvd === after.global_rsvd && totals.total_alloc + alloc === after.total_alloc,
+    );
+  }
 }
 
 function totalsOf({ event, text }: TraceLine): Totals | undefined {

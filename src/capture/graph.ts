@@ -1,4 +1,5 @@
 import { linesOf, type Parsed, type Unread } from './files';
+import { mended } from './torn-trees';
 import type { TraceLine } from './trace';
 
 /** Lines of the call trees are numbered behind those of the trace. */
@@ -14,7 +15,7 @@ export interface CalledFunction {
   readonly line: number;
 }
 
-/** What function_graph printed of one outermost call. */
+/** What function_graph printed of one outermost call. One that begins deeper has lost its beginning. */
 export interface CallTree {
   readonly task: string;
   readonly cpu: number;
@@ -58,20 +59,38 @@ export function parseGraph(text: string, file = 'graph-tree.txt'): Parsed<Graph>
     const tree = trees.at(-1);
     const event = EVENT.exec(source);
     const call = CALL.exec(source);
-    if (event && tree) note(tree, line, isInterrupt(tree.calls, event[1].length), event[2], event[3]);
+    if (event && tree) note(tree, line, isInterrupt(tree.calls, event[1].length, event[2]), event[2], event[3]);
     else if (call && tree) tree.calls.push({ name: call[2].replace(/\.(isra|constprop|part|cold)\b.*$/, ''), isPart: /\.part\b/.test(call[2]), indent: call[1].length, line });
     else unread.push({ file, line: i + 1, text: source });
   });
-  return { value: { lines, trees }, unread };
+  return { value: { lines, trees: mended(trees) }, unread };
 }
 
-/** Whether the functions around what comes next, at this indentation, are of an interrupt. */
-function isInterrupt(calls: readonly CalledFunction[], indent: number): boolean {
+/** The functions that make these events, as far as they have code of their own. */
+const MAKERS: Record<string, string> = {
+  vector_activate: 'x86_vector_activate',
+  vector_clear: 'clear_irq_vector',
+  vector_config: 'apic_update_irq_cfg',
+  vector_deactivate: 'x86_vector_deactivate',
+  vector_free_moved: 'free_moved_vector',
+  vector_teardown: 'x86_vector_free_irqs',
+  vector_update: 'apic_update_vector',
+};
+
+const makerOf = (event: string): string | undefined => (event.startsWith('irq_matrix_') ? event : MAKERS[event]);
+
+/**
+ * Whether an event at this indentation is of an interrupt: the functions around it say so, or the innermost one is another than the one that makes it.
+ * Of an interrupt that hits a task within a tree the tracer shows events only.
+ */
+function isInterrupt(calls: readonly CalledFunction[], indent: number, event: string): boolean {
+  const around: string[] = [];
   let inner = indent;
   for (let i = calls.length - 1; i >= 0; i--) {
     if (calls[i].indent >= inner) continue;
     inner = calls[i].indent;
-    if (INTERRUPT_ROOTS.includes(calls[i].name)) return true;
+    around.push(calls[i].name);
   }
-  return false;
+  const maker = makerOf(event);
+  return around.some(name => INTERRUPT_ROOTS.includes(name)) || (around.length > 0 && maker !== undefined && around[0] !== maker);
 }

@@ -6,13 +6,11 @@ import { bootTasks, powerOn } from '../scenario/power-on';
 import { actionOf } from './actions';
 import type { Capture } from './capture';
 import { EventComparison, ObservedTrace, type Difference } from './compare-events';
-import { CallRecorder, type Calls } from './call-recorder';
-import { acknowledged, capturedStreams, compareCalls, compiledFunctions, type CallStream, type Compiled } from './compare-calls';
+import { CallCheck } from './call-check';
 import { compareLog } from './compare-log';
 import { capturedLines, countsAreMasked, same, stateLines, type StateLine } from './compare-state';
 import { Conductor } from './conductor';
 import type { Unread } from './files';
-import { GRAPH_LINES } from './graph';
 import type { lens_slot } from './irqlens';
 import { kprobes } from './kprobes';
 import type { Plan, PlannedItem } from './plan';
@@ -22,7 +20,7 @@ import { lineText, placeOf, type ScriptAction } from './script';
 import { stackNow } from './stack';
 import type { IrqState } from './snapshot';
 import type { TraceLine } from './trace';
-import { quietIrq, raiseIrq, total } from './unscripted';
+import { raiseIrq, total } from './unscripted';
 
 /** M of N */
 export interface Count {
@@ -42,7 +40,7 @@ export class Replay {
   readonly world: World;
   readonly inputs: string[] = [];
   readonly state: Count;
-  readonly calls: Count = { matched: 0, total: 0 };
+  readonly calls: CallCheck;
   readonly log: Count = { matched: 0, total: 0 };
   /** items that are not understood */
   readonly unread: Unread[] = [];
@@ -55,11 +53,6 @@ export class Replay {
   /** in the order in which they were found, each once; the first one has made the others, or some of them */
   readonly differences: Difference[] = [];
   private readonly seen = new Set<string>();
-  /** notes the calls of the steps that were made under the function graph tracer */
-  private recorder: CallRecorder | undefined;
-  private readonly compiled: Compiled;
-  /** the first line of the trees that are not compared yet */
-  private treesFrom = GRAPH_LINES;
   /** the model's stack at the last event that named an irq */
   private readonly stackOf = new Map<number | undefined, readonly string[]>();
 
@@ -77,7 +70,7 @@ export class Replay {
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));
     this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
-    this.compiled = compiledFunctions(capture.trees);
+    this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
     this.state = { matched: 0, total: this.lines(plan.items) };
     const { trace } = this;
     trace.observer = event => {
@@ -113,13 +106,13 @@ export class Replay {
   perform(item: PlannedItem): void {
     if (this.failure) return;
     this.conductor.until = item.until;
-    this.recorder = !item.step.startsWith('fg-') ? undefined : (this.recorder ?? new CallRecorder(() => this.conductor.who, this.compiled.split));
+    const traced = isTraced(item.step);
+    if (traced) this.calls.start();
     const at = this.plan.items.indexOf(item);
     const isFirst = this.plan.items.at(at - 1)?.until !== item.until;
     const isLast = this.plan.items.at(at + 1)?.until !== item.until;
     try {
-      // Some of these are of devices that go, others of devices that come.
-      if (isFirst && this.recorder) this.acknowledgements(this.streamsUpTo(item.until));
+      if (traced && isFirst && !(item.command && fires(item.command))) this.calls.begin(this.treesUntil(item));
       if (item.kind === 'boot') this.boot();
       else if (item.kind === 'snapshot') this.snapshot(item.text);
       else if (item.text === SEND) this.send();
@@ -132,7 +125,13 @@ export class Replay {
     }
     if (!isLast) return;
     this.events.end(item.until);
-    if (this.recorder) this.compareCalls(item.until);
+    if (traced) this.calls.end(this.treesUntil(item));
+  }
+
+  /** Behind the last traced step stand trees of interrupts that came before the tracer was off. */
+  private treesUntil(item: PlannedItem): number {
+    const next = this.plan.items.slice(this.plan.items.indexOf(item) + 1);
+    return next.some(({ step, until }) => isTraced(step) && until !== item.until) ? item.until : Infinity;
   }
 
   private boot(): void {
@@ -162,7 +161,7 @@ export class Replay {
     this.holdLate(item);
     this.conductor.watch(this.watchers(item));
     this.conductor.run();
-    this.conductor.watch(this.recorder ? [this.recorder] : []);
+    this.conductor.watch(this.calls.watchers);
     if (!hasResult(item.command)) return;
     this.compareState({ where: `${lineText(item.command!.start.line)}, result of ${item.text}`, irq: undefined, captured: item.command!.result!, model: result ?? null });
   }
@@ -201,7 +200,7 @@ export class Replay {
   private watchers({ command }: PlannedItem): Probes[] {
     // The rig has its kprobes on while it takes a CPU offline; its first version had none.
     const hasProbes = this.capture.script.events.some(({ event }) => event.startsWith('kp_'));
-    return [...(this.recorder ? [this.recorder] : []), ...(hasProbes && goesOffline(command) ? [kprobes(this.world)] : [])];
+    return [...this.calls.watchers, ...(hasProbes && goesOffline(command) ? [kprobes(this.world)] : [])];
   }
 
   /** Where the shell is: where it left its last mark, if that CPU is online. */
@@ -232,51 +231,6 @@ export class Replay {
     }
   }
 
-  /** What was called up to this line, by task and by CPU. */
-  private compareCalls(until: number): void {
-    const recorder = this.recorder!;
-    const streams = this.streamsUpTo(until);
-    this.treesFrom = until;
-    this.acknowledgements(streams);
-    const { calls } = recorder;
-    const tasks = [...calls.keys()].filter(key => typeof key !== 'string');
-    const bound = new Set(tasks.map(({ captured }) => captured));
-    const unbound = tasks.filter(({ captured }) => captured === undefined);
-    const own = new Map(streams.map(stream => {
-      const { task, cpu } = stream;
-      const key = task === undefined ? `interrupts of CPU ${cpu}` : (tasks.find(({ captured }) => captured === task) ?? (bound.has(task) ? undefined : unbound.shift()));
-      return [stream, key];
-    }));
-    const seen = new Set(own.values());
-    for (const [stream, key] of own) this.compareStream(stream, (key !== undefined && calls.get(key)) || []);
-    for (const [key, made] of calls) if (!seen.has(key)) this.compareStream(undefined, made);
-    calls.clear();
-  }
-
-  private streamsUpTo(until: number): CallStream[] {
-    return capturedStreams(this.capture.trees.filter(({ line }) => line >= this.treesFrom && line < until), this.compiled.traced);
-  }
-
-  private compareStream(stream: CallStream | undefined, made: Calls): void {
-    const { matched, total, difference } = compareCalls(stream, made, this.compiled.traced);
-    this.calls.matched += matched;
-    this.calls.total += total;
-    if (!difference) return;
-    const where = difference.line === undefined ? 'graph-tree.txt' : `graph-tree.txt:${difference.line - GRAPH_LINES}`;
-    this.differ({ where, captured: difference.captured, model: difference.model, stack: [] });
-  }
-
-  /** Interrupts that did nothing but acknowledge: as many of them on each CPU of whatever irq is there. */
-  private acknowledgements(streams: readonly CallStream[]): void {
-    for (const { task, cpu, trees } of streams) {
-      if (task !== undefined) continue;
-      const made = this.recorder!.calls.get(`interrupts of CPU ${cpu}`) ?? [];
-      const missing = trees.filter(({ lines }) => lines.length === 1).length - acknowledged(made, this.compiled.traced);
-      const irq = quietIrq(this.world, cpu, n => countsAreMasked(this.world, String(n)));
-      for (let i = 0; i < missing && irq !== undefined; i++) if (this.conductor.comes(irq)) this.inputs.push(`irq ${irq} came by itself on CPU ${cpu}`);
-    }
-  }
-
   private differ(difference: Difference): void {
     const sides = `${difference.captured}\n${difference.model}`;
     if (this.seen.has(sides)) return;
@@ -290,6 +244,8 @@ export class Replay {
   }
 }
 
+/** Made under the function graph tracer. */
+const isTraced = (step: string): boolean => step.startsWith('fg-');
 const goesOffline = (command: ScriptAction | undefined): boolean => /^echo 0 > .*\/online$/.test(command?.text ?? '');
 const hasResult = (command: ScriptAction | undefined): boolean => command?.result !== undefined;
 

@@ -31,12 +31,20 @@ export const total = (desc: irq_desc): number => [...desc.kstat_irqs.values()].r
  * An irq whose interrupt on this CPU does nothing but run its handler: an edge that is not on its way to another CPU.
  * @param mayCount whether another interrupt of an irq is no difference
  */
-export function quietIrq({ kernel }: World, cpu: number, mayCount: (irq: number) => boolean): number | undefined {
-  const found = [...kernel.irq_desc_tree].find(([irq, { action, irq_data, irq_common_data, handle_irq }]) => {
-    const root = rootOf(irq_data).chip_data;
-    const state = irq_common_data.state_use_accessors;
-    const isStill = root instanceof apic_chip_data && root.cpu === cpu && root.vector !== 0 && !root.move_in_progress;
-    return mayCount(irq) && action !== null && handle_irq === handle_edge_irq && isStill && (state & IRQD.IRQ_STARTED) !== 0 && (state & IRQD.SETAFFINITY_PENDING) === 0;
+export function quietIrq(world: World, cpu: number, mayCount: (irq: number) => boolean): number | undefined {
+  return irqOn(world, cpu, ({ action, handle_irq, irq_common_data: { state_use_accessors: state } }, irq) =>
+    mayCount(irq) && action !== null && handle_irq === handle_edge_irq && (state & IRQD.IRQ_STARTED) !== 0 && (state & IRQD.SETAFFINITY_PENDING) === 0);
+}
+
+/** An irq whose next interrupt on this CPU sets the affinity that somebody has written. */
+export const movingIrq = (world: World, cpu: number): number | undefined =>
+  irqOn(world, cpu, ({ irq_common_data: { state_use_accessors: state } }) => (state & IRQD.SETAFFINITY_PENDING) !== 0);
+
+/** The first irq that has a vector on this CPU, and on no other. */
+function irqOn({ kernel }: World, cpu: number, isWanted: (desc: irq_desc, irq: number) => boolean): number | undefined {
+  const found = [...kernel.irq_desc_tree].find(([irq, desc]) => {
+    const root = rootOf(desc.irq_data).chip_data;
+    return root instanceof apic_chip_data && root.cpu === cpu && root.vector !== 0 && !root.move_in_progress && isWanted(desc, irq);
   });
   return found?.[0];
 }

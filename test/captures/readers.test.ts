@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseCpuinfo, parseDmesg } from '../../src/capture/boot';
-import { capturedStreams, compiledFunctions } from '../../src/capture/compare-calls';
+import { capturedStreams } from '../../src/capture/compare-calls';
 import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/files';
 import { parseGraph } from '../../src/capture/graph';
 import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/interrupts';
@@ -85,13 +85,12 @@ describe('reading graph-tree.txt', () => {
     ]);
   });
 
-  it('takes the interrupt out of the task that it hit, and leaves out what the compiler has split', () => {
+  it('takes the interrupt out of the task that it hit, and a part of a split function as the function', () => {
     const { trees } = parseGraph(tree).value;
-    const { traced } = compiledFunctions(trees);
-    const streams = capturedStreams(trees, traced).map(({ task, cpu, trees: own }) => [task, cpu, own.map(({ lines }) => lines.map(({ text }) => text))]);
+    const streams = capturedStreams(trees).map(({ task, cpu, trees: own }) => [task, cpu, own.map(({ lines }) => lines.map(({ text }) => text))]);
     assert.deepEqual(streams, [
       [undefined, 3, [['apic_ack_irq']]],
-      ['rmmod-8', 3, [['free_irq']]],
+      ['rmmod-8', 3, [['free_irq', '  irq_shutdown']]],
     ]);
   });
 
