@@ -5,6 +5,7 @@ import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/files';
 import { parseGraph } from '../../src/capture/graph';
 import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/interrupts';
 import { capabilityOf, parsePci } from '../../src/capture/pci';
+import { inOrder } from '../../src/capture/graph-order';
 import { scriptOf } from '../../src/capture/script';
 import { parseSnapshots } from '../../src/capture/snapshot';
 import { lostEvents, markOf, parseTrace } from '../../src/capture/trace';
@@ -94,8 +95,47 @@ describe('reading graph-tree.txt', () => {
     ]);
   });
 
+  it('puts together what a task did on two CPUs: the end stands alone, the beginning before the next tree', () => {
+    const torn = '[cpu 1 rmmod-8]\n      free_desc\n    pci_disable_msi\n[cpu 0 rmmod-8]\n  pci_free_irq_vectors\n    free_msi_irqs\n  irq_startup\n    irq_enable\n';
+    const { trees } = parseGraph(torn).value;
+    assert.deepEqual(trees.map(({ calls }) => calls.map(({ name }) => name)), [
+      ['pci_free_irq_vectors', 'free_msi_irqs', 'free_desc', 'pci_disable_msi'],
+      ['irq_startup', 'irq_enable'],
+    ]);
+  });
+
+  it('keeps two ends of one task apart from a tree that another task tore', () => {
+    const torn = '[cpu 1 rmmod-8]\n      free_desc\n[cpu 0 insmod-9]\n  free_irq\n  irq_startup\n[cpu 1 rmmod-8]\n    pci_disable_msi\n';
+    const { trees } = parseGraph(torn).value;
+    assert.deepEqual(trees.map(({ calls }) => calls.map(({ name }) => name)), [['free_desc', 'pci_disable_msi'], ['free_irq'], ['irq_startup']]);
+  });
+
+  it('takes an event for one of an interrupt where another function than its own is around it', () => {
+    const hit = '[cpu 3 init-1]\n  __irq_set_affinity\n    irq_set_affinity_locked\n      * vector_free_moved: irq=31 cpu=3 vector=35 is_managed=0\n      clear_irq_vector\n        * vector_clear: irq=31\n';
+    assert.deepEqual(parseGraph(hit).value.lines.map(({ hardirq }) => hardirq), [true, false]);
+  });
+
   it('lists a line that is neither', () => {
     assert.deepEqual(parseGraph('garbage\n').unread, [{ file: 'graph-tree.txt', line: 1, text: 'garbage' }]);
+  });
+});
+
+describe('the order of events in call trees', () => {
+  const totals = (event: string, avl: number, rsvd: number, alloc: number): string => `* irq_matrix_${event}: online_maps=4 global_avl=${avl}, global_rsvd=${rsvd}, total_alloc=${alloc}`;
+  const order = (text: string): string[] => inOrder(parseGraph(text).value.lines).map(({ task, event }) => `${task} ${event}`);
+
+  it('is the one in which the totals of the matrix fit, also where the first way that fits leads nowhere', () => {
+    const a = [totals('reserve', 10, 1, 0), totals('remove_reserved', 9, 0, 1)].map(line => `[cpu 0 a-1] ${line}\n`).join('');
+    const b = [totals('reserve', 10, 2, 0), totals('alloc', 9, 1, 1), totals('free', 10, 0, 0)].map(line => `[cpu 1 b-2] ${line}\n`).join('');
+    const start = `[cpu 0 a-1] ${totals('remove_reserved', 10, 0, 0)}\n`;
+    assert.deepEqual(order(start + a + b), [
+      'a-1 irq_matrix_remove_reserved', 'a-1 irq_matrix_reserve', 'b-2 irq_matrix_reserve', 'b-2 irq_matrix_alloc', 'a-1 irq_matrix_remove_reserved', 'b-2 irq_matrix_free',
+    ]);
+  });
+
+  it('keeps an event that fits nowhere, because others are lost', () => {
+    const text = [totals('reserve', 10, 1, 0), totals('reserve', 10, 3, 0), totals('reserve', 10, 4, 0)].map(line => `[cpu 0 a-1] ${line}\n`).join('');
+    assert.equal(order(text).length, 3);
   });
 });
 
