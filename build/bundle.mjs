@@ -21,6 +21,12 @@ const node = {
   keepNames: true,
 };
 
+/** What runs the model at full speed: nobody steps through it. */
+const PLAIN = 'test/property/';
+
+/** @type {esbuild.BuildOptions} */
+const UNWATCHED = { keepNames: false };
+
 /** @type {esbuild.BuildOptions} */
 const program = { ...node, banner: { js: '#!/usr/bin/env node' } };
 
@@ -62,15 +68,11 @@ function copyListing() {
 export async function buildTests(below) {
   const isWanted = (/** @type {string} */ file) => below.length === 0 || below.some(path => file.startsWith(path));
   const tests = filesBelow('test').filter(file => file.endsWith('.test.ts') && isWanted(file));
-  await bundle({
-    ...node,
-    entryPoints: [...tests, 'test/vscode/suite/index.ts'],
-    outbase: 'test',
-    outdir: 'dist/test',
-    packages: 'external',
-    sourcemap: 'inline',
-    plugins: await instrumenting(),
-  });
+  const isPlain = (/** @type {string} */ file) => file.startsWith(PLAIN);
+  /** @type {esbuild.BuildOptions} */
+  const options = { ...node, outbase: 'test', outdir: 'dist/test', packages: 'external', sourcemap: 'inline' };
+  await bundle({ ...options, entryPoints: [...tests.filter(file => !isPlain(file)), 'test/vscode/suite/index.ts'], plugins: await instrumenting() });
+  await bundle({ ...options, ...UNWATCHED, entryPoints: tests.filter(isPlain) });
   return tests.map(file => join('dist', file.replace(/\.ts$/, '.js')));
 }
 
@@ -80,7 +82,8 @@ export async function buildTests(below) {
  * @param {string} outfile
  */
 export async function buildScript(entry, outfile) {
-  await bundle({ ...node, entryPoints: [entry], outfile, packages: 'external', plugins: await instrumenting() });
+  const how = entry.startsWith(PLAIN) ? UNWATCHED : { plugins: await instrumenting() };
+  await bundle({ ...node, ...how, entryPoints: [entry], outfile, packages: 'external' });
 }
 
 /** esbuild has already printed what is wrong, with file and line. @param {esbuild.BuildOptions} options */

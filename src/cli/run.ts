@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario/load';
 import { readTextFile } from '../text/files';
 import type { Arguments } from './arguments';
 import { brief } from './brief';
+import { failEveryAllocation } from './fail-nth';
 import { type Call, recordCalls, type Recording } from './call-tree';
 import type { Command, ExitStatus, Output } from './command';
 import { loadFor, operands, SCENARIO_OPTIONS, SCENARIO_OPTIONS_HELP } from './load';
@@ -12,13 +13,15 @@ export const runCommand: Command = {
   name: 'run',
   summary: 'run a scenario and print its call tree',
   options: { ...SCENARIO_OPTIONS, json: { type: 'flag' } },
-  help: `usage: irqstep run FILE [--json] [--kernel K] [--expect no] [--check]
+  help: `usage: irqstep run FILE [--json] [--kernel K] [--expect no] [--check] [--fail-nth N|all]
 
 Runs a scenario (*.irq.yaml). For each step: the functions called with the arguments that matter, and in their places
   *  trace events    !  lines of the kernel's log    ~  what the hardware did    =  what the step returned
 then /proc/interrupts as it is at the end.
 
 ${SCENARIO_OPTIONS_HELP}
+  --fail-nth all  run it once for each allocation, and print a table instead: which one failed, where, what the step returned,
+                  and what is still in use after everything was removed
   --json          print one JSON value instead: { title, kernel, steps, error?, interrupts }; each step and call has
                   { name, path, line, cpu, args, items }, an item is one of call, trace, log, hardware; a step has its result
 
@@ -27,12 +30,14 @@ exit status: 0; 1 when a step returned something else than it expects, or the ke
 examples:
   irqstep run examples/nvme-msix.irq.yaml
   irqstep run examples/nvme-intel-ir.irq.yaml --kernel v5.10.223 --json
+  irqstep run examples/nvme-msix.irq.yaml --fail-nth all
 `,
   run,
 };
 
 async function run(args: Arguments, output: Output): Promise<ExitStatus> {
   const [path] = operands(args, ['FILE']);
+  if (args.texts.get('fail-nth') === 'all') return failEveryAllocation(path, args, output);
   const loaded = loadFor(path, args, output);
   if (!loaded) return 2;
   const recording = await withProgress(`running ${path}`, output, () => recordCalls(loaded.make, brief));

@@ -18,6 +18,7 @@ import { resend_globals } from './irq/resend';
 import { spurious_globals } from './irq/spurious';
 import { cpumask } from './lib/cpumask';
 import type { LogLine } from './lib/printk';
+import { slab_globals } from './lib/slab';
 import { isolation_globals } from './sched/isolation';
 import type { TraceEvent } from './trace/trace';
 
@@ -61,6 +62,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     trace: [] as TraceEvent[],
     /** places that warned once already */
     once: new Set<string>(),
+    ...slab_globals(),
     ...cpu_globals(nr_cpu_ids),
     ...irqdesc_globals(nr_cpu_ids, config),
     ...irqdomain_globals(),

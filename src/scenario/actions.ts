@@ -3,7 +3,7 @@ import { pci_device_probe, pci_device_remove } from '../kernel/drivers/pci/pci-d
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
 import { AFFINITY_LIST, write_irq_affinity } from '../kernel/irq/proc';
-import { EBUSY, ENODEV, ENOENT } from '../kernel/lib/errno';
+import { EBUSY, EINVAL, ENODEV, ENOENT } from '../kernel/lib/errno';
 import { kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf } from './actions-of-step';
@@ -115,8 +115,10 @@ function* remove(dev: PciDev, { drivers }: ScenarioFile): Op<number> {
   return 0;
 }
 
-/** The device's message; the interrupt enters where a CPU takes it. */
+/** The device's message; the interrupt enters where a CPU takes it. @returns -EINVAL for an entry beyond the table of a device that has MSI on offer too */
 function* raise(dev: PciDev, entry: number): Op<number> {
+  const { msix, msixEnabled } = dev.hw;
+  if (msixEnabled && entry >= msix!.place.entries) return -EINVAL;
   dev.hw.raise(entry);
   yield { wait: 'window' };
   return 0;

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { validateMachineConfig } from '../hardware/machine-config';
 import { KERNELS } from '../kernel/changes';
+import { write_fail_nth } from '../kernel/lib/slab';
 import type { Host } from '../stepper/guest';
 import { checkMeaning } from './check';
 import { type Diagnostic, inFileOrder } from './diagnostic';
@@ -22,6 +23,8 @@ export interface LoadOptions {
   readonly expect?: boolean;
   /** true: the invariants are looked at after every step; default false */
   readonly check?: boolean;
+  /** the n-th memory allocation behind the boot fails; steps' own failNth then count for nothing */
+  readonly failNth?: number;
 }
 
 export interface Scenario {
@@ -33,8 +36,9 @@ export interface Scenario {
 
 /** A guest whose steps note what they came to. */
 export class ScenarioGuest extends ModelGuest {
-  /** absent: the script boots */
-  private readonly boot?: Boot;
+  /** absent: the script boots, or it is over */
+  private boot?: Boot;
+  private readonly failNth: number;
 
   constructor(
     scenario: Scenario,
@@ -47,10 +51,16 @@ export class ScenarioGuest extends ModelGuest {
     const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
     super(world, scriptOf(file, source, world, findings, checks), host);
     if (file.steps[0] !== 'boot') this.boot = new Boot(this);
+    this.failNth = checks.failNth ?? 0;
   }
 
   startUp(probes: number): boolean {
-    return this.boot?.slice(probes) ?? true;
+    if (!this.boot) return true;
+    if (!this.boot.slice(probes)) return false;
+    this.boot = undefined;
+    this.enter(0);
+    write_fail_nth(this.failNth);
+    return true;
   }
 
   /** of the actions that have ended */
@@ -59,8 +69,11 @@ export class ScenarioGuest extends ModelGuest {
   }
 }
 
+/** @param failNth instead of the one in LoadOptions */
+export type MakeScenario = (host: Host, failNth?: number) => ScenarioGuest;
+
 export type Loaded =
-  | { readonly ok: true; readonly scenario: Scenario; /** One power-on; the same each time. */ readonly make: (host: Host) => ScenarioGuest }
+  | { readonly ok: true; readonly scenario: Scenario; /** One power-on; the same each time. */ readonly make: MakeScenario }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /**
@@ -80,7 +93,7 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
 
   const checks = { expect: options.expect ?? true, invariants: options.check ?? false };
   const scenario: Scenario = { path, title: file.title ?? path, kernel, file };
-  return { ok: true, scenario, make: host => new ScenarioGuest(scenario, source, checks, host) };
+  return { ok: true, scenario, make: (host, failNth = options.failNth) => new ScenarioGuest(scenario, source, { ...checks, failNth }, host) };
 }
 
 /** The file's text, or why there is none. */

@@ -269,9 +269,19 @@ export interface StepMap {
   online?: CpuNumber;
   /** The CPU that does it; default 0. */
   cpu?: CpuNumber;
+  /** The n-th memory allocation of this step fails, as /proc/self/fail-nth makes it on a kernel with CONFIG_FAILSLAB. */
+  failNth?: AllocationNumber;
   /** What the action must return: an errno such as -ENOSPC, or a number. The run fails if it returns something else. */
   expect?: ErrnoName | ReturnValue;
 }
+
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 1000000
+ * @expected which allocation fails, from 1 on
+ */
+export type AllocationNumber = number;
 
 /**
  * @pattern ^-E[A-Z0-9]+$

@@ -1,5 +1,6 @@
 import { errnoName } from '../kernel/lib/errno';
-import type { World } from '../kernel/world';
+import { write_fail_nth } from '../kernel/lib/slab';
+import { kernel, type World } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import type { ScriptStep } from '../stepper/guest';
 import { type Action, actionOf } from './actions';
@@ -32,17 +33,33 @@ export interface Checks {
   readonly expect: boolean;
   /** whether the invariants hold */
   readonly invariants: boolean;
+  /** which allocation behind the boot fails; undefined: those that the steps name */
+  readonly failNth?: number | undefined;
+}
+
+/** An allocation that was made to fail. */
+export interface Fault {
+  readonly step: string;
+  /** the kernel's function and what it wanted */
+  readonly site: string;
+  /** memory that the kernel's own unwinding forgot */
+  readonly lost: readonly string[];
+  /** what the step returned; undefined: it did not end */
+  readonly value: number | undefined;
 }
 
 /** What the steps of a run have come to. */
 export class Findings {
+  /** the action that runs, or ran last */
+  action = '';
+  readonly faults: Fault[] = [];
   readonly results: StepResult[] = [];
   /** broken by bugs of the modelled kernel that are known, each when it is first seen; others end the run */
   readonly violations: { readonly step: string; readonly violation: Violation }[] = [];
 }
 
 /** The scenario's steps, for the stepper: each action, and each check as a step behind it. */
-export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, findings: Findings, { expect: expects, invariants: checks }: Checks): ScriptStep[] {
+export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, findings: Findings, { expect: expects, invariants: checks, failNth }: Checks): ScriptStep[] {
   const script: ScriptStep[] = [];
   const invariants = new Invariants();
   const check = (title: string, place: ScriptStep['source']): void => {
@@ -52,13 +69,14 @@ export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, f
     const place = placeOf(source, source.span(['steps', i]));
     if (step === 'boot') {
       script.push(...bootTasks(world).map(task => ({ title: `boot ${task.name}`, source: place, task })));
+      if (failNth !== undefined) script.push({ title: `from here on allocation ${failNth} fails`, source: place, task: sh(world, 0, undefined, () => armed(failNth)) });
       check('boot', place);
       continue;
     }
     const { cpu, expect } = step;
     const { title, run } = actionOf(file, step);
     const index = script.length;
-    script.push({ title, source: place, task: sh(world, cpu, step.offline, () => perform(run, index, findings)) });
+    script.push({ title, source: place, task: sh(world, cpu, step.offline, () => perform(run, index, { title, nth: failNth === undefined ? step.failNth : undefined }, findings)) });
     check(title, place);
     if (!expects || expect === undefined) continue;
     const expectAt = placeOf(source, source.span(['steps', i, 'expect'], 'key'));
@@ -83,8 +101,20 @@ function placeOf({ path }: YamlSource, { line, column, endLine, endColumn }: Spa
   return { path, line, column, endLine: endColumn === 1 ? Math.max(line, endLine - 1) : endLine };
 }
 
-function* perform(run: Action['run'], step: number, { results }: Findings): Op {
-  results.push({ step, value: yield* run() });
+/** @param nth which allocation of this step fails */
+function* perform(run: Action['run'], step: number, { title, nth }: { readonly title: string; readonly nth: number | undefined }, findings: Findings): Op {
+  findings.action = title;
+  if (nth !== undefined) write_fail_nth(nth);
+  const value = yield* run();
+  findings.results.push({ step, value });
+
+  const { failed, lost } = kernel.fail_nth;
+  if (failed !== null) findings.faults.push({ step: title, site: failed, lost, value });
+  if (failed !== null || nth !== undefined) write_fail_nth(0);
+}
+
+function* armed(nth: number): Op {
+  write_fail_nth(nth);
 }
 
 function* compare(value: number, expected: number | string, { path, line, column }: ScriptStep['source']): Op {

@@ -4,6 +4,7 @@ import { PCI_IRQ_AFFINITY, PCI_IRQ_ALL_TYPES, type PciDev } from '../include/pci
 import { disable_irq, enable_irq } from '../irq/manage';
 import { EIO, ENOMEM } from '../lib/errno';
 import { pr_info } from '../lib/printk';
+import { kzalloc, should_fail } from '../lib/slab';
 import { kernel, spawn } from '../world';
 import { pci_free_irq, pci_request_irq } from './pci/irq';
 import { pci_alloc_irq_vectors, pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
@@ -246,8 +247,10 @@ function* nvme_instance(): Op<number> {
   return instance;
 }
 
-function* nvme_init_ctrl(pdev: PciDev): Op<nvme_dev> {
-  const dev = new nvme_dev(pdev, yield* nvme_instance());
+function* nvme_init_ctrl(pdev: PciDev): Op<nvme_dev | null> {
+  const instance = yield* nvme_instance();
+  const dev = kzalloc('nvme_probe: struct nvme_dev', () => new nvme_dev(pdev, instance));
+  if (!dev || should_fail('nvme_probe: queues')) return null;
   pdev.drvdata = dev;
   return dev;
 }
@@ -255,6 +258,7 @@ function* nvme_init_ctrl(pdev: PciDev): Op<nvme_dev> {
 /** The controller is set up when this returns. @returns 0 or an errno. Source: drivers/nvme/host/pci.c, nvme_probe() */
 function* nvme_probe(pdev: PciDev): Op<number> {
   const dev = yield* nvme_init_ctrl(pdev);
+  if (!dev) return -ENOMEM;
   const result = yield* nvme_reset_work(dev);
   if (result !== 0) pdev.drvdata = null;
   return result;
@@ -272,6 +276,7 @@ export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme
 /** The controller is set up by a kworker of its own, as the kernel has it. @returns 0. Source: drivers/nvme/host/pci.c, nvme_probe(); nvme_reset_ctrl() */
 function* nvme_queue_probe(pdev: PciDev): Op<number> {
   const dev = yield* nvme_init_ctrl(pdev);
+  if (!dev) return -ENOMEM;
   spawn({ name: `kworker/u${2 * kernel.nr_cpu_ids}:${dev.instance}`, cpu: kernel.this_cpu, run: () => reset(dev) });
   return 0;
 }

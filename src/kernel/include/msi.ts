@@ -44,7 +44,7 @@ export class msi_desc {
     readonly dev: PciDev,
     readonly nvec_used: number,
     /** nvec_used entries, or null */
-    readonly affinity: readonly irq_affinity_desc[] | null,
+    public affinity: readonly irq_affinity_desc[] | null,
     readonly msi_attrib: pci_msi_attrib,
   ) {}
 }

@@ -3,7 +3,9 @@ import { cpus_read_lock, cpus_read_unlock } from '../cpu';
 import { irq_affinity_desc, type irq_affinity } from '../include/interrupt';
 import { nr_node_ids, topology_sibling_cpumask } from '../include/topology';
 import { cpumask } from '../lib/cpumask';
+import { ENOMEM } from '../lib/errno';
 import { WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { kzalloc, should_fail } from '../lib/slab';
 import { sort } from '../lib/sort';
 import { has, kernel } from '../world';
 
@@ -26,6 +28,13 @@ function* irq_spread_init_one(irqmsk: cpumask, nmsk: cpumask, cpus_per_vec: numb
       cpus_per_vec--;
     }
   }
+}
+
+/** The array, and a mask for each node. @returns 0 or -ENOMEM */
+function* alloc_node_to_cpumask(): Op<number> {
+  if (should_fail('alloc_node_to_cpumask: masks')) return -ENOMEM;
+  for (let node = 0; node < nr_node_ids(); node++) if (should_fail('alloc_node_to_cpumask: masks[node]')) return -ENOMEM;
+  return 0;
 }
 
 /** @returns each node's possible CPUs */
@@ -81,7 +90,7 @@ function* alloc_nodes_vectors(numvecs: number, node_to_cpumask: readonly cpumask
 
 /**
  * Spread the CPUs of cpu_mask over masks[firstvec .. firstvec + numvecs), starting at startvec and going round.
- * @returns how many vectors got CPUs. Source: kernel/irq/affinity.c, __irq_build_affinity_masks()
+ * @returns how many vectors got CPUs, or -ENOMEM. Source: kernel/irq/affinity.c, __irq_build_affinity_masks()
  */
 function* __irq_build_affinity_masks(
   startvec: number, numvecs: number, firstvec: number, node_to_cpumask: readonly cpumask[], cpu_mask: cpumask, masks: readonly irq_affinity_desc[],
@@ -102,6 +111,7 @@ function* __irq_build_affinity_masks(
     return numvecs;
   }
 
+  if (should_fail('__irq_build_affinity_masks: node_vectors')) return -ENOMEM;
   for (const nv of yield* alloc_nodes_vectors(numvecs, node_to_cpumask, cpu_mask, nodemsk)) {
     if (nv.ncpus === NO_CPUS) continue;
     const nmsk = cpu_mask.and(node_to_cpumask[nv.id]);
@@ -120,17 +130,27 @@ function* __irq_build_affinity_masks(
   return done;
 }
 
-/** First the CPUs that are present, then those that may be plugged in. */
-function* irq_build_affinity_masks(startvec: number, numvecs: number, firstvec: number, masks: readonly irq_affinity_desc[]): Op {
+/** First the CPUs that are present, then those that may be plugged in. @returns 0 or -ENOMEM */
+function* irq_build_affinity_masks(startvec: number, numvecs: number, firstvec: number, masks: readonly irq_affinity_desc[]): Op<number> {
+  for (const mask of ['nmsk', 'npresmsk']) if (should_fail(`irq_build_affinity_masks: ${mask}`)) return -ENOMEM;
+  if (yield* alloc_node_to_cpumask()) return -ENOMEM;
+
   yield* cpus_read_lock();
   const node_to_cpumask = yield* build_node_to_cpumask();
   const nr_present = yield* __irq_build_affinity_masks(startvec, numvecs, firstvec, node_to_cpumask, kernel.cpu_present_mask, masks);
+
+  if (nr_present < 0) {
+    yield* cpus_read_unlock();
+    return nr_present;
+  }
 
   const curvec = nr_present >= numvecs ? firstvec : firstvec + nr_present;
   const npresmsk = kernel.cpu_possible_mask.andNot(kernel.cpu_present_mask);
   const nr_others = yield* __irq_build_affinity_masks(curvec, numvecs, firstvec, node_to_cpumask, npresmsk, masks);
   yield* cpus_read_unlock();
+  if (nr_others < 0) return nr_others;
   WARN_ON(nr_present + nr_others < numvecs, 'kernel/irq/affinity.c irq_build_affinity_masks');
+  return 0;
 }
 
 function* default_calc_sets(affd: irq_affinity, affvecs: number): Op {
@@ -140,7 +160,7 @@ function* default_calc_sets(affd: irq_affinity, affvecs: number): Op {
 
 /**
  * Where each of `nvecs` vectors shall go: those before and after the driver's own at the default affinity, the rest spread and managed.
- * @returns one for each vector; null when none is to be spread. Source: kernel/irq/affinity.c, irq_create_affinity_masks()
+ * @returns one for each vector; null when none is to be spread, and without memory: then none is managed. Source: kernel/irq/affinity.c, irq_create_affinity_masks()
  */
 export function* irq_create_affinity_masks(nvecs: number, affd: irq_affinity): Op<irq_affinity_desc[] | null> {
   const affvecs = Math.max(0, nvecs - affd.pre_vectors - affd.post_vectors);
@@ -149,14 +169,15 @@ export function* irq_create_affinity_masks(nvecs: number, affd: irq_affinity): O
   if (WARN_ON_ONCE(affd.nr_sets > IRQ_AFFINITY_MAX_SETS, 'kernel/irq/affinity.c irq_create_affinity_masks')) return null;
   if (affvecs === 0) return null;
 
-  const masks = Array.from({ length: nvecs }, () => new irq_affinity_desc(new cpumask(kernel.nr_cpu_ids), false));
+  const masks = kzalloc('irq_create_affinity_masks: masks', () => Array.from({ length: nvecs }, () => new irq_affinity_desc(new cpumask(kernel.nr_cpu_ids), false)));
+  if (!masks) return null;
   let curvec = 0;
   for (; curvec < affd.pre_vectors; curvec++) masks[curvec].mask.copyFrom(kernel.irq_default_affinity);
 
   let usedvecs = 0;
   for (let i = 0; i < affd.nr_sets; i++) {
     const this_vecs = affd.set_size[i];
-    yield* irq_build_affinity_masks(curvec, this_vecs, curvec, masks);
+    if (yield* irq_build_affinity_masks(curvec, this_vecs, curvec, masks)) return null;
     curvec += this_vecs;
     usedvecs += this_vecs;
   }

@@ -14,6 +14,7 @@ import { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOMEM, EPERM } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
 import { pr_info, pr_warn, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { kzalloc, should_fail } from '../lib/slab';
 import { kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { handle_bad_irq } from './handle';
@@ -103,11 +104,26 @@ export function* irq_unlock_sparse(): Op {
   yield* mutex_unlock(kernel.sparse_irq_lock);
 }
 
-function* alloc_desc(irq: number, node: number, flags: number, affinity: cpumask | null): Op<irq_desc> {
+/** The descriptor with its masks still to be had. */
+function new_irq_desc(irq: number, node: number): irq_desc {
   const n = kernel.nr_cpu_ids;
   const common = new irq_common_data(node, new cpumask(n), new cpumask(n));
   const data = new irq_data(irq, common, no_irq_chip);
-  const desc = new irq_desc(common, data, handle_bad_irq, new raw_spinlock(`irq_desc[${irq}].lock`), new mutex(`irq_desc[${irq}].request_mutex`), new cpumask(n));
+  return new irq_desc(common, data, handle_bad_irq, new raw_spinlock(`irq_desc[${irq}].lock`), new mutex(`irq_desc[${irq}].request_mutex`), new cpumask(n));
+}
+
+/** The masks are memory of their own where CONFIG_CPUMASK_OFFSTACK is on. @returns 0 or -ENOMEM */
+function* alloc_masks(desc: irq_desc): Op<number> {
+  for (const mask of ['affinity', 'effective_affinity', 'pending_mask']) if (should_fail(`alloc_masks: ${mask}`)) return -ENOMEM;
+  return 0;
+}
+
+function* alloc_desc(irq: number, node: number, flags: number, affinity: cpumask | null): Op<irq_desc | null> {
+  const desc = kzalloc('alloc_desc: struct irq_desc', () => new_irq_desc(irq, node));
+  if (!desc) return null;
+  if (should_fail('alloc_desc: kstat_irqs')) return null;
+  if (yield* alloc_masks(desc)) return null;
+
   yield* desc_set_defaults(irq, desc, node, affinity);
   irqd_set(desc.irq_data, flags);
   return desc;
@@ -121,7 +137,7 @@ function* free_desc(irq: number): Op {
 
 /**
  * Make `cnt` descriptors from `start` on. One with an affinity of its own belongs to the node of that mask's first CPU.
- * @returns start, or -EINVAL for an empty mask. Source: kernel/irq/irqdesc.c, alloc_descs()
+ * @returns start, -EINVAL for an empty mask, or -ENOMEM. Source: kernel/irq/irqdesc.c, alloc_descs()
  */
 function* alloc_descs(start: number, cnt: number, node: number, affinity: readonly irq_affinity_desc[] | null): Op<number> {
   if (affinity) {
@@ -139,6 +155,10 @@ function* alloc_descs(start: number, cnt: number, node: number, affinity: readon
       node = kernel.cpu_to_node[mask.first]!;
     }
     const desc = yield* alloc_desc(start + i, node, flags, mask);
+    if (!desc) {
+      for (i--; i >= 0; i--) yield* free_desc(start + i);
+      return -ENOMEM;
+    }
     kernel.irq_desc_tree.set(start + i, desc);
   }
   for (let i = 0; i < cnt; i++) kernel.allocated_irqs.set(start + i);
@@ -165,7 +185,7 @@ export function* early_irq_init(): Op<number> {
   for (let i = 0; i < initcnt; i++) {
     const desc = yield* alloc_desc(i, node, 0, null);
     kernel.allocated_irqs.set(i);
-    kernel.irq_desc_tree.set(i, desc);
+    kernel.irq_desc_tree.set(i, desc!);
   }
   return yield* arch_early_irq_init();
 }

@@ -2,9 +2,10 @@ import type { Op } from '../../stepper/op';
 import type { irq_affinity_desc } from '../include/interrupt';
 import { irq_data, IRQ_NOREQUEST, type irq_chip } from '../include/irq';
 import type { irq_domain } from '../include/irqdomain';
-import { EINVAL, ENOSYS } from '../lib/errno';
+import { EINVAL, ENOMEM, ENOSYS } from '../lib/errno';
 import { mutex_lock, mutex_unlock } from '../lib/locking';
 import { pr_debug, pr_info, WARN } from '../lib/printk';
+import { kzalloc } from '../lib/slab';
 import { has, kernel } from '../world';
 import { __irq_set_handler, irq_modify_status, irq_set_chip_and_handler_name, irq_set_handler_data } from './chip';
 import { __irq_alloc_descs, irq_free_descs, irq_get_irq_data } from './irqdesc';
@@ -47,9 +48,10 @@ function* irq_domain_remove_irq(virq: number): Op {
   }
 }
 
-function* irq_domain_insert_irq_data(domain: irq_domain, child: irq_data): Op<irq_data> {
+function* irq_domain_insert_irq_data(domain: irq_domain, child: irq_data): Op<irq_data | null> {
   // C: NULL. The chip is typed as always there because it is, from the domain's alloc on; irq_domain_trim_hierarchy() sees to that
-  const data = new irq_data(child.irq, child.common, null as unknown as irq_chip);
+  const data = kzalloc('irq_domain_insert_irq_data: struct irq_data', () => new irq_data(child.irq, child.common, null as unknown as irq_chip));
+  if (!data) return null;
   child.parent_data = data;
   data.domain = domain;
   return data;
@@ -93,12 +95,21 @@ function* irq_domain_trim_hierarchy(virq: number): Op<number> {
   return 0;
 }
 
-function* irq_domain_alloc_irq_data(domain: irq_domain, virq: number, nr_irqs: number): Op {
+/** A level for each parent. @returns 0, or -ENOMEM with none left */
+function* irq_domain_alloc_irq_data(domain: irq_domain, virq: number, nr_irqs: number): Op<number> {
   for (let i = 0; i < nr_irqs; i++) {
     let data = irq_get_irq_data(virq + i)!;
     data.domain = domain;
-    for (let parent = domain.parent; parent; parent = parent.parent) data = yield* irq_domain_insert_irq_data(parent, data);
+    for (let parent = domain.parent; parent; parent = parent.parent) {
+      const above = yield* irq_domain_insert_irq_data(parent, data);
+      if (!above) {
+        yield* irq_domain_free_irq_data(virq, i + 1);
+        return -ENOMEM;
+      }
+      data = above;
+    }
   }
+  return 0;
 }
 
 /** What a domain's free does when nothing of its own is left: reset its level, free the parents'. Source: kernel/irq/irqdomain.c, irq_domain_free_irqs_common() */
@@ -147,7 +158,11 @@ function* irq_domain_alloc_irqs_locked(
       return virq;
     }
   }
-  yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs);
+  if (yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs)) {
+    pr_debug(`cannot allocate memory for IRQ${virq}`);
+    yield* irq_free_descs(virq, nr_irqs);
+    return -ENOMEM;
+  }
 
   let ret = yield* irq_domain_alloc_irqs_hierarchy(domain, virq, nr_irqs, arg);
   for (let i = 0; ret >= 0 && i < nr_irqs; i++) ret = yield* irq_domain_trim_hierarchy(virq + i);
@@ -190,7 +205,11 @@ export function* __irq_domain_alloc_irqs(
       return virq;
     }
   }
-  yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs);
+  if (yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs)) {
+    pr_debug(`cannot allocate memory for IRQ${virq}`);
+    yield* irq_free_descs(virq, nr_irqs);
+    return -ENOMEM;
+  }
 
   yield* mutex_lock(kernel.irq_domain_mutex);
   let ret = yield* irq_domain_alloc_irqs_hierarchy(domain, virq, nr_irqs, arg);

@@ -9,9 +9,10 @@ import {
   irqd_trigger_type_was_set, type irq_data, type irqchip_irq_state,
 } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
-import { EBUSY, EINVAL, ENOSYS, ENOTCONN } from '../lib/errno';
+import { EBUSY, EINVAL, ENOMEM, ENOSYS, ENOTCONN } from '../lib/errno';
 import { cpu_relax, cpu_relax_until, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
 import { pr_debug, pr_err, pr_warn, WARN, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
+import { kzalloc } from '../lib/slab';
 import { kernel } from '../world';
 import { IRQ_RESEND, IRQ_START_COND, IRQ_START_FORCE, irq_activate, irq_chip_pm_get, irq_chip_pm_put, irq_disable, irq_shutdown, irq_startup, mask_irq, unmask_irq } from './chip';
 import { no_irq_chip } from './dummychip';
@@ -20,7 +21,7 @@ import { irq_domain_deactivate_irq } from './irqdomain';
 import { irq_pm_install_action, irq_pm_remove_action } from './pm';
 import { register_handler_proc, register_irq_proc, unregister_handler_proc } from './proc';
 import * as settings from './settings';
-import { free_thread_mask, irq_default_primary_handler, kthread_stop, setup_irq_threads } from './thread';
+import { free_thread_mask, irq_default_primary_handler, setup_irq_threads, stop_irq_threads } from './thread';
 
 // The affinity part of kernel/irq/manage.c stands in a file of its own; who calls it need not know.
 export * from './setaffinity';
@@ -179,6 +180,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
       pr_err(`Failed to request resources for ${action.name} (irq ${irq}) on irqchip ${chip.name}`);
       yield* chip_bus_sync_unlock(desc);
       yield* mutex_unlock(desc.request_mutex);
+      yield* stop_irq_threads(action);
       return ret;
     }
   }
@@ -258,6 +260,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
   if (!desc.action) yield* irq_release_resources(desc);
   yield* chip_bus_sync_unlock(desc);
   yield* mutex_unlock(desc.request_mutex);
+  yield* stop_irq_threads(action);
   return ret;
 }
 
@@ -319,10 +322,7 @@ function* __free_irq(desc: irq_desc, dev_id: unknown): Op<irqaction | null> {
   yield* unregister_handler_proc(irq, action);
   yield* __synchronize_hardirq(desc, true);
 
-  if (action.thread !== null) {
-    yield* kthread_stop(action);
-    if (action.secondary?.thread) yield* kthread_stop(action.secondary);
-  }
+  yield* stop_irq_threads(action);
 
   if (!desc.action) {
     yield* chip_bus_lock(desc);
@@ -366,7 +366,8 @@ export function* request_threaded_irq(
   if (WARN_ON(settings.irq_settings_is_per_cpu_devid(desc), 'kernel/irq/manage.c request_threaded_irq')) return -EINVAL;
   if (!handler && !thread_fn) return -EINVAL;
 
-  const action = new irqaction(handler ?? irq_default_primary_handler, dev_id, devname, irqflags, irq);
+  const action = kzalloc('request_threaded_irq: struct irqaction', () => new irqaction(handler ?? irq_default_primary_handler, dev_id, devname, irqflags, irq));
+  if (!action) return -ENOMEM;
   action.thread_fn = thread_fn;
   let retval = yield* irq_chip_pm_get(desc.irq_data);
   if (retval < 0) return retval;

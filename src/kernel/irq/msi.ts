@@ -8,6 +8,7 @@ import type { PciDev } from '../include/pci';
 import type { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOSPC } from '../lib/errno';
 import { BUG_ON, WARN_ON } from '../lib/printk';
+import { kzalloc } from '../lib/slab';
 import { has, kernel } from '../world';
 import { __irq_set_handler, irq_chip_compose_msi_msg, irq_set_handler_data, irq_set_msi_desc_off } from './chip';
 import {
@@ -18,12 +19,14 @@ import {
 
 const info_of = (domain: irq_domain): msi_domain_info => domain.host_data as msi_domain_info;
 
-/** A device's description of `nvec` messages, not allocated yet. @param affinity one for each, copied, or null. Source: kernel/irq/msi.c, alloc_msi_entry() */
-export function* alloc_msi_entry(dev: PciDev, nvec: number, affinity: readonly irq_affinity_desc[] | null): Op<msi_desc> {
-  const copy = affinity && affinity.slice(0, nvec).map(({ mask, is_managed }) => new irq_affinity_desc(mask.copy(), is_managed));
-  return new msi_desc(dev, nvec, copy, {
-    is_msix: false, multiple: 0, multi_cap: 0, maskbit: false, is_64: false, is_virtual: false, entry_nr: 0, default_irq: 0,
-  });
+/** A device's description of `nvec` messages, not allocated yet. @param affinity one for each, copied, or null. @returns it, or null. Source: kernel/irq/msi.c, alloc_msi_entry() */
+export function* alloc_msi_entry(dev: PciDev, nvec: number, affinity: readonly irq_affinity_desc[] | null): Op<msi_desc | null> {
+  const attrib = { is_msix: false, multiple: 0, multi_cap: 0, maskbit: false, is_64: false, is_virtual: false, entry_nr: 0, default_irq: 0 };
+  const desc = kzalloc('alloc_msi_entry: struct msi_desc', () => new msi_desc(dev, nvec, null, attrib));
+  if (!desc || !affinity) return desc;
+
+  desc.affinity = kzalloc('alloc_msi_entry: affinity', () => affinity.slice(0, nvec).map(({ mask, is_managed }) => new irq_affinity_desc(mask.copy(), is_managed)));
+  return desc.affinity ? desc : null;
 }
 
 function* irq_chip_write_msi_msg(data: irq_data, msg: msi_msg): Op {

@@ -3,8 +3,9 @@ import type { irqaction } from '../include/interrupt';
 import type { irq_desc } from '../include/irqdesc';
 import { bitmap_parse, bitmap_parselist } from '../lib/bitmap_parse';
 import { cpumask } from '../lib/cpumask';
-import { EINVAL, EIO } from '../lib/errno';
+import { EINVAL, EIO, ENOMEM } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../lib/locking';
+import { should_fail } from '../lib/slab';
 import { kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { irq_to_desc } from './irqdesc';
@@ -22,10 +23,12 @@ export const AFFINITY_LIST = 1;
 
 /**
  * Write `buffer` to /proc/irq/`irq`/smp_affinity (a hexadecimal mask) or smp_affinity_list.
- * @returns the length written; -EIO for a line that users may not move, -EINVAL without an online CPU, or what parser or chip say. Source: kernel/irq/proc.c, write_irq_affinity()
+ * @returns the length written; -EIO for a line that users may not move, -ENOMEM, -EINVAL without an online CPU, or what parser or chip say. Source: kernel/irq/proc.c, write_irq_affinity()
  */
 export function* write_irq_affinity(type: number, irq: number, buffer: string): Op<number> {
   if (!(yield* irq_can_set_affinity_usr(irq))) return -EIO;
+
+  if (should_fail('write_irq_affinity: new_value')) return -ENOMEM;
 
   const parsed = (type === AFFINITY_LIST ? bitmap_parselist : bitmap_parse)(buffer, kernel.nr_cpu_ids);
   if (typeof parsed === 'number') return parsed;

@@ -3,8 +3,9 @@ import { IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_NO_THREAD, IRQF_ONESHOT, I
 import { irqd_irq_disabled, irqd_irq_inprogress, irqd_irq_masked, IRQCHIP_EOI_THREADED } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
 import { cpu_relax_until, raw_spin_lock_irq, raw_spin_lock_irqsave, raw_spin_unlock_irq, raw_spin_unlock_irqrestore } from '../lib/locking';
-import { EINVAL } from '../lib/errno';
+import { EINVAL, ENOMEM } from '../lib/errno';
 import { WARN, WARN_ON_ONCE } from '../lib/printk';
+import { kzalloc, should_fail } from '../lib/slab';
 import { kernel, spawn } from '../world';
 import { unmask_irq } from './chip';
 import { chip_bus_lock, chip_bus_sync_unlock, irq_to_desc } from './irqdesc';
@@ -32,39 +33,53 @@ function* irq_forced_secondary_handler(irq: number, _dev_id: unknown): Op<number
   return IRQ_NONE;
 }
 
-/** With threadirqs on the command line every handler becomes a thread's. Source: kernel/irq/manage.c, irq_setup_forced_threading() */
-function* irq_setup_forced_threading(action: irqaction): Op {
-  if (!kernel.config.cmdline.includes('threadirqs')) return;
-  if (action.flags & (IRQF_NO_THREAD | IRQF_PERCPU | IRQF_ONESHOT)) return;
-  if (action.handler === irq_default_primary_handler) return;
+/** With threadirqs on the command line every handler becomes a thread's. @returns 0 or -ENOMEM. Source: kernel/irq/manage.c, irq_setup_forced_threading() */
+function* irq_setup_forced_threading(action: irqaction): Op<number> {
+  if (!kernel.config.cmdline.includes('threadirqs')) return 0;
+  if (action.flags & (IRQF_NO_THREAD | IRQF_PERCPU | IRQF_ONESHOT)) return 0;
+  if (action.handler === irq_default_primary_handler) return 0;
 
   action.flags |= IRQF_ONESHOT;
   if (action.thread_fn) {
-    action.secondary = new irqaction(irq_forced_secondary_handler, action.dev_id, action.name, 0, action.irq);
+    const secondary = () => new irqaction(irq_forced_secondary_handler, action.dev_id, action.name, 0, action.irq);
+    action.secondary = kzalloc('irq_setup_forced_threading: struct irqaction', secondary);
+    if (!action.secondary) return -ENOMEM;
     action.secondary.thread_fn = action.thread_fn;
   }
   action.thread_flags |= IRQTF.FORCED_THREAD;
   action.thread_fn = action.handler;
   action.handler = irq_default_primary_handler;
+  return 0;
 }
 
-/** Source: kernel/irq/manage.c, setup_irq_thread() */
-function* setup_irq_thread(action: irqaction, irq: number, secondary: boolean): Op {
+/** @returns 0 or -ENOMEM. Source: kernel/irq/manage.c, setup_irq_thread() */
+function* setup_irq_thread(action: irqaction, irq: number, secondary: boolean): Op<number> {
+  if (should_fail('kthread_create: struct kthread_create_info')) return -ENOMEM;
   action.thread = `irq/${irq}-${secondary ? 's-' : ''}${action.name}`.slice(0, TASK_COMM_LEN - 1);
   action.thread_flags |= IRQTF.AFFINITY;
+  return 0;
 }
 
-/** Threads for what runs in one; none for an interrupt that nests in another one's thread. @returns 0, or -EINVAL for a nested one without a function. Source: part of kernel/irq/manage.c, __setup_irq() */
+/** Threads for what runs in one; none for an interrupt that nests in another one's thread. @returns 0, -EINVAL for a nested one without a function, or -ENOMEM. Source: part of kernel/irq/manage.c, __setup_irq() */
 export function* setup_irq_threads(desc: irq_desc, action: irqaction): Op<number> {
   if (irq_settings_is_nested_thread(desc)) {
     if (!action.thread_fn) return -EINVAL;
     action.handler = irq_nested_primary_handler;
     return 0;
   }
-  if (irq_settings_can_thread(desc)) yield* irq_setup_forced_threading(action);
-  if (action.thread_fn) yield* setup_irq_thread(action, action.irq, false);
-  if (action.secondary) yield* setup_irq_thread(action.secondary, action.irq, true);
-  return 0;
+  let ret = irq_settings_can_thread(desc) ? yield* irq_setup_forced_threading(action) : 0;
+  if (ret === 0 && action.thread_fn) ret = yield* setup_irq_thread(action, action.irq, false);
+  if (ret === 0 && action.secondary) {
+    ret = yield* setup_irq_thread(action.secondary, action.irq, true);
+    if (ret) yield* stop_irq_threads(action);
+  }
+  return ret;
+}
+
+/** What setup_irq_threads() made: nobody has woken them yet, or nobody will any more. */
+export function* stop_irq_threads(action: irqaction): Op {
+  if (action.thread !== null) yield* kthread_stop(action);
+  if (action.secondary?.thread) yield* kthread_stop(action.secondary);
 }
 
 /** The lowest bit that no action of the line has; 0 = none. */

@@ -1,6 +1,6 @@
 import { IRTE_32, IRTE_GA_HI, IRTE_GA_LO } from '../../hardware/amd-irte';
 import { MSI_ADDRESS_LO, MSI_BASE } from '../../hardware/message';
-import { amd_ir_data, AMD_IOMMU_GUEST_IR_GA, MAX_IRQS_PER_TABLE } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
+import { amd_ir_data, AMD_IOMMU_GUEST_IR_GA, type irq_remap_table, MAX_IRQS_PER_TABLE } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
 import { irqd_is_activated } from '../../kernel/include/irq';
 import type { World } from '../../kernel/world';
 import { chainOf, type VectorIrq } from './owners';
@@ -15,9 +15,9 @@ interface Entry {
 
 /** Entries of AMD interrupt tables against the interrupts that own them (I17), and their messages (I18). */
 export function checkAmdTables(world: World, irqs: readonly VectorIrq[], report: Report): void {
-  const owners = new Map<object, Map<number, number>>();
+  const owners = new Map<irq_remap_table, Map<number, number>>();
   for (const irq of irqs) {
-    const data = chainOf(irq.desc).map(({ chip_data }) => chip_data).find(d => d instanceof amd_ir_data);
+    const data = amdData(irq);
     const table = data && world.kernel.irq_lookup_table.get(data.irq_2_irte.devid);
     if (!data || !table) continue;
 
@@ -30,12 +30,18 @@ export function checkAmdTables(world: World, irqs: readonly VectorIrq[], report:
     checkEntry(entryAt(world, table.table, index), irq, index, report);
     checkMessage(irq, index, report);
   }
-  for (const [table, { min_index, table: at }] of [...new Set(world.kernel.irq_lookup_table.values())].entries()) {
-    const own = [...owners].find(([t]) => (t as { table: number }).table === at)?.[1];
-    for (let index = min_index; index < MAX_IRQS_PER_TABLE; index++) {
-      if (taken(world, at, index)) report.expect(own?.has(index) === true, 'I17', () => `entry ${index} of interrupt table ${table} is allocated, and no interrupt uses it`);
+  for (const table of new Set(world.kernel.irq_lookup_table.values())) {
+    const own = owners.get(table);
+    for (let index = table.min_index; index < MAX_IRQS_PER_TABLE; index++) {
+      if (taken(world, table.table, index)) report.expect(own?.has(index) === true, 'I17', () => `entry ${index} of the interrupt table at 0x${table.table.toString(16)} is allocated, and no interrupt uses it`);
+      else report.expect(own?.has(index) !== true, 'I17', () => `irq ${own!.get(index)!} uses entry ${index} of the interrupt table at 0x${table.table.toString(16)}, which is not allocated`);
     }
   }
+}
+
+function amdData({ desc }: VectorIrq): amd_ir_data | undefined {
+  for (const { chip_data } of chainOf(desc)) if (chip_data instanceof amd_ir_data) return chip_data;
+  return undefined;
 }
 
 function entryAt({ kernel, machine }: World, table: number, index: number): Entry {
@@ -48,7 +54,8 @@ function entryAt({ kernel, machine }: World, table: number, index: number): Entr
   return { valid: lo.valid, guest: lo.guest_mode === 1, vector: hi.vector, destination: hi.destination * 2 ** 24 + lo.destination };
 }
 
-function taken({ kernel, machine }: World, table: number, index: number): boolean {
+/** Whether an entry is in use. @param table physical address */
+export function taken({ kernel, machine }: World, table: number, index: number): boolean {
   if (!AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir)) return machine.memory.read32(table + index * 4) !== 0;
   return IRTE_GA_HI.get(machine.memory.read64(table + index * 16 + 8), 'vector') !== 0;
 }

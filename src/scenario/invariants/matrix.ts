@@ -23,6 +23,13 @@ export function checkMatrix({ kernel, changes }: World, irqs: readonly VectorIrq
   checkOrphans(kernel, owners, report, leak);
 }
 
+const scratch = new bitmap(256);
+
+/** How many bits both have. */
+function common(a: bitmap, b: bitmap): number {
+  return a.weight - scratch.assignAndNot(a, b).weight;
+}
+
 function checkMap(kernel: Kernel, cm: cpumap, cpu: number, drift: Drift, report: Report): void {
   const m = kernel.vector_matrix;
   if (cm.initialized) {
@@ -32,15 +39,15 @@ function checkMap(kernel: Kernel, cm: cpumap, cpu: number, drift: Drift, report:
     const known = cm.online && off !== before ? undefined : KNOWN.AVAILABLE_DRIFT;
     report.expect(off === 0, 'I1', () => `CPU ${cpu}: available is ${cm.available}, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}`, known);
   }
-  const both = new bitmap(cm.alloc_map.nbits);
-  const common = (a: bitmap, b: bitmap): number => both.assignAndNot(a, new bitmap(a.nbits).assignAndNot(a, b)).weight;
   report.equal(cm.allocated, cm.alloc_map.weight, 'I2', () => `CPU ${cpu}: allocated`);
   report.equal(cm.managed, cm.managed_map.weight, 'I2', () => `CPU ${cpu}: managed`);
   report.equal(cm.managed_allocated, common(cm.alloc_map, cm.managed_map), 'I2', () => `CPU ${cpu}: managed_allocated`);
-  for (const [name, map] of Object.entries({ alloc_map: cm.alloc_map, managed_map: cm.managed_map })) {
+  for (const name of ['alloc_map', 'managed_map'] as const) {
+    const map = cm[name];
     report.equal(common(map, m.system_map), 0, 'I3', () => `CPU ${cpu}: system vectors in ${name}`);
-    const outside = [...map].find(bit => bit < m.alloc_start || bit >= m.alloc_end);
-    report.expect(outside === undefined, 'I3', () => `CPU ${cpu}: ${name} has vector ${outside!}; expected ${m.alloc_start} to ${m.alloc_end - 1}`);
+    const below = map.next(0, m.alloc_start);
+    const outside = below < 0 ? map.next(m.alloc_end) : below;
+    report.expect(outside < 0, 'I3', () => `CPU ${cpu}: ${name} has vector ${outside}; expected ${m.alloc_start} to ${m.alloc_end - 1}`);
   }
   report.expect(cm.managed_allocated <= cm.managed, 'I4', () => `CPU ${cpu}: managed_allocated is ${cm.managed_allocated}, of ${cm.managed} managed`);
 }
@@ -62,20 +69,22 @@ function checkGlobals({ vector_matrix: m, cpu_online_mask }: Kernel, irqs: reado
   report.equal(sum(m.maps, 'managed'), managed, 'I9', () => 'the number of managed bits');
 }
 
-/** Who has which vector of which CPU, now or before a move. */
-type Owners = ReadonlyMap<string, VectorIrq>;
+/** Who has which vector of which CPU, now or before a move: by slotOf(). */
+type Owners = ReadonlyMap<number, VectorIrq>;
+
+const slotOf = (cpu: number, vector: number): number => cpu * 256 + vector;
 
 const place = (cpu: number, vector: number): string => `vector ${vector} of CPU ${cpu}`;
 
 function checkOwners(irqs: readonly VectorIrq[], report: Report): Owners {
-  const owners = new Map<string, VectorIrq>();
+  const owners = new Map<number, VectorIrq>();
   for (const owner of irqs) {
     const { vector, cpu, prev_vector, prev_cpu } = owner.apicd;
     for (const [on, v] of [[cpu, vector], [prev_cpu, prev_vector]]) {
       if (v === 0) continue;
-      const key = place(on, v);
+      const key = slotOf(on, v);
       const other = owners.get(key);
-      report.expect(other === undefined, 'I12', () => `${key} belongs to irq ${other!.irq} and to irq ${owner.irq}`);
+      report.expect(other === undefined, 'I12', () => `${place(on, v)} belongs to irq ${other!.irq} and to irq ${owner.irq}`);
       owners.set(key, owner);
     }
   }
@@ -87,16 +96,16 @@ function checkOrphans(kernel: Kernel, owners: Owners, report: Report, leak: stri
   const { vector_matrix, vector_irq, cpu_online_mask } = kernel;
   vector_matrix.maps.forEach((cm, cpu) => {
     for (const vector of cm.alloc_map) {
-      const owned = owners.has(place(cpu, vector)) || isLegacy(kernel, vector);
+      const owned = owners.has(slotOf(cpu, vector)) || isLegacy(kernel, vector);
       report.expect(owned, 'orphan', () => `${place(cpu, vector)} is allocated, and no interrupt has it`, leak);
     }
   });
   for (const cpu of cpu_online_mask) {
-    vector_irq[cpu].forEach((entry, vector) => {
-      if (!is_irq_desc(entry)) return;
-      const owned = owners.get(place(cpu, vector))?.desc === entry || isLegacy(kernel, vector);
+    for (const [vector, entry] of vector_irq[cpu].entries()) {
+      if (!is_irq_desc(entry)) continue;
+      const owned = owners.get(slotOf(cpu, vector))?.desc === entry || isLegacy(kernel, vector);
       report.expect(owned, 'orphan', () => `${place(cpu, vector)} leads to irq ${entry.irq_data.irq}, which has it not`);
-    });
+    }
   }
 }
 

@@ -13,6 +13,9 @@ export const KNOWN = {
   AVAILABLE_DRIFT: 'irq_matrix_reserve_managed() and irq_matrix_remove_managed() do not count on a CPU that is offline, and irq_matrix_online() does not make up for it',
   OFFLINE_LEAK: 'a vector left behind on a CPU that went offline is forgotten (mended by "Prevent vector leak during CPU offline")',
   FORGOTTEN_VECTOR: 'lapic_online() empties the vector table, also of an interrupt that was activated and not started when the CPU went offline',
+  AMD_HWIRQ: 'below AMD-Vi all pins of an IOAPIC, and all MSI-X vectors of a device, have one hwirq: when one of them is freed the others cannot be found by it either',
+  EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
+  LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
 } as const;
 

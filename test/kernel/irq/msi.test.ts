@@ -47,7 +47,7 @@ function bench(flags: number, setup: Setup = {}, domainFlags = 0): Bench {
 function messages({ dev, info }: Bench, ...nvecs: number[]): void {
   let next = 1000;
   for (const nvec of nvecs) {
-    const desc = run(alloc_msi_entry(dev, nvec, null));
+    const desc = run(alloc_msi_entry(dev, nvec, null))!;
     desc.msi_attrib.is_msix = nvec === 1;
     desc.msi_attrib.entry_nr = next;
     dev.msi_list.push(desc);
@@ -202,7 +202,7 @@ describe('moving a message', () => {
 it('an entry\'s affinity is its own copy', () => {
   const b = bench(DEFAULTS);
   const mask = cpumask.of(4, 1);
-  const entry = run(alloc_msi_entry(b.dev, 1, [new irq_affinity_desc(mask, true)]));
+  const entry = run(alloc_msi_entry(b.dev, 1, [new irq_affinity_desc(mask, true)]))!;
   mask.set(2);
   assert.equal(entry.affinity![0].mask.toString(), '1');
 });

@@ -13,6 +13,7 @@ import { irq_to_desc } from '../../irq/irqdesc';
 import { alloc_msi_entry, msi_domain_alloc_irqs, msi_domain_free_irqs } from '../../irq/msi';
 import { EIO, EINVAL, ENODEV, ENOMEM } from '../../lib/errno';
 import { BUG_ON, pr_err, WARN_ON_ONCE } from '../../lib/printk';
+import { should_fail } from '../../lib/slab';
 import { has, kernel } from '../../world';
 import { pci_read_config_dword, pci_read_config_word, pci_write_config_word, readl, writel } from './access';
 import { __pci_msi_desc_mask_irq, __pci_msix_desc_mask_irq, msi_mask, msi_mask_irq, msix_mask_irq, pci_msix_desc_addr } from './msi_message';
@@ -82,18 +83,25 @@ function* pci_intx_for_msi(dev: PciDev, enable: number): Op {
   yield* pci_intx(dev, enable);
 }
 
-/** Make the directory msi_irqs. Source: drivers/pci/msi.c, populate_msi_sysfs() */
+/** Make the directory msi_irqs. @returns 0 or -ENOMEM. Source: drivers/pci/msi.c, populate_msi_sysfs() */
 function* populate_msi_sysfs(pdev: PciDev): Op<number> {
   const irqs = pdev.msi_list.flatMap(entry => Array.from({ length: entry.nvec_used }, (_, i) => entry.irq + i));
-  if (irqs.length > 0) pdev.msi_irqs = irqs;
+  if (irqs.length === 0) return 0;
+  if (should_fail('populate_msi_sysfs: msi_attrs')) return -ENOMEM;
+  for (let i = 0; i < irqs.length; i++) {
+    for (const part of ['struct device_attribute', 'name']) if (should_fail(`populate_msi_sysfs: ${part}`)) return -ENOMEM;
+  }
+  for (const part of ['msi_irq_group', 'msi_irq_groups']) if (should_fail(`populate_msi_sysfs: ${part}`)) return -ENOMEM;
+  pdev.msi_irqs = irqs;
   return 0;
 }
 
-/** @returns one descriptor for all vectors. Source: drivers/pci/msi.c, msi_setup_entry() */
-function* msi_setup_entry(dev: PciDev, nvec: number, affd: irq_affinity | null): Op<msi_desc> {
+/** @returns one descriptor for all vectors, or null. Source: drivers/pci/msi.c, msi_setup_entry() */
+function* msi_setup_entry(dev: PciDev, nvec: number, affd: irq_affinity | null): Op<msi_desc | null> {
   const masks = affd ? yield* irq_create_affinity_masks(nvec, affd) : null;
 
   const entry = yield* alloc_msi_entry(dev, nvec, masks);
+  if (!entry) return null;
 
   const control = MSI_FLAGS.decode(pci_read_config_word(dev, dev.msi_cap + PCI_MSI_FLAGS));
   entry.msi_attrib.is_msix = false;
@@ -128,6 +136,7 @@ export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affini
   yield* pci_msi_set_enable(dev, 0);
 
   const entry = yield* msi_setup_entry(dev, nvec, affd);
+  if (!entry) return -ENOMEM;
 
   const mask = msi_mask(entry.msi_attrib.multi_cap);
   yield* msi_mask_irq(entry, mask, mask);
@@ -159,13 +168,17 @@ function* msix_map_region(dev: PciDev, nr_entries: number): Op<number | null> {
   return start === 0 ? null : start + offset * 8;
 }
 
-/** Make a descriptor for each vector. Source: drivers/pci/msi.c, msix_setup_entries() */
-function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, affd: irq_affinity | null): Op {
+/** Make a descriptor for each vector. @returns 0, or -ENOMEM with none left. Source: drivers/pci/msi.c, msix_setup_entries() */
+function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, affd: irq_affinity | null): Op<number> {
   const vec_count = yield* pci_msix_vec_count(dev);
   const masks = affd ? yield* irq_create_affinity_masks(nvec, affd) : null;
 
   for (let i = 0; i < nvec; i++) {
     const entry = yield* alloc_msi_entry(dev, 1, masks && masks.slice(i, i + 1));
+    if (!entry) {
+      if (i > 0) yield* free_msi_irqs(dev);
+      return -ENOMEM;
+    }
     entry.msi_attrib.is_msix = true;
     entry.msi_attrib.is_64 = true;
     entry.msi_attrib.entry_nr = entries ? entries[i].entry : i;
@@ -176,6 +189,7 @@ function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_e
 
     dev.msi_list.push(entry);
   }
+  return 0;
 }
 
 /** Take over the vector control that the entry has. */
@@ -224,9 +238,10 @@ function* msix_setup(dev: PciDev, entries: msix_entry[] | null, nvec: number, af
   const base = yield* msix_map_region(dev, tsize);
   if (base === null) return -ENOMEM;
 
-  yield* msix_setup_entries(dev, base, entries, nvec, affd);
+  let ret = yield* msix_setup_entries(dev, base, entries, nvec, affd);
+  if (ret) return ret;
 
-  let ret = yield* pci_msi_setup_msi_irqs(dev, nvec, PCI_CAP_ID_MSIX);
+  ret = yield* pci_msi_setup_msi_irqs(dev, nvec, PCI_CAP_ID_MSIX);
   if (ret < 0) ret = yield* msix_available(dev, ret);
   if (ret === 0) ret = yield* msi_verify_entries(dev);
   if (ret !== 0) {
@@ -239,7 +254,11 @@ function* msix_setup(dev: PciDev, entries: msix_entry[] | null, nvec: number, af
 
   if (has('msi-mask-all-unused')) yield* msix_update_entries(dev, entries);
   else yield* msix_program_entries(dev, entries);
-  yield* populate_msi_sysfs(dev);
+  ret = yield* populate_msi_sysfs(dev);
+  if (ret) {
+    yield* free_msi_irqs(dev);
+    return ret;
+  }
 
   yield* pci_intx_for_msi(dev, 0);
   dev.msix_enabled = true;

@@ -11,9 +11,10 @@ import {
   __irq_domain_alloc_irqs, irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_linear, irq_domain_free_irqs,
   irq_domain_free_irqs_top, irq_domain_get_irq_data, irq_find_mapping,
 } from '../../../irq/irqdomain';
-import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOSYS } from '../../../lib/errno';
+import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSYS } from '../../../lib/errno';
 import { local_irq_restore, local_irq_save, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
-import { BUG_ON, WARN_ON } from '../../../lib/printk';
+import { BUG_ON, panic, pr_err, WARN_ON } from '../../../lib/printk';
+import { kzalloc } from '../../../lib/slab';
 import { kernel } from '../../../world';
 import { irq_alloc_info, type irq_cfg } from '../hw_irq';
 import { nr_legacy_irqs, PIC_CASCADE_IR } from '../i8259';
@@ -108,7 +109,7 @@ export function* alloc_isa_irq_from_domain(domain: irq_domain, isa_irq: number, 
 
   if (irq_data?.parent_data) {
     if (!(yield* mp_check_pin_attr(isa_irq, info))) return -EBUSY;
-    yield* __add_pin_to_irq_node(irq_data.chip_data as mp_chip_data, idx, pin);
+    if (yield* __add_pin_to_irq_node(irq_data.chip_data as mp_chip_data, node, idx, pin)) return -ENOMEM;
     return isa_irq;
   }
 
@@ -121,10 +122,22 @@ export function* alloc_isa_irq_from_domain(domain: irq_domain, isa_irq: number, 
   return irq;
 }
 
-/** Source: arch/x86/kernel/apic/io_apic.c, __add_pin_to_irq_node() */
-function* __add_pin_to_irq_node(data: mp_chip_data, apic: number, pin: number): Op {
-  if (data.irq_2_pin.some(p => p.apic === apic && p.pin === pin)) return;
-  data.irq_2_pin.push({ apic, pin });
+/** @returns 0 or -ENOMEM. Source: arch/x86/kernel/apic/io_apic.c, __add_pin_to_irq_node() */
+function* __add_pin_to_irq_node(data: mp_chip_data, node: number, apic: number, pin: number): Op<number> {
+  if (data.irq_2_pin.some(p => p.apic === apic && p.pin === pin)) return 0;
+
+  const entry = kzalloc('__add_pin_to_irq_node: struct irq_pin_list', () => ({ apic, pin }));
+  if (!entry) {
+    pr_err(`can not alloc irq_pin_list (${node},${apic},${pin})`);
+    return -ENOMEM;
+  }
+  data.irq_2_pin.push(entry);
+  return 0;
+}
+
+/** Source: arch/x86/kernel/apic/io_apic.c, add_pin_to_irq_node() */
+function* add_pin_to_irq_node(data: mp_chip_data, node: number, apic: number, pin: number): Op {
+  if (yield* __add_pin_to_irq_node(data, node, apic, pin)) panic('IO-APIC: failed to add irq-pin. Can not proceed');
 }
 
 /** @returns the interrupt of a pin, -ENOSYS, -ENOENT (not mapped), -EBUSY (mapped otherwise) or as the allocation. Source: arch/x86/kernel/apic/io_apic.c, mp_map_pin_to_irq() */
@@ -202,7 +215,7 @@ function* mp_setup_entry(cfg: irq_cfg, data: mp_chip_data): Op {
   });
 }
 
-/** @returns 0, -EINVAL, -EEXIST for a pin in use, or as the parents. Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_alloc() */
+/** @returns 0, -EINVAL, -EEXIST for a pin in use, -ENOMEM, or as the parents. Source: arch/x86/kernel/apic/io_apic.c, mp_irqdomain_alloc() */
 function* mp_irqdomain_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const info = arg as irq_alloc_info | null;
 
@@ -215,7 +228,8 @@ function* mp_irqdomain_alloc(domain: irq_domain, virq: number, nr_irqs: number, 
   const { pin } = ioapic;
   if ((yield* irq_find_mapping(domain, pin)) > 0) return -EEXIST;
 
-  const data = new mp_chip_data();
+  const data = kzalloc('mp_irqdomain_alloc: struct mp_chip_data', () => new mp_chip_data());
+  if (!data) return -ENOMEM;
 
   ioapic.entry = data;
   const ret = yield* irq_domain_alloc_irqs_parent(domain, virq, nr_irqs, info);
@@ -227,7 +241,7 @@ function* mp_irqdomain_alloc(domain: irq_domain, virq: number, nr_irqs: number, 
   yield* mp_irqdomain_get_attr(mp_pin_to_gsi(idx, pin), data, info);
 
   const cfg = (yield* irqd_cfg(irq_data))!;
-  yield* __add_pin_to_irq_node(data, idx, pin);
+  yield* add_pin_to_irq_node(data, ioapic_alloc_attr_node(info), idx, pin);
 
   const flags = yield* local_irq_save();
   // A remapping domain has filled the entry itself.

@@ -12,9 +12,10 @@ import {
 import { irq_alloc_matrix, type irq_matrix, irq_matrix_remove_managed, irq_matrix_remove_reserved } from '../../../irq/matrix';
 import { irq_move_irq } from '../../../irq/migration';
 import type { cpumask } from '../../../lib/cpumask';
-import { EINVAL, EIO, ENOSYS, ENXIO } from '../../../lib/errno';
+import { EINVAL, EIO, ENOMEM, ENOSYS, ENXIO } from '../../../lib/errno';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore, raw_spinlock } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
+import { kzalloc } from '../../../lib/slab';
 import { trace_vector_activate, trace_vector_deactivate, trace_vector_setup, trace_vector_teardown } from '../../../trace/irq_vectors';
 import { kernel } from '../../../world';
 import { FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR, irq_alloc_info, type irq_cfg, ISA_IRQ_VECTOR, NR_VECTORS } from '../hw_irq';
@@ -190,7 +191,7 @@ function* vector_configure_legacy(virq: number, irqd: irq_data, apicd: apic_chip
   return realloc;
 }
 
-/** @returns 0, -ENXIO without local APIC, -ENOSYS for neighbouring vectors, -ENOSPC. Source: arch/x86/kernel/apic/vector.c, x86_vector_alloc_irqs() */
+/** @returns 0, -ENXIO without local APIC, -ENOSYS for neighbouring vectors, -ENOMEM, -ENOSPC. Source: arch/x86/kernel/apic/vector.c, x86_vector_alloc_irqs() */
 function* x86_vector_alloc_irqs(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const info = arg as irq_alloc_info;
 
@@ -203,7 +204,11 @@ function* x86_vector_alloc_irqs(domain: irq_domain, virq: number, nr_irqs: numbe
     BUG_ON(level === null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
     const irqd = level!;
     WARN_ON_ONCE(irqd.chip_data !== null, 'arch/x86/kernel/apic/vector.c x86_vector_alloc_irqs');
-    const apicd = new apic_chip_data();
+    const apicd = kzalloc('alloc_apic_chip_data: struct apic_chip_data', () => new apic_chip_data());
+    if (!apicd) {
+      yield* x86_vector_free_irqs(domain, virq, i);
+      return -ENOMEM;
+    }
 
     apicd.irq = virq + i;
     irqd.chip = kernel.lapic_controller;

@@ -15,6 +15,7 @@ import type { cpumask } from '../../../lib/cpumask';
 import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
 import { raw_spinlock } from '../../../lib/locking';
 import { BUG_ON, pr_warn, WARN_ON, WARN_ON_ONCE } from '../../../lib/printk';
+import { kzalloc, lose, should_fail } from '../../../lib/slab';
 import { kernel } from '../../../world';
 import type { irq_remap_ops } from '../irq_remapping';
 import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, amd_ir_data, get_hpet_devid, get_ioapic_devid, type iommu_dev_data, type irq_2_irte, type irq_remap_table, irte, irte_ga } from './amd_iommu_types';
@@ -140,23 +141,27 @@ function* alloc_ioapic_index(info: irq_alloc_info, devid: number): Op<number> {
   return info.ioapic!.pin;
 }
 
-/** The AMD-IR level of one interrupt of a block. @returns false where the interrupt has no vector level */
-function* alloc_ir_data(domain: irq_domain, virq: number, info: irq_alloc_info, devid: number, index: number, i: number): Op<boolean> {
+/** The AMD-IR level of one interrupt of a block. @returns 0, -EINVAL where the interrupt has no vector level, -ENOMEM */
+function* alloc_ir_data(domain: irq_domain, virq: number, info: irq_alloc_info, devid: number, index: number, i: number): Op<number> {
   const irq_data = yield* irq_domain_get_irq_data(domain, virq + i);
   const cfg = irq_data ? yield* irqd_cfg(irq_data) : null;
-  if (!irq_data || !cfg) return false;
+  if (!irq_data || !cfg) return -EINVAL;
 
-  const data = new amd_ir_data(AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir) ? new irte_ga() : new irte());
+  const ga = AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir);
+  if (should_fail('irq_remapping_alloc: struct amd_ir_data')) return -ENOMEM;
+  const entry = kzalloc(`irq_remapping_alloc: ${ga ? 'struct irte_ga' : 'union irte'}`, () => (ga ? new irte_ga() : new irte()));
+  if (!entry) return -ENOMEM;
+  const data = new amd_ir_data(entry);
   // Every MSI-X vector of a device has the same number: only one of them can be found by it.
   irq_data.hwirq = devid * 0x10000 + i;
   irq_data.chip_data = data;
   irq_data.chip = kernel.amd_ir_chip;
   yield* irq_remapping_prepare_irte(data, cfg, info, devid, index, i);
   yield* irq_set_status_flags(virq + i, IRQ_MOVE_PCNTXT);
-  return true;
+  return 0;
 }
 
-/** @returns 0, -EINVAL, -ENOSPC when the device's table is full, -ENODEV, or as the parents. Source: irq_remapping_alloc() */
+/** @returns 0, -EINVAL, -ENOMEM, -ENOSPC when the device's table is full, -ENODEV, or as the parents. Source: irq_remapping_alloc() */
 function* irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const info = arg as irq_alloc_info | null;
   if (!info) return -EINVAL;
@@ -185,10 +190,13 @@ function* irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number,
   }
 
   for (let i = 0; i < nr_irqs; i++) {
-    if (yield* alloc_ir_data(domain, virq, info, devid, index, i)) continue;
+    const err = yield* alloc_ir_data(domain, virq, info, devid, index, i);
+    if (err === 0) continue;
+    // of those before it the kernel frees the amd_ir_data and forgets the entry that hangs on it
+    for (let j = 0; j < i; j++) lose('irq_remapping_alloc: data->entry');
     for (let j = 0; j < nr_irqs; j++) yield* free_irte(devid, index + j);
     yield* irq_domain_free_irqs_common(domain, virq, nr_irqs);
-    return -EINVAL;
+    return err;
   }
 
   return 0;

@@ -5,6 +5,7 @@ import type { PciDev } from '../../../include/pci';
 import { ENODEV, ENOSPC } from '../../../lib/errno';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
 import { WARN_ONCE } from '../../../lib/printk';
+import { should_fail } from '../../../lib/slab';
 import { kernel, machine } from '../../../world';
 import { pci_for_each_dma_alias } from '../../pci/search';
 import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, IRQ_TABLE_ALIGNMENT, irq_remap_table, MAX_IRQS_PER_TABLE } from './amd_iommu_types';
@@ -37,8 +38,9 @@ export function* get_irq_table(devid: number): Op<irq_remap_table | null> {
   return table!;
 }
 
-/** An empty table. Source: __alloc_irq_table() */
-function* __alloc_irq_table(): Op<irq_remap_table> {
+/** An empty table, or null. Source: __alloc_irq_table() */
+function* __alloc_irq_table(): Op<irq_remap_table | null> {
+  for (const part of ['struct irq_remap_table', 'table']) if (should_fail(`__alloc_irq_table: ${part}`)) return null;
   const size = AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir) ? IRTE_GA_SIZE : IRTE_32_SIZE;
   return new irq_remap_table(machine.memory.alloc(MAX_IRQS_PER_TABLE * size, IRQ_TABLE_ALIGNMENT));
 }
@@ -61,7 +63,7 @@ function* set_remap_table_entry_alias(_pdev: PciDev, alias: number, table: irq_r
 
 /**
  * The device's table: its own, the one of its alias, or a new one for all that it may send as.
- * @returns null for a device of no IOMMU. Source: alloc_irq_table()
+ * @returns null for a device of no IOMMU, or without memory. Source: alloc_irq_table()
  */
 export function* alloc_irq_table(devid: number, pdev: PciDev | null): Op<irq_remap_table | null> {
   const flags = yield* raw_spin_lock_irqsave(kernel.iommu_table_lock);
@@ -70,6 +72,7 @@ export function* alloc_irq_table(devid: number, pdev: PciDev | null): Op<irq_rem
   if (table !== undefined) return table;
 
   const new_table = yield* __alloc_irq_table();
+  if (!new_table) return null;
   return yield* install_irq_table(devid, pdev, new_table);
 }
 

@@ -20,6 +20,7 @@ import type { cpumask } from '../../../lib/cpumask';
 import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
 import { down_read, down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, up_read, up_write } from '../../../lib/locking';
 import { pr_err, pr_info, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
+import { should_fail } from '../../../lib/slab';
 import { kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { IRQ_POSTING_CAP, IRQ_REMAP_X2APIC_MODE, IRQ_REMAP_XAPIC_MODE, type irq_remap_ops } from '../irq_remapping';
@@ -311,7 +312,7 @@ function* intel_free_irq_resources(domain: irq_domain, virq: number, nr_irqs: nu
   }
 }
 
-/** @returns 0, -EINVAL, -ENOMEM without a free region, or as the parents. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_alloc() */
+/** @returns 0, -EINVAL, -ENOMEM without memory or a free region, or as the parents. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_alloc() */
 function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const iommu = domain.host_data as intel_iommu | null;
   const info = arg as irq_alloc_info | null;
@@ -324,6 +325,11 @@ function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: n
 
   const ret = yield* irq_domain_alloc_irqs_parent(domain, virq, nr_irqs, arg);
   if (ret < 0) return ret;
+
+  if (should_fail('intel_irq_remapping_alloc: struct intel_ir_data')) {
+    yield* irq_domain_free_irqs_common(domain, virq, nr_irqs);
+    return -ENOMEM;
+  }
 
   yield* down_read(kernel.dmar_global_lock);
   const first = yield* alloc_irte(iommu, nr_irqs);
@@ -343,6 +349,12 @@ function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: n
       return -EINVAL;
     }
 
+    // the first one is there already
+    if (i > 0 && should_fail('intel_irq_remapping_alloc: struct intel_ir_data')) {
+      yield* intel_free_irq_resources(domain, virq, i);
+      yield* irq_domain_free_irqs_common(domain, virq, nr_irqs);
+      return -ENOMEM;
+    }
     const ird = new intel_ir_data({ ...first, sub_handle: i });
     // An int in C: negative from index 0x8000 on.
     irq_data.hwirq = (first.irte_index << 16) + i;

@@ -1,0 +1,116 @@
+import type { ChangeId } from '../kernel/changes';
+import { online_store } from '../kernel/drivers/base/cpu';
+import { pci_device_remove } from '../kernel/drivers/pci/pci-driver';
+import { pci_free_irq_vectors } from '../kernel/drivers/pci/msi_api';
+import { pci_disable_device, pci_is_enabled } from '../kernel/drivers/pci/pci';
+import type { PciDev } from '../kernel/include/pci';
+import { free_irq } from '../kernel/irq/manage';
+import { kernel_bug } from '../kernel/lib/printk';
+import { kernel } from '../kernel/world';
+import type { Op } from '../stepper/op';
+import { fullAddress } from './devices';
+import { drain } from './drain';
+import { driverNamed } from './drivers';
+import { checkInvariants } from './invariants';
+import { inventory } from './inventory';
+import type { MakeScenario, Scenario, ScenarioGuest } from './load';
+import type { Fault } from './script';
+import { type Ended, toEnd } from './to-end';
+
+/** What became of a run in which one allocation failed. */
+export interface FaultRun {
+  /** which one, counted from 1 behind the boot */
+  readonly nth: number;
+  /** where it failed, in which step, and what that returned */
+  readonly fault: Fault;
+  /** the kernel gave up: what it said last */
+  readonly died: string | undefined;
+  /** what is there after everything was removed, and is not there when no allocation fails */
+  readonly leaks: readonly string[];
+  /** the bug of the modelled kernel that loses it; undefined: nobody knows of one */
+  readonly known: string | undefined;
+}
+
+const MSIX_ON = /^devices with MSI on in their registers: /;
+
+/** Leaks that are the modelled kernel's own, by where the allocation failed and what is left. */
+const KNOWN_LEAKS: readonly { readonly site: RegExp; readonly leak: RegExp; readonly mendedBy?: ChangeId; readonly bug: string }[] = [
+  {
+    site: /^populate_msi_sysfs:/,
+    leak: MSIX_ON,
+    mendedBy: 'msix-enable-early',
+    bug: 'msix_capability_init() leaves MSI-X enabled, with all vectors masked, when populate_msi_sysfs() fails (mended by "PCI/MSI: Enable and mask MSI-X early")',
+  },
+  {
+    site: /^irq_remapping_alloc:/,
+    leak: /^memory of irq_remapping_alloc: data->entry$/,
+    bug: 'the error path of irq_remapping_alloc() in drivers/iommu/amd/iommu.c frees each amd_ir_data and not its entry',
+  },
+];
+
+/** @returns the one bug that explains all of it */
+function knownLeak({ world }: ScenarioGuest, { site }: Fault, leaks: readonly string[]): string | undefined {
+  const here = KNOWN_LEAKS.filter(({ mendedBy }) => mendedBy === undefined || !world.changes.has(mendedBy));
+  return here.find(known => known.site.test(site) && leaks.every(leak => known.leak.test(leak)))?.bug;
+}
+
+/** Beyond every allocation of a run: nothing fails, and they are counted. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+/**
+ * The same run again and again, each time with one allocation more that succeeds.
+ * @throws what is wrong with the model: an error that is no kernel's
+ */
+export function* faultRuns(scenario: Scenario, make: MakeScenario): Generator<FaultRun> {
+  const whole = ended(toEnd(host => make(host, NEVER)));
+  const { count } = whole.guest.world.kernel.fail_nth;
+  const before = inventoryAfterRemoval(scenario, whole.guest);
+  for (let nth = 1; nth <= count; nth++) {
+    const { guest, error } = ended(toEnd(host => make(host, nth)));
+    const fault = guest.findings.faults.at(0) ?? unfinished(guest);
+    const leaks = error ? [] : [...fault.lost.map(what => `memory of ${what}`), ...additions(before, inventoryAfterRemoval(scenario, guest)), ...brokenIn(guest)];
+    yield { nth, fault, died: error?.message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
+  }
+}
+
+function ended(run: Ended): Ended {
+  if (run.error && !(run.error instanceof kernel_bug)) throw run.error;
+  return run;
+}
+
+/** The step did not end. */
+const unfinished = ({ world, findings }: ScenarioGuest): Fault => ({ step: findings.action, site: world.kernel.fail_nth.failed!, lost: [], value: undefined });
+
+/** What the kernel has, when no driver has a device any more and all CPUs run. */
+function inventoryAfterRemoval({ file }: Scenario, guest: ScenarioGuest): ReadonlyMap<string, number> {
+  const addresses = (file.machine?.devices ?? []).map(({ address }) => fullAddress(address));
+  drain(guest, 0, function* removeAll(): Op {
+    for (const cpu of kernel.cpu_present_mask) if (!kernel.cpu_online_mask.test(cpu)) yield* online_store(cpu, '1');
+    for (const dev of kernel.pci_devices) if (addresses.includes(dev.name)) yield* removeDevice(dev, file.drivers);
+  });
+  return inventory(guest.world);
+}
+
+/** The driver lets go; where the scenario was the driver, it does so in its place. */
+function* removeDevice(dev: PciDev, drivers: Scenario['file']['drivers']): Op {
+  if (dev.driver !== null) {
+    yield* pci_device_remove(dev, driverNamed(dev.driver, drivers));
+    return;
+  }
+  for (const [irq, desc] of kernel.irq_desc_tree) {
+    let own = 0;
+    for (let action = desc.action; action; action = action.next) if (action.dev_id === dev) own++;
+    for (; own > 0; own--) yield* free_irq(irq, dev);
+  }
+  yield* pci_free_irq_vectors(dev);
+  while (pci_is_enabled(dev)) yield* pci_disable_device(dev);
+}
+
+function additions(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
+  return [...after].flatMap(([what, is]) => {
+    const was = before.get(what) ?? 0;
+    return is > was ? [`${what}: ${is} instead of ${was}`] : [];
+  });
+}
+
+const brokenIn = ({ world }: ScenarioGuest): string[] => checkInvariants(world).flatMap(({ invariant, message, known }) => (known === undefined ? [`${invariant}: ${message}`] : []));

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { faultRuns, type FaultRun } from '../../src/scenario/fault-injection';
+import { loadScenario } from '../../src/scenario/load';
+import { toEnd } from '../../src/scenario/to-end';
+
+function runsOf(path: string, text?: string, kernel?: string): FaultRun[] {
+  const loaded = loadScenario(path, text, { expect: false, ...(kernel !== undefined && { kernel }) });
+  assert.ok(loaded.ok, path);
+  return [...faultRuns(loaded.scenario, loaded.make)];
+}
+
+/** The kernel has no other way out there than to panic. */
+const PANICS: Record<string, string> = { '__add_pin_to_irq_node: struct irq_pin_list': 'Kernel panic - not syncing: IO-APIC: failed to add irq-pin. Can not proceed' };
+
+const examples = readdirSync('examples').filter(name => name.endsWith('.irq.yaml'));
+
+describe('an allocation that fails', () => {
+  for (const kernel of ['v5.10', 'v5.10.223']) {
+    for (const name of examples) {
+      it(`loses nothing that no known bug of ${kernel} explains, wherever it is in ${name}`, () => {
+        const runs = runsOf(`examples/${name}`, undefined, kernel);
+        assert.ok(runs.length > 100);
+        for (const { nth, fault, died, leaks, known } of runs) {
+          assert.ok(leaks.length === 0 || known !== undefined, `allocation ${nth}, ${fault.site}: ${leaks.join('; ')}`);
+          assert.equal(died, PANICS[fault.site], `allocation ${nth}, ${fault.site}`);
+        }
+      }).timeout(120_000);
+    }
+  }
+
+  it('leaves MSI-X on behind populate_msi_sysfs(), until a later kernel mended that', () => {
+    const leaking = (kernel: string): string[] => runsOf('examples/nvme-msix.irq.yaml', undefined, kernel).filter(({ leaks }) => leaks.length > 0).map(({ fault }) => fault.site.split(':')[0]);
+    assert.deepEqual([...new Set(leaking('v5.10'))], ['populate_msi_sysfs']);
+    assert.deepEqual(leaking('v5.10.223'), []);
+  }).timeout(120_000);
+
+  it('is one of a step, where the step says so', () => {
+    const text = `
+machine: { devices: [{ name: card, kind: custom, address: 00:04.0, msix: 4 }] }
+steps:
+  - { alloc: { device: card, min: 2, max: 2, flags: [PCI_IRQ_MSIX] }, failNth: 20, expect: -ENOSPC }
+  - { alloc: { device: card, min: 1, max: 2, flags: [PCI_IRQ_MSIX] }, failNth: 12, expect: 1 }
+  - { request: { device: card }, failNth: 1, expect: -ENOMEM }
+  - { request: { device: card }, expect: 0 }
+  - { affinity: { device: card, cpus: 1 }, failNth: 1, expect: -ENOMEM }
+`;
+    const SITES = ['alloc_desc: kstat_irqs', 'alloc_masks: affinity', 'request_threaded_irq: struct irqaction', 'write_irq_affinity: new_value'];
+    const loaded = loadScenario('x.irq.yaml', text, { check: true });
+    assert.ok(loaded.ok);
+    const { guest, error } = toEnd(loaded.make);
+    assert.deepEqual([error?.message, guest.findings.faults.map(({ site }) => site)], [undefined, SITES]);
+  });
+
+  it('makes fewer vectors do where the driver can live with fewer', () => {
+    const runs = runsOf('x.irq.yaml', `
+machine: { devices: [{ name: card, kind: custom, address: 00:04.0, msix: 4 }] }
+steps: [{ alloc: { device: card, min: 1, max: 3, flags: [PCI_IRQ_MSIX] } }]
+`);
+    const descs = runs.filter(({ fault }) => fault.site === 'alloc_desc: struct irq_desc').map(({ fault }) => fault.value);
+    // the line's, then those of the three vectors: with none of them there is no vector, with two there are two
+    assert.deepEqual(descs, [-12, -28, 1, 2]);
+  });
+});
