@@ -19,7 +19,7 @@ describe('random operations on random machines', () => {
 
   describe('where a bug is planted', () => {
     const folder = mkdtempSync(join(tmpdir(), 'irqstep-'));
-    const original = bitmap.prototype.clear;
+    const original = Object.getOwnPropertyDescriptor(bitmap.prototype, 'clear')!.value as (this: bitmap, bit: number) => void;
     afterEach(() => {
       bitmap.prototype.clear = original;
       rmSync(folder, { recursive: true, force: true });
