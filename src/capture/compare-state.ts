@@ -1,12 +1,13 @@
 import { mp_chip_data } from '../kernel/arch/x86/apic/io_apic';
-import { IRQD, irqd_is_level_type } from '../kernel/include/irq';
+import { IRQD } from '../kernel/include/irq';
 import type { PciDev } from '../kernel/include/pci';
 import type { irq_desc } from '../kernel/include/irqdesc';
 import type { World } from '../kernel/world';
 import { PROC_IRQ } from '../text/proc-irq';
 import { procInterrupts } from '../text/proc-interrupts';
+import { SYS_IRQ } from '../text/sys-irq';
 import type { Capture } from './capture';
-import { parseProcInterrupts, type InterruptRow, type SysIrq } from './interrupts';
+import { parseProcInterrupts, type InterruptRow, type InterruptTable, type SysIrq } from './interrupts';
 import { lensBlocks, lensFormatOf, lensLines } from './lens-text';
 
 // Compares the model's state with what a capture shows under one label.
@@ -31,7 +32,7 @@ export function stateLines(world: World, capture: Capture, label: string): State
 /** How many lines the capture has under `label`. */
 export function capturedLines({ snapshots, interrupts, sysIrqs }: Capture, label: string): number {
   const under = <T extends { readonly label: string }>(sections: readonly T[]): T | undefined => sections.find(s => s.label === label);
-  return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.rows.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0);
+  return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.lines.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0);
 }
 
 /** irqlens.txt: by domain, matrix and irq, line by line. */
@@ -69,14 +70,20 @@ function pairs(captured: readonly string[], model: readonly string[], place: { w
   return Array.from({ length: Math.max(captured.length, model.length) }, (_, i) => ({ ...place, captured: captured[i] ?? null, model: model[i] ?? null }));
 }
 
-/** /proc/interrupts: the set of rows, what stands behind the counts, and the counts of interrupts whose source is scripted. */
+/** /proc/interrupts, byte for byte: the header, and the rows with the counts of interrupts whose source is scripted. */
 function rowState(world: World, capture: Capture, label: string): StateLine[] {
   const table = capture.interrupts.find(t => t.label === label);
   if (!table) return [];
   const [own] = parseProcInterrupts(`##### SNAPSHOT ${label}\n${procInterrupts(world)}`).value;
-  const text = (row: InterruptRow): string => (countsAreMasked(world, row.label) ? '' : `${row.counts.join(' ')} `) + row.description.replace(/\s+/g, ' ');
-  const rows = (rows: readonly InterruptRow[]): Map<string, string> => new Map(rows.map(row => [row.label, `${row.label}: ${text(row)}`]));
-  return keyed(rows(table.rows), rows(own.rows), `proc-interrupts.txt, snapshot ${label}`);
+  const text = (row: InterruptRow): string => (countsAreMasked(world, row.label) ? withoutCounts(row) : row.source);
+  const lines = ({ lines: [header], rows }: InterruptTable): Map<string, string> => new Map([['header', header], ...rows.map(row => [row.label, text(row)] as const)]);
+  return keyed(lines(table), lines(own), `proc-interrupts.txt, snapshot ${label}`);
+}
+
+/** Each count has ten columns and a blank; behind the last one of ERR and MIS there is nothing. */
+function withoutCounts({ source, counts }: InterruptRow): string {
+  const first = source.indexOf(':') + 2;
+  return source.slice(0, first) + source.slice(first + 11 * counts.length);
 }
 
 /** Network, block and input devices, whose traffic no script makes: by PCI class, and by name where they are not on PCI. */
@@ -108,26 +115,18 @@ function sysState(world: World, capture: Capture, label: string): StateLine[] {
   if (!captured) return [];
   const line = (irq: SysIrq): string => irq.source.replace(/\|(per_cpu_count|wakeup)=[^|]*/g, '');
   const irqs = new Map(captured.irqs.map(irq => [String(irq.irq), line(irq)]));
-  const own = new Map([...world.kernel.irq_desc_tree].map(([irq, desc]) => [String(irq), sysLine(irq, desc)]));
+  const own = new Map([...world.kernel.irq_desc_tree].map(([irq, desc]) => [String(irq), sysLine(world, irq, desc)]));
   return keyed(irqs, own, `sys-kernel-irq.txt, snapshot ${label}`);
 }
 
-function sysLine(irq: number, desc: irq_desc): string {
-  const { chip, domain, hwirq } = desc.irq_data;
-  const actions: string[] = [];
-  for (let action = desc.action; action; action = action.next) actions.push(action.name);
-  const file = (name: string): string => (desc.dir ? PROC_IRQ[name](desc).trim() : '');
-  const fields = {
-    chip_name: chip.name,
-    hwirq: domain ? hwirq : '',
-    type: irqd_is_level_type(desc.irq_data) ? 'level' : 'edge',
-    name: desc.name ?? '',
-    actions: actions.join(','),
-    smp_affinity_list: file('smp_affinity_list'),
-    effective_affinity_list: file('effective_affinity_list'),
-    node: file('node'),
-  };
-  return `${irq}${Object.entries(fields).map(([name, value]) => `|${name}=${value}`).join('')}`;
+const SYS_FIELDS = ['chip_name', 'hwirq', 'type', 'name', 'actions'];
+const PROC_FIELDS = ['smp_affinity_list', 'effective_affinity_list', 'node'];
+
+/** As the rig writes it: what `cat` prints of each file, nothing for a file that is not there. */
+function sysLine(world: World, irq: number, desc: irq_desc): string {
+  const sys = SYS_FIELDS.map(name => `|${name}=${SYS_IRQ[name](desc, world).trimEnd()}`);
+  const proc = PROC_FIELDS.map(name => `|${name}=${desc.dir ? PROC_IRQ[name](desc).trimEnd() : ''}`);
+  return [irq, ...sys, ...proc].join('');
 }
 
 function keyed(captured: ReadonlyMap<string, string>, model: ReadonlyMap<string, string>, where: string): StateLine[] {

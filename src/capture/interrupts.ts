@@ -8,6 +8,8 @@ export interface InterruptRow {
   readonly counts: readonly number[];
   /** what stands behind the counts */
   readonly description: string;
+  /** the line itself */
+  readonly source: string;
 }
 
 export interface InterruptTable extends Section {
@@ -41,7 +43,7 @@ function rowOf(source: string, cpus: number): InterruptRow | undefined {
   // Only as many numbers as there are columns are counts: a chip may be named by a number.
   const row = new RegExp(`^\\s*\\w+:((?:\\s+\\d+){${columns}})(?:\\s(.*))?$`).exec(source);
   if (!row) return undefined;
-  return { label, counts: row[1].trim().split(/\s+/).map(Number), description: (row.at(2) ?? '').trim() };
+  return { label, counts: row[1].trim().split(/\s+/).map(Number), description: (row.at(2) ?? '').trim(), source };
 }
 
 /** One interrupt of sys-kernel-irq.txt: /sys/kernel/irq/N and /proc/irq/N. */

@@ -4,6 +4,7 @@ import type { irq_domain } from '../kernel/include/irqdomain';
 import type { irq_matrix } from '../kernel/irq/matrix';
 import { apic_chip_data } from '../kernel/arch/x86/apic/apic_chip_data';
 import type { World } from '../kernel/world';
+import { ISA_IRQ_VECTOR } from '../kernel/arch/x86/hw_irq';
 import { hex, right } from './format';
 
 // /sys/kernel/debug/irq/, as a kernel with CONFIG_GENERIC_IRQ_DEBUGFS prints it: kernel/irq/debugfs.c, irqdomain.c, matrix.c, arch/x86/kernel/apic/vector.c.
@@ -67,14 +68,17 @@ function dataLines(world: World, data: irq_data, indent: number): string[] {
     `${at}  flags:   ${hex(data.chip.flags)}`,
     ...bitLines(data.chip.flags, CHIP_FLAGS, indent + 1),
   ];
-  if (data.domain && data.domain === world.kernel.x86_vector_domain) lines.push(...vectorLines(data, indent + 1));
+  if (data.domain && data.domain === world.kernel.x86_vector_domain) lines.push(...vectorLines(world, data, indent + 1));
   if (data.parent_data) lines.push(`${at} parent:`, ...dataLines(world, data.parent_data, indent + 4));
   return lines;
 }
 
 /** Source: x86_vector_debug_show() with an irq */
-function vectorLines(data: irq_data, indent: number): string[] {
+function vectorLines({ kernel }: World, data: irq_data, indent: number): string[] {
   const at = ' '.repeat(indent);
+  if (data.irq < kernel.legacy_pic.nr_legacy_irqs && !(kernel.io_apic_irqs & (1 << data.irq))) {
+    return [`${at}Vector: ${right(ISA_IRQ_VECTOR(data.irq), 5)}`, `${at}Target: Legacy PIC all CPUs`];
+  }
   const apicd = data.chip_data;
   if (!(apicd instanceof apic_chip_data)) return [`${at}Vector: Not assigned`];
   const flag = (value: boolean): number => (value ? 1 : 0);
@@ -93,6 +97,9 @@ function vectorLines(data: irq_data, indent: number): string[] {
 
 /** /sys/kernel/debug/irq/domains/NAME. Source: irq_domain_debug_show_one() */
 export const debugfsDomain = (world: World, domain: irq_domain): string => text(domainLines(world, domain, 0));
+
+/** /sys/kernel/debug/irq/domains/default: the domain that is meant where none is named. */
+export const debugfsDefaultDomain = (world: World): string => (world.kernel.irq_default_domain ? debugfsDomain(world, world.kernel.irq_default_domain) : '');
 
 function domainLines(world: World, domain: irq_domain, indent: number): string[] {
   const { vector_matrix, x86_vector_domain } = world.kernel;

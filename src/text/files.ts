@@ -1,17 +1,15 @@
 import type { World } from '../kernel/world';
-import { debugfsDomain, debugfsIrq } from './debugfs-irq';
+import { debugfsDefaultDomain, debugfsDomain, debugfsIrq } from './debugfs-irq';
 import { dmesg } from './dmesg';
 import { bitsHex } from './format';
-import { PROC_IRQ } from './proc-irq';
+import { intelIrFiles } from './intel-ir';
 import { procInterrupts } from './proc-interrupts';
+import { procIrqFiles } from './proc-irq';
 import { sysCpuFiles } from './sys-cpu';
+import { SYS_IRQ } from './sys-irq';
+import { sysPciFiles } from './sys-pci';
+import { KernelReadError, type TextFile } from './text-file';
 import { traceText } from './trace';
-
-/** A file that the modelled kernel shows. */
-export interface TextFile {
-  readonly path: string;
-  read(): string;
-}
 
 /** Every file that `world` has now, those that are many last. */
 export function textFiles(world: World): TextFile[] {
@@ -20,28 +18,33 @@ export function textFiles(world: World): TextFile[] {
   return [
     { path: '/proc/interrupts', read: () => procInterrupts(world) },
     { path: '/proc/irq/default_smp_affinity', read: () => `${bitsHex(world.kernel.irq_default_affinity)}\n` },
+    { path: '/sys/kernel/debug/irq/domains/default', read: () => debugfsDefaultDomain(world) },
     ...[...irq_domain_list].map(domain => ({ path: `/sys/kernel/debug/irq/domains/${domain.name}`, read: () => debugfsDomain(world, domain) })),
     ...irqs.map(([irq, desc]) => ({ path: `/sys/kernel/debug/irq/irqs/${irq}`, read: () => debugfsIrq(world, desc) })),
+    ...intelIrFiles(world),
     ...sysCpuFiles(world),
     { path: '/sys/kernel/tracing/trace', read: () => traceText(world) },
     { path: 'dmesg', read: () => dmesg(world) },
-    ...irqs.filter(([, desc]) => desc.dir !== null).flatMap(([irq, desc]) => Object.entries(PROC_IRQ).map(([name, print]) => ({ path: `/proc/irq/${irq}/${name}`, read: () => print(desc) }))),
+    ...sysPciFiles(world),
+    ...irqs.flatMap(([irq, desc]) => procIrqFiles(irq, desc)),
+    ...irqs.flatMap(([irq, desc]) => Object.entries(SYS_IRQ).map(([name, print]) => ({ path: `/sys/kernel/irq/${irq}/${name}`, read: () => print(desc, world) }))),
   ];
 }
 
 /** Short names of files that have long ones. */
-const ALIASES: Record<string, string> = { trace: '/sys/kernel/tracing/trace', '/dev/kmsg': 'dmesg' };
+const ALIASES: Record<string, string> = { trace: '/sys/kernel/tracing/trace', '/sys/kernel/debug/tracing/trace': '/sys/kernel/tracing/trace', '/dev/kmsg': 'dmesg' };
 
 /**
  * The text of one file.
- * @throws Error that names the nearest files when there is none of this path
+ * @throws KernelReadError with the kernel's errno; for ENOENT it names the nearest files
  */
 export function readTextFile(world: World, path: string): string {
   const files = textFiles(world);
   const wanted = ALIASES[path] ?? path;
   const found = files.find(file => file.path === wanted);
   if (found) return found.read();
-  throw new Error(`the kernel shows no file ${path}; the nearest are ${nearest(wanted, files.map(file => file.path)).join(', ')}`);
+  if (wanted.startsWith('/') && files.some(file => file.path.startsWith(`${wanted.replace(/\/$/, '')}/`))) throw new KernelReadError(path, 'EISDIR', 'this is a directory');
+  throw new KernelReadError(path, 'ENOENT', `the kernel shows no such file; the nearest are ${nearest(wanted, files.map(file => file.path)).join(', ')}`);
 }
 
 /** Those that end with the path: "VECTOR", "irqs/25". Else those that begin as it does. */

@@ -4,6 +4,7 @@ import type { irq_desc } from '../kernel/include/irqdesc';
 import { kstat_irqs_cpu } from '../kernel/irq/irqdesc';
 import type { World } from '../kernel/world';
 import { left, right } from './format';
+import { actionNames } from './sys-irq';
 
 /** /proc/interrupts. Source: kernel/irq/proc.c, show_interrupts(); arch/x86/kernel/irq.c, arch_show_interrupts() */
 export function procInterrupts(world: World): string {
@@ -25,15 +26,9 @@ function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: num
 
   const { chip, domain, hwirq } = desc.irq_data;
   const flow = desc.name === null ? '' : `-${left(desc.name, 8)}`;
-  // %d
+  const names = actionNames(desc);
   const number = right(domain ? hwirq | 0 : '', width);
-  return `${right(irq, width)}: ${counts(handled)} ${right(chip.name || '-', 8)} ${number}${flow}${actions(desc)}`;
-}
-
-function actions(desc: irq_desc): string {
-  const names: string[] = [];
-  for (let action = desc.action; action; action = action.next) names.push(action.name);
-  return names.length > 0 ? `  ${names.join(', ')}` : '';
+  return `${right(irq, width)}: ${counts(handled)} ${right(chip.name || '-', 8)} ${number}${flow}${names.length > 0 ? `  ${names.join(', ')}` : ''}`;
 }
 
 interface SummaryRow {

@@ -1,7 +1,7 @@
 import { cpu_is_hotpluggable } from '../kernel/drivers/base/cpu';
 import { cpumask } from '../kernel/lib/cpumask';
 import type { World } from '../kernel/world';
-import type { TextFile } from './files';
+import type { TextFile } from './text-file';
 
 /** The files below /sys/devices/system/cpu that tell which CPUs there are. Source: drivers/base/cpu.c */
 export function sysCpuFiles({ kernel }: World): TextFile[] {

@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { readTextFile, textFiles } from '../../src/text/files';
+import { play } from '../scenario/play';
 import { resumed } from './resumed';
 
 // Texts of the model in a captured state, against what the captured kernel printed in that state.
 
 const OLD = 'test/text/data/5.9.2-n-4cpu-1nvme-min-intelir';
 const NEW = 'test/captures/5.10.0-32-c-4cpu-intelir';
+
+const CARDS = '{ name: e, kind: edu, address: 00:04.0 }, { name: x, kind: custom, address: 00:05.0, msix: 4 }';
+const CARD = `machine: { cpus: 4, devices: [${CARDS}] }`;
+/** INTA of a slot goes to one of the pins 20 to 23. */
+const PIN_OF_SLOT_5 = 21;
 
 /** The files of debugfs-irq.txt, as `head` printed them. */
 function debugfsFiles(): Map<string, string> {
@@ -49,7 +55,6 @@ describe('/sys/kernel/debug/irq', () => {
   it('prints domains and irqs as the kernel does', () => {
     const { world } = resumed(OLD, 'msix4-req', 'v5.10');
     const captured = debugfsFiles();
-    captured.delete('/sys/kernel/debug/irq/domains/default');
     const own = textFiles(world).filter(({ path }) => path.startsWith('/sys/kernel/debug/irq/'));
     assert.deepEqual(new Set(own.map(({ path }) => path)), new Set(captured.keys()));
     for (const file of own) assert.equal(ofEitherKernel(file.read()), ofEitherKernel(captured.get(file.path)!), file.path);
@@ -62,6 +67,68 @@ describe('/proc/irq', () => {
     assert.equal(readTextFile(world, '/proc/irq/25/smp_affinity_list'), '1\n');
     assert.equal(readTextFile(world, '/proc/irq/25/smp_affinity'), '2\n');
     assert.equal(world.kernel.irq_desc_tree.get(25)!.irq_common_data.affinity.toString(), '0-3');
+  });
+});
+
+describe('/sys/kernel/irq', () => {
+  it('has an empty file where there is nothing to tell: an irq without a domain, a flow or a handler', () => {
+    const { world } = resumed(NEW, 'msix4-req');
+    assert.deepEqual(['hwirq', 'name', 'actions', 'chip_name'].map(name => readTextFile(world, `/sys/kernel/irq/2/${name}`)), ['', '', '', 'XT-PIC\n']);
+    assert.equal(readTextFile(world, '/sys/kernel/irq/0/actions'), 'timer\n');
+    assert.equal(readTextFile(world, '/sys/kernel/irq/0/per_cpu_count').split(',').length, 4);
+  });
+
+  it('prints a hwirq as a signed number of 32 bits, as that kernel does', () => {
+    const { world } = resumed(NEW, 'msix4-req');
+    Object.assign(world.kernel.irq_desc_tree.get(0)!.irq_data, { hwirq: 0x80000000 });
+    assert.equal(readTextFile(world, '/sys/kernel/irq/0/hwirq'), '-2147483648\n');
+  });
+});
+
+describe('/proc/irq/N', () => {
+  it('comes with the first handler, and has a directory for each handler', () => {
+    const { world } = resumed(NEW, 'boot');
+    const paths = textFiles(world).map(({ path }) => path);
+    assert.ok(paths.includes('/proc/irq/4/ttyS0/'));
+    assert.throws(() => readTextFile(world, '/proc/irq/4/ttyS0/'), { errno: 'EISDIR' });
+    assert.throws(() => readTextFile(world, '/proc/irq/4'), { errno: 'EISDIR' });
+    assert.ok(paths.includes('/sys/kernel/irq/21/actions'));
+    assert.throws(() => readTextFile(world, '/proc/irq/21/smp_affinity'), { errno: 'ENOENT' });
+  });
+});
+
+describe('/sys/bus/pci/devices', () => {
+  it('lists the messages of a device with their kind, and the first as its irq', async () => {
+    const { guest: { world } } = await play(CARD, ['alloc: { device: e, min: 1, max: 1, flags: [PCI_IRQ_MSI] }', 'alloc: { device: x, min: 2, max: 2 }']);
+    const folder = '/sys/bus/pci/devices/0000:00';
+    const { irq } = world.kernel.pci_devices.find(({ name }) => name === '0000:00:04.0')!;
+    assert.equal(readTextFile(world, `${folder}:04.0/irq`), `${irq}\n`);
+    assert.equal(readTextFile(world, `${folder}:04.0/msi_irqs/${irq}`), 'msi\n');
+    assert.equal(readTextFile(world, `${folder}:05.0/msi_irqs/${irq + 2}`), 'msix\n');
+    assert.equal(readTextFile(world, `${folder}:05.0/irq`), `${PIN_OF_SLOT_5}\n`);
+    assert.equal(readTextFile(world, `${folder}:05.0/msi_bus`), '1\n');
+    assert.deepEqual(textFiles(world).filter(({ path }) => path.includes('05.0/msi_irqs')).length, 2);
+  });
+});
+
+describe('/sys/kernel/debug/iommu', () => {
+  it('shows an entry of Intel: source, destination, vector and both halves, as the table holds them', async () => {
+    const run = await play(`machine: { cpus: 4, remap: intel, devices: [${CARDS}] }`, ['alloc: { device: x, min: 1, max: 1 }', 'request: { device: x }']);
+    const text = readTextFile(run.guest.world, '/sys/kernel/debug/iommu/intel/ir_translation_struct');
+    const irq = run.guest.world.kernel.pci_devices.find(({ name }) => name === '0000:00:05.0')!.msi_irqs![0];
+    const [cpu, vector] = run.place(irq).split(':').map(Number);
+    const row = text.split('\n').find(line => line.includes('00:05.0'))!;
+    const vct = vector.toString(16);
+    // flat logical destination: a bit for each CPU, in the second byte of the field
+    const dest = ((1 << cpu) << 8).toString(16).padStart(8, '0');
+    assert.match(row, new RegExp(`^ \\d+ +00:05\\.0 ${dest} ${vct}  0000000000040028\\t${dest}00${vct}000d$`));
+    assert.match(text, /^Remapped Interrupt supported on IOMMU: dmar0\n IR table address:[\da-f]+000\n Entry SrcID {3}DstID {4}Vct IRTE_high\t\tIRTE_low\n 0 {5}/);
+    assert.match(text, /\n\n\*{4}\n\n$/);
+  });
+
+  it('of AMD has no file for the tables in this kernel', async () => {
+    const { guest } = await play(`machine: { cpus: 4, remap: amd, devices: [${CARDS}] }`, ['alloc: { device: x, min: 1, max: 1 }']);
+    assert.deepEqual(textFiles(guest.world).filter(({ path }) => path.includes('/iommu/')), []);
   });
 });
 
@@ -84,7 +151,7 @@ describe('the trace', () => {
 describe('an unknown file', () => {
   it('is answered with those that are nearest', () => {
     const { world } = resumed(NEW, 'msix4-req');
-    assert.throws(() => readTextFile(world, '/proc/interupts'), /no file \/proc\/interupts; the nearest are \/proc\/interrupts/);
+    assert.throws(() => readTextFile(world, '/proc/interupts'), /^KernelReadError: \/proc\/interupts: ENOENT: the kernel shows no such file; the nearest are \/proc\/interrupts/);
     assert.throws(() => readTextFile(world, '/sys/kernel/debug/irq/domains/VECTORS'), /nearest are \/sys\/kernel\/debug\/irq\/domains\/VECTOR,/);
     assert.throws(() => readTextFile(world, 'VECTOR'), /nearest are \/sys\/kernel\/debug\/irq\/domains\/VECTOR$/);
     assert.throws(() => readTextFile(world, 'proc/interrupts'), /nearest are \/proc\/interrupts$/);
