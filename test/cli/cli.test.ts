@@ -118,7 +118,7 @@ describe('irqstep', function () {
   it('show names the nearest of a path that is not there', () => {
     const { status, stderr } = irqstep('show', PLAIN, '/proc/interupts');
     assert.equal(status, 2);
-    assert.match(stderr, /no file \/proc\/interupts; the nearest are \/proc\/interrupts.* \(irqstep show FILE lists all\)/);
+    assert.match(stderr, /\/proc\/interupts: ENOENT: the kernel shows no such file; the nearest are \/proc\/interrupts.* \(irqstep show FILE lists all\)/);
   });
 
   it('refuses a wrong command line with status 2 and what was meant', () => {
