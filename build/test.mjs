@@ -64,7 +64,7 @@ const suite = (name, runSuite) => counted(name, () => runSuite({ entry: SUITE, e
 /** @param {string} name @param {string[]} files */
 async function mocha(name, files) {
   if (files.length === 0) return;
-  const flags = ['--reporter', REPORTER, '--reporter-option', `totals=${TOTALS}`, '--timeout', '20000'];
+  const flags = ['--reporter', REPORTER, '--reporter-option', `totals=${TOTALS}`, '--timeout', '120000'];
   await counted(name, () => exitStatus(process.execPath, ['--enable-source-maps', MOCHA, ...flags, ...files]));
 }
 

@@ -1,4 +1,5 @@
 // What a machine consists of: written by a user in a scenario or taken from a capture.
+import { gsiProblems, msixProblems, nodeProblems } from './machine-checks';
 
 export interface MachineConfig {
   /** by Linux CPU number; the first one boots */
@@ -104,6 +105,8 @@ export interface PciFunctionConfig {
   readonly gsiActiveHigh?: boolean;
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
+  /** a PCI-to-PCI bridge, a root port: the buses behind it */
+  readonly bridge?: { readonly secondary: number; readonly subordinate: number };
   /** NUMA node or -1 */
   readonly node: number;
   readonly driver?: string;
@@ -148,7 +151,7 @@ const MAX_CPUS = 8192;
 
 /** @returns everything that is wrong; empty for a machine that can be built */
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
-  return [...cpuProblems(config), ...ioapicProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config)];
+  return [...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config)];
 }
 
 type Problems = Generator<ConfigProblem, void>;

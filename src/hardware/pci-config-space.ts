@@ -1,7 +1,7 @@
-import type { PciFunctionConfig } from './machine-config';
+import { parsePciAddress, type PciFunctionConfig } from './machine-config';
 import {
   COMMAND, MSI_FLAGS, MSIX_FLAGS, MSIX_LOCATION, PCI_BASE_ADDRESS_0, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND,
-  PCI_CONFIG_SIZE, PCI_INTERRUPT_LINE, PCI_MSIX_PBA, PCI_MSIX_TABLE, STATUS,
+  PCI_CONFIG_SIZE, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_MSIX_PBA, PCI_MSIX_TABLE, PCI_PRIMARY_BUS, STATUS,
 } from './pci-registers';
 
 const FIRST_CAPABILITY = 0x40;
@@ -38,7 +38,8 @@ export class PciConfigSpace {
     this.words[0] = (config.device << 16) | config.vendor;
     this.words[2] = config.class << 8;
     this.words[PCI_INTERRUPT_LINE >> 2] = (config.intxPin << 8) | (config.gsi >= 0 ? config.gsi & 0xff : 0xff);
-    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries)] : []), expressCapability()];
+    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries)] : []), expressCapability(config.bridge !== undefined)];
+    if (config.bridge) this.setBridge(config);
     this.words[PCI_COMMAND >> 2] = (STATUS.encode({ cap_list: 1 }) << 16) | COMMAND.encode({ memory: 1 });
     if (config.msix) this.words[PCI_BASE_ADDRESS_0 >> 2] = bar0;
 
@@ -49,6 +50,12 @@ export class PciConfigSpace {
       this.words.set([words[0] | (next << 8), ...words.slice(1)], at >> 2);
       at = next;
     }
+  }
+
+  /** Header of type 1, with the numbers of the buses on both sides. */
+  private setBridge({ address, bridge }: PciFunctionConfig): void {
+    this.words[PCI_HEADER_TYPE >> 2] = PCI_HEADER_TYPE_BRIDGE << 16;
+    this.words[PCI_PRIMARY_BUS >> 2] = parsePciAddress(address)!.bus | (bridge!.secondary << 8) | (bridge!.subordinate << 16);
   }
 
   /** Walks the capability list. @returns the offset, 0 = absent */
@@ -139,7 +146,7 @@ function msixCapability(entries: number): number[] {
   return [(MSIX_FLAGS.encode({ qsize: entries - 1 }) << 16) | PCI_CAP_ID_MSIX, 0, MSIX_LOCATION.encode({ offset: pba / 8 })];
 }
 
-/** PCI Express endpoint, version 2, without any feature. */
-function expressCapability(): number[] {
-  return [(2 << 16) | PCI_CAP_ID_EXP, ...new Array<number>(14).fill(0)];
+/** PCI Express, version 2, without any feature: an endpoint or a root port. */
+function expressCapability(isPort: boolean): number[] {
+  return [((isPort ? 0x42 : 2) << 16) | PCI_CAP_ID_EXP, ...new Array<number>(14).fill(0)];
 }

@@ -5,6 +5,10 @@ import { bits } from './bits';
 export const PCI_COMMAND = 0x04;
 export const PCI_STATUS = 0x06;
 export const PCI_BASE_ADDRESS_0 = 0x10;
+/** The byte is the upper half-word's lower one. */
+export const PCI_HEADER_TYPE = 0x0c;
+export const PCI_HEADER_TYPE_BRIDGE = 1;
+export const PCI_PRIMARY_BUS = 0x18;
 export const PCI_CAPABILITY_LIST = 0x34;
 export const PCI_INTERRUPT_LINE = 0x3c;
 export const PCI_INTERRUPT_PIN = 0x3d;

@@ -8,8 +8,8 @@ import { kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf } from './actions-of-step';
 import { findDevice } from './check';
-import { deviceKind, fullAddress } from './devices';
-import { driverNamed } from './drivers';
+import { fullAddress } from './devices';
+import { driverFor, driverNamed } from './drivers';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
 import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
 
@@ -33,7 +33,7 @@ const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file
   probe(action, file) {
     const written = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written.device);
-    const name = written.driver ?? deviceKind(device).driver!;
+    const name = written.driver ?? driverFor(device, file.drivers)!;
     const driver = driverNamed(name, file.drivers);
     return { title: `probe ${device.name}${written.driver === undefined ? '' : ` with ${name}`}`, run: () => byHand(device, dev => pci_device_probe(dev, driver)) };
   },

@@ -1,15 +1,17 @@
 import { errnoName } from '../kernel/lib/errno';
+import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
-import { cpusOf } from './cpu-list';
+import { cpusOf, DEFAULT_CPUS } from './cpu-list';
 import { AMD_IOMMU_FUNCTION, builtInDrivers, deviceKind, sameAddress } from './devices';
+import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
 import { list, suggestion } from './nearest';
-import type { CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
+import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
 import type { Path, YamlSource } from './yaml-source';
 
 /** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
 export function checkMeaning(file: ScenarioFile, source: YamlSource): Diagnostic[] {
-  return [...checkDevices(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
+  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
 }
 
 function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
@@ -30,8 +32,23 @@ function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic
 const hasAmdIommu = (machine: MachineSection | undefined): boolean => machine?.remap === 'amd' || (typeof machine?.remap === 'object' && machine.remap.type === 'amd');
 
 function checkDrivers({ drivers = {} }: ScenarioFile, source: YamlSource): Diagnostic[] {
-  const taken = Object.keys(drivers).filter(name => builtInDrivers.includes(name));
-  return taken.map(name => source.error(['drivers', name], `${name} is a driver of the kernel; expected another name`, 'key'));
+  return Object.entries(drivers).flatMap(([name, { match, alloc }]) => {
+    const path: Path = ['drivers', name];
+    const attempts = Array.isArray(alloc) ? alloc : [alloc];
+    return [
+      ...(builtInDrivers.includes(name) ? [source.error(path, `${name} is a driver of the kernel; expected another name`, 'key')] : []),
+      ...(match && Object.keys(match).length === 0 ? [source.error([...path, 'match'], 'this matches every device; expected address, vendor, device or class')] : []),
+      ...attempts.flatMap((attempt, i) => checkAlloc(attempt, Array.isArray(alloc) ? [...path, 'alloc', i] : [...path, 'alloc'], source)),
+    ];
+  });
+}
+
+/** What pci_alloc_irq_vectors_affinity() would pass over in silence. */
+function checkAlloc({ min, max, flags = [], pre, post, sets }: AllocSection, path: Path, source: YamlSource): Diagnostic[] {
+  if (min > max) return [source.error([...path, 'max'], `at most ${max}, and at least ${min}; expected ${min} or more`)];
+  const idle = Object.entries({ pre, post, sets }).find(([, value]) => value !== undefined)?.[0];
+  if (idle === undefined || flags.includes('PCI_IRQ_AFFINITY')) return [];
+  return [source.error([...path, idle], `${idle} counts with PCI_IRQ_AFFINITY only; expected it among the flags`, 'key')];
 }
 
 function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMap, i: number): Diagnostic[] {
@@ -60,8 +77,8 @@ function checkDriver({ drivers = {} }: ScenarioFile, source: YamlSource, { probe
   if (probe === undefined) return [];
   const written = typeof probe === 'string' ? undefined : probe.driver;
   if (written === undefined) {
-    if (deviceKind(device).driver !== undefined) return [];
-    return [source.error([...path, 'probe'], `no driver of the kernel takes ${device.name} (${device.kind}); expected {device: ${device.name}, driver: one of yours}`)];
+    if (driverFor(device, drivers) !== undefined) return [];
+    return [source.error([...path, 'probe'], `no driver of the kernel takes ${device.name} (${device.kind}); expected {device: ${device.name}, driver: one of yours}, or one of yours with match`)];
   }
   const known = [...builtInDrivers, ...Object.keys(drivers)];
   if (known.includes(written)) return [];
@@ -118,5 +135,3 @@ export function cpuCount({ machine }: ScenarioFile): number {
 export function findDevice(devices: readonly DeviceSection[], written: string): DeviceSection | undefined {
   return devices.find(d => d.name === written) ?? devices.find(d => sameAddress(d.address, written));
 }
-
-export const DEFAULT_CPUS = 4;

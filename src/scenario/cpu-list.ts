@@ -6,3 +6,6 @@ export function cpusOf(list: CpuList): number[] {
   const cpus = ranges.flatMap(([first, last = first]) => Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => first + i));
   return [...new Set(cpus)].sort((a, b) => a - b);
 }
+
+/** Of a machine that does not say. */
+export const DEFAULT_CPUS = 4;

@@ -1,17 +1,15 @@
 import { pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import { pci_enable_device, pci_is_enabled, pci_set_master } from '../kernel/drivers/pci/pci';
 import {
-  IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED, type irq_affinity, type irq_handler_t,
+  IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, type irq_affinity, type irq_handler_t,
 } from '../kernel/include/interrupt';
 import { PCI_IRQ_AFFINITY, type PciDev } from '../kernel/include/pci';
 import { disable_irq, enable_irq, free_irq, request_threaded_irq } from '../kernel/irq/manage';
 import type { Op } from '../stepper/op';
-import { allocFlags } from './drivers';
+import { allocFlags, requestFlags } from './drivers';
 import type { AllocSection, StepMap } from './scenario-file';
 
 // A device whose driver is the scenario: alloc, request, free, freeVectors, disable, enable.
-
-const REQUEST_FLAGS = { IRQF_SHARED, IRQF_NOBALANCING, IRQF_NO_THREAD, IRQF_ONESHOT };
 
 type RequestSection = NonNullable<StepMap['request']>;
 
@@ -25,11 +23,11 @@ export function* allocVectors(dev: PciDev, { min, max, flags, pre = 0, post = 0 
   return yield* pci_alloc_irq_vectors_affinity(dev, min, max, bits, bits & PCI_IRQ_AFFINITY ? affd : null);
 }
 
-export function* requestVector(dev: PciDev, vector: number, name: string, { flags = [], handler = 'IRQ_HANDLED' }: RequestSection): Op<number> {
+export function* requestVector(dev: PciDev, vector: number, name: string, { flags, handler = 'IRQ_HANDLED' }: RequestSection): Op<number> {
   const irq = yield* pci_irq_vector(dev, vector);
   if (irq < 0) return irq;
   const { primary, thread } = HANDLERS[handler];
-  return yield* request_threaded_irq(irq, primary, thread, flags.reduce((sum, flag) => sum | REQUEST_FLAGS[flag], 0), name, dev);
+  return yield* request_threaded_irq(irq, primary, thread, requestFlags(flags), name, dev);
 }
 
 /** disable_irq() or enable_irq() */

@@ -1,7 +1,7 @@
 import { AMD_IOMMU_CAP, amdIommuFunction } from '../hardware/amd-iommu-function';
 import type { AmdRemapUnitConfig, CpuConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
-import { DEFAULT_CPUS } from './check';
-import { AMD_IOMMU_FUNCTION, deviceKind, fullAddress } from './devices';
+import { DEFAULT_CPUS } from './cpu-list';
+import { AMD_IOMMU_FUNCTION, bridgeOf, deviceKind, fullAddress, placeOf } from './devices';
 import type { DeviceSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
 
@@ -26,10 +26,10 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     cpus: cpus(machine),
     x2apic: machine.x2apic ?? false,
     ioapics,
-    isaOverrides: PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
+    isaOverrides: machine.overrides ?? PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
     ...(unit && { intelRemap: { units: [unit] } }),
     ...(amd && { amdRemap: { units: [amd] } }),
-    pci: [...(machine.devices ?? []).map(device => pciFunction(device, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
+    pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine.devices!, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
 
@@ -71,10 +71,10 @@ function amdRemapUnit({ remap, x2apic = false }: MachineSection, ioapics: readon
   };
 }
 
-function pciFunction(section: DeviceSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
+function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], ioapics: readonly IoApicConfig[]): PciFunctionConfig {
   const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);
   const address = fullAddress(section.address);
-  const gsi = intxGsi(address);
+  const usual = intxGsi(section, devices);
   return {
     address,
     vendor,
@@ -82,18 +82,20 @@ function pciFunction(section: DeviceSection, ioapics: readonly IoApicConfig[]): 
     class: classCode,
     name: section.name,
     intxPin: 1,
-    gsi: hasPin(ioapics, gsi) ? gsi : -1,
+    gsi: section.gsi ?? (hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
+    ...(section.secondary !== undefined && { bridge: { secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     node: section.node ?? -1,
     ...(driver !== undefined && { driver }),
   };
 }
 
-/** INTA goes to one of the pins 20 to 23, by the slot, as on a q35. */
-function intxGsi(address: string): number {
-  const slot = parseInt(address.slice(8, 10), 16);
-  return 20 + (slot % 4);
+/** INTA of bus 0 goes to one of the pins 20 to 23, by the slot, as on a q35. Each bridge turns the pins of what is behind it by their slots. */
+function intxGsi(section: DeviceSection, devices: readonly DeviceSection[], turned = 0): number {
+  const { bus, slot } = placeOf(section);
+  const bridge = bus === 0 ? undefined : bridgeOf(section, devices);
+  return bridge ? intxGsi(bridge, devices, turned + slot) : 20 + ((slot + turned) % 4);
 }
 
 const hasPin = (ioapics: readonly IoApicConfig[], gsi: number): boolean => ioapics.some(a => gsi >= a.gsiBase && gsi < a.gsiBase + a.pins);
@@ -102,6 +104,7 @@ const hasPin = (ioapics: readonly IoApicConfig[], gsi: number): boolean => ioapi
 export function sourcePath(configPath: string): Path {
   const parts = configPath.split(/[.[\]]+/).filter(part => part !== '').map(part => (/^\d+$/.test(part) ? Number(part) : part));
   if (parts[1] === 'pci') parts[1] = 'devices';
+  if (parts[1] === 'isaOverrides') parts[1] = 'overrides';
   if (parts[1] === 'intelRemap' || parts[1] === 'amdRemap') return ['machine', 'remap'];
   return parts.map(part => (part === 'entries' ? 'msix' : part)).filter((part, i, all) => part !== all[i - 1]);
 }

@@ -101,8 +101,24 @@ export interface MachineSection {
   remap?: 'none' | 'intel' | 'amd' | IntelRemapSection | AmdRemapSection;
   /** The IOAPICs; default: one with 24 pins. */
   ioapics?: IoApicSection[];
+  /** ISA interrupts that are not on the pin of their number; default: as on a PC, 0 on pin 2, and 5, 9, 10 and 11 level triggered. */
+  overrides?: OverrideSection[];
   /** The PCI functions. */
   devices?: DeviceSection[];
+}
+
+export interface OverrideSection {
+  /**
+   * @asType integer
+   * @minimum 0
+   * @maximum 15
+   */
+  irq: number;
+  gsi: Unsigned;
+  /** Default: edge. */
+  level?: boolean;
+  /** Active low; default: high. */
+  low?: boolean;
 }
 
 /**
@@ -157,16 +173,29 @@ export interface IoApicSection {
   gsiBase: Unsigned;
 }
 
+/**
+ * @asType integer
+ * @minimum 1
+ * @maximum 255
+ */
+export type BusNumber = number;
+
 /** A PCI function. `kind` gives ids and capabilities; whatever is written besides wins. */
 export interface DeviceSection {
   /** How the steps call it. */
   name: Name;
   /**
    * nvme: 65 MSI-X entries; nic: an e1000e, 5 MSI-X entries and one MSI; edu: one MSI that cannot be masked, no driver;
-   * custom: only what is written here.
+   * bridge: a root port, for devices on other buses; custom: only what is written here.
    */
-  kind: 'nvme' | 'nic' | 'edu' | 'custom';
+  kind: 'nvme' | 'nic' | 'edu' | 'bridge' | 'custom';
   address: PciAddress;
+  /** Of a bridge: the bus behind it. */
+  secondary?: BusNumber;
+  /** Of a bridge: the last bus behind it; default: its secondary bus. */
+  subordinate?: BusNumber;
+  /** The global interrupt number that its INTx line (INTA) goes to; default: 20 to 23 by its slot, as on a q35. */
+  gsi?: Unsigned;
   /**
    * @asType integer
    * @minimum 0
@@ -203,12 +232,41 @@ export interface MsiSection {
   addr64?: boolean;
 }
 
-/** How a driver gets its interrupts: one pci_alloc_irq_vectors_affinity(), then one request_irq() a vector. */
+/** How a driver gets its interrupts: pci_alloc_irq_vectors_affinity(), then one request_irq() a vector. */
 export interface DriverSection {
-  alloc: AllocSection;
-  /** Names of the interrupts, one request_irq() each, from vector 0 on; a last name ending in %d is for all that remain. Default: DRIVER-%d. */
-  request?: string[];
+  /** The devices that it takes when a step probes them and names no driver. */
+  match?: MatchSection;
+  /** What it allocates; of several, each is tried when the one before gets nothing: MSI-X, then MSI, then the pin. */
+  alloc: AllocSection | AllocAttempts;
+  /** What it requests, from vector 0 on: a name each, or a map. A last name ending in %d is for all vectors that remain. Default: DRIVER-%d. */
+  request?: (string | DriverRequest)[];
 }
+
+/**
+ * @minItems 1
+ */
+export type AllocAttempts = AllocSection[];
+
+/** All that is written must be so. */
+export interface MatchSection {
+  address?: PciAddress;
+  vendor?: Unsigned;
+  device?: Unsigned;
+  /** Class code, three bytes. */
+  class?: Unsigned;
+}
+
+/** A request_irq(), or a request_threaded_irq(). */
+export interface DriverRequest {
+  /** As /proc/interrupts shows it; %d is the vector's number. */
+  name: string;
+  /** Default: IRQF_SHARED where `alloc` may come to the pin. */
+  flags?: RequestFlag[];
+  /** What the handler says: IRQ_HANDLED (default) serves the device; IRQ_NONE does not; IRQ_WAKE_THREAD leaves it to a thread. NULL: there is no handler but the thread. */
+  handler?: 'IRQ_HANDLED' | 'IRQ_NONE' | 'IRQ_WAKE_THREAD' | 'NULL';
+}
+
+export type RequestFlag = 'IRQF_SHARED' | 'IRQF_NOBALANCING' | 'IRQF_NO_THREAD' | 'IRQF_ONESHOT';
 
 export interface AllocSection {
   /** Fewest vectors that will do. */
@@ -221,6 +279,13 @@ export interface AllocSection {
   pre?: VectorIndex;
   /** Vectors behind the spread ones (with PCI_IRQ_AFFINITY): post_vectors. */
   post?: VectorIndex;
+  /**
+   * The spread vectors in sets, each over all CPUs (with PCI_IRQ_AFFINITY), as a driver's calc_sets(): sizes at most; the first set has what the others leave.
+   * @minItems 1
+   * @maxItems 4
+   * @expected one to four sizes
+   */
+  sets?: VectorCount[];
 }
 
 export type Step = 'boot' | StepMap;
@@ -230,7 +295,7 @@ export type Step = 'boot' | StepMap;
  * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, assert, deassert, affinity, offline or online
  */
 export interface StepMap {
-  /** A driver takes the device: the one of its kind, or one of `drivers`. */
+  /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named. */
   probe?: DeviceName | { device: DeviceName; driver?: Name };
   /** The driver lets go of the device. */
   remove?: DeviceName;
@@ -245,7 +310,7 @@ export interface StepMap {
     vector?: VectorIndex;
     /** As /proc/interrupts shows it; default: the device's name. */
     name?: Name;
-    flags?: ('IRQF_SHARED' | 'IRQF_NOBALANCING' | 'IRQF_NO_THREAD' | 'IRQF_ONESHOT')[];
+    flags?: RequestFlag[];
     /** What the handler says: IRQ_HANDLED (default) serves the device; IRQ_NONE does not; IRQ_WAKE_THREAD leaves it to a thread. */
     handler?: 'IRQ_HANDLED' | 'IRQ_NONE' | 'IRQ_WAKE_THREAD';
   };

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { type MachineConfig, validateMachineConfig } from '../../src/hardware/machine-config';
 import { Machine } from '../../src/hardware/machine';
+import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND, STATUS } from '../../src/hardware/pci-registers';
 import { machineConfig, msi4, nvme, unit } from './machines';
+
+/** A configuration space with nothing but MSI-X, its table in `bir`. */
+function msixSpace(entries: number, bir: number, table: number, pending: number): string {
+  const words = new Array<number>(64).fill(0);
+  words[PCI_COMMAND >> 2] = STATUS.encode({ cap_list: 1 }) << 16;
+  words[PCI_CAPABILITY_LIST >> 2] = 0x40;
+  words.splice(0x10, 3, (MSIX_FLAGS.encode({ qsize: entries - 1 }) << 16) | PCI_CAP_ID_MSIX, MSIX_LOCATION.encode({ bir, offset: table / 8 }), MSIX_LOCATION.encode({ bir, offset: pending / 8 }));
+  return words.map(word => (word >>> 0).toString(16).padStart(8, '0')).join(' ');
+}
 
 describe('validateMachineConfig', () => {
   const cases: [string, Partial<MachineConfig>, string, RegExp][] = [
@@ -14,6 +24,8 @@ describe('validateMachineConfig', () => {
     ['a PCI address twice', { pci: [nvme, { ...msi4, address: nvme.address }] }, 'machine.pci[1].address', /pci\[0\] already/],
     ['no PCI address', { pci: [{ ...nvme, address: '00:04' }] }, 'machine.pci[0].address', /expected one as 0000:00:04.0/],
     ['MSI vectors that are no power of two', { pci: [{ ...msi4, msi: { vectors: 3, maskable: false, addr64: true } }] }, 'machine.pci[0].msi.vectors', /power of two/],
+    ['an MSI-X table that lies over its pending bits', { pci: [{ ...nvme, config: msixSpace(64, 0, 0, 0x200) }] }, 'machine.pci[0].config', /1024 bytes from 0x0 of BAR 0 on, and the pending bits begin at 0x200/],
+    ['an MSI-X table without a BAR', { pci: [{ ...nvme, config: msixSpace(64, 6, 0, 0x1000) }] }, 'machine.pci[0].config', /in BAR 6; expected 0 to 5/],
     ['two units that own a function', { intelRemap: { units: [{ ...unit, includeAll: false, ioapics: [], devices: [nvme.address] }, { ...unit, devices: [nvme.address] }] } }, 'machine.intelRemap.units[1].devices[0]', /units\[0\] already/],
     ['two units that cover a segment', { intelRemap: { units: [unit, { ...unit, ioapics: [] }] } }, 'machine.intelRemap.units[1].includeAll', /covers all/],
     ['a unit with an IOAPIC that is not there', { intelRemap: { units: [{ ...unit, ioapics: [{ id: 7, requesterId: 0 }] }] } }, 'machine.intelRemap.units[0].ioapics[0].id', /no IOAPIC with id 7/],

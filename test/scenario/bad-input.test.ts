@@ -8,6 +8,7 @@ function errorsOf(text: string, kernel?: string): string[] {
   return loaded.ok ? [] : loaded.diagnostics.map(d => formatDiagnostic(d).replace('x:', '').replace(' error:', ''));
 }
 
+const IOAPIC0 = '{ id: 0, address: 0xfec00000, pins: 24, gsiBase: 0 }';
 const GZIP = 'test/captures/5.10.0-32-n-4cpu-1nvme-min/pci.txt.gz';
 const DEVICE = 'machine: { devices: [{ name: nvme0, kind: nvme, address: 00:04.0 }] }\n';
 
@@ -21,7 +22,7 @@ describe('a broken scenario', () => {
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
     'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.10 or v5.10.223']],
     'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.10 or v5.10.223']],
-    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu or custom']],
+    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, bridge or custom']],
     'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0, with a device of 00 to 1f and a function of 0 to 7']],
     'several errors at once, in the order of the file': [
       'kernel: linux\nmachine: { cpus: 0 }\nsteps:\n  - prob: nvme0\n  - raise: 5',
@@ -44,7 +45,7 @@ describe('a broken scenario', () => {
     'an unknown driver': [`${DEVICE}steps:\n  - probe: { device: nvme0, driver: nvm }`, ['3:37: unknown driver nvm; did you mean nvme?']],
     'a device without a driver': [
       'machine: { devices: [{ name: c, kind: custom, address: 00:05.0 }] }\nsteps:\n  - probe: c',
-      ['3:12: no driver of the kernel takes c (custom); expected {device: c, driver: one of yours}'],
+      ['3:12: no driver of the kernel takes c (custom); expected {device: c, driver: one of yours}, or one of yours with match'],
     ],
     'an address that two devices have': [
       'machine:\n  devices:\n    - { name: a, kind: nic, address: 00:04.0 }\n    - { name: b, kind: nic, address: 0000:00:04.0 }\nsteps: [boot]',
@@ -53,6 +54,13 @@ describe('a broken scenario', () => {
     'a name that two devices have': [
       'machine:\n  devices:\n    - { name: a, kind: nic, address: 00:04.0 }\n    - { name: a, kind: nic, address: 00:05.0 }\nsteps: [boot]',
       ['4:15: there is a device a already; expected another name'],
+    ],
+    'a driver that matches all': ['drivers: { a: { match: {}, alloc: { min: 1, max: 1 } } }\nsteps: [boot]', ['1:24: this matches every device; expected address, vendor, device or class']],
+    'a driver that wants more than it takes': ['drivers: { a: { alloc: [{ min: 1, max: 1 }, { min: 4, max: 2 }] } }\nsteps: [boot]', ['1:60: at most 2, and at least 4; expected 4 or more']],
+    'sets without spreading': ['drivers: { a: { alloc: { min: 1, max: 4, sets: [2, 2] } } }\nsteps: [boot]', ['1:42: sets counts with PCI_IRQ_AFFINITY only; expected it among the flags']],
+    'a handler that says something else': [
+      'drivers: { a: { alloc: { min: 1, max: 1 }, request: [{ name: a, handler: IRQ_RETVAL }] } }\nsteps: [boot]',
+      ['1:74: handler: found "IRQ_RETVAL"; expected IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD or NULL'],
     ],
     'a driver with a name of the kernel': ['drivers: { nvme: { alloc: { min: 1, max: 1 } } }\nsteps: [boot]', ['1:12: nvme is a driver of the kernel; expected another name']],
     'a step with two actions': [`${DEVICE}steps:\n  - probe: nvme0\n    raise: nvme0`, ['4:5: a step has one action, and this one has probe already; expected a new step ("- raise: ...")']],
@@ -63,6 +71,42 @@ describe('a broken scenario', () => {
     'an entry that the table has not': [`${DEVICE}steps:\n  - raise: { device: nvme0, entry: 65 }`, ['3:36: nvme0 has no entry 65; expected 0 to 64']],
     'a machine that cannot be: one APIC id twice': ['machine: { cpus: [{ apicId: 1 }, { apicId: 1 }] }\nsteps: [boot]', ['1:44: 1 is the id of cpus[0] already']],
     'a machine that cannot be: APIC ids beyond xAPIC': ['machine: { cpus: 256 }\nsteps: [boot]', ['1:18: 255 is no APIC id; expected 0 to 254 (more needs x2apic)']],
+    'a machine that cannot be: two IOAPICs with one GSI': [
+      `machine:\n  ioapics:\n    - ${IOAPIC0}\n    - { id: 1, address: 0xfec01000, pins: 24, gsiBase: 23 }\nsteps: [boot]`,
+      ['4:56: the GSIs from 23 overlap those of ioapics[0], 0 to 23'],
+    ],
+    'a machine that cannot be: GSIs that no IOAPIC has': [
+      `machine:\n  ioapics:\n    - { id: 1, address: 0xfec01000, pins: 24, gsiBase: 32 }\n    - ${IOAPIC0}\nsteps: [boot]`,
+      ['3:56: no IOAPIC has the GSIs 24 to 31: ioapics[1] ends at 23; expected 24'],
+    ],
+    'a machine that cannot be: a line to a pin beyond the IOAPIC': [
+      'machine:\n  devices:\n    - { name: a, kind: edu, address: 00:04.0, gsi: 24 }\nsteps: [boot]',
+      ['3:52: no IOAPIC has a pin for GSI 24; there are 0 to 23'],
+    ],
+    'a machine that cannot be: an override to a pin beyond the IOAPIC': ['machine: { overrides: [{ irq: 0, gsi: 2 }, { irq: 9, gsi: 30 }] }\nsteps: [boot]', ['1:59: no IOAPIC has a pin for GSI 30; there are 0 to 23']],
+    'a machine that cannot be: two ISA interrupts on one pin': ['machine: { overrides: [{ irq: 0, gsi: 2 }, { irq: 9, gsi: 2 }] }\nsteps: [boot]', ['1:59: interrupt 0 has GSI 2 already']],
+    'a machine that cannot be: an ISA interrupt on two pins': ['machine: { overrides: [{ irq: 0, gsi: 2 }, { irq: 0, gsi: 3 }] }\nsteps: [boot]', ['1:51: isaOverrides[0] says already where interrupt 0 goes']],
+    'a machine that cannot be: a node is left out': ['machine: { cpus: [{ apicId: 0 }, { apicId: 1, node: 2 }] }\nsteps: [boot]', ['1:53: there is a node 2 and no node 1; expected nodes without gaps, from 0 on']],
+    'a machine that cannot be: more nodes than CPUs': ['machine: { cpus: 2, nodes: 3 }\nsteps: [boot]', ['1:28: 3 nodes, and 2 CPUs to divide among them; expected at most 2']],
+    'a machine that cannot be: a device on a node that is not there': [`machine: { nodes: 2, devices: [{ name: a, kind: edu, address: 00:04.0, node: 2 }] }\nsteps: [boot]`, ['1:78: there is no node 2; expected 0, 1, or none']],
+    'a machine that cannot be: a bus that no bridge leads to': [
+      'machine: { devices: [{ name: a, kind: edu, address: 02:04.0 }] }\nsteps: [boot]',
+      ['1:53: no bridge leads to bus 02; expected { kind: bridge, secondary: 2, ... } among the devices'],
+    ],
+    'a machine that cannot be: a bridge behind one whose buses end before': [
+      'machine:\n  devices:\n    - { name: r, kind: bridge, address: 00:1c.0, secondary: 1 }\n    - { name: s, kind: bridge, address: 01:00.0, secondary: 2 }\n    - { name: a, kind: edu, address: 02:00.0 }\nsteps: [boot]',
+      ['5:38: bus 02 is beyond the buses behind r; expected its subordinate to be 2 or more'],
+    ],
+    'a machine that cannot be: a bus behind two bridges': [
+      'machine:\n  devices:\n    - { name: r, kind: bridge, address: 00:1c.0, secondary: 1 }\n    - { name: s, kind: bridge, address: 00:1d.0, secondary: 1 }\nsteps: [boot]',
+      ['4:61: bus 01 is behind r already'],
+    ],
+    'a bridge to nowhere': ['machine: { devices: [{ name: r, kind: bridge, address: 00:1c.0 }] }\nsteps: [boot]', ['1:39: r leads nowhere; expected secondary, the bus behind it']],
+    'a bus behind what is no bridge': ['machine: { devices: [{ name: r, kind: edu, address: 00:1c.0, secondary: 1 }] }\nsteps: [boot]', ['1:62: there is no bus behind r: it is no bridge']],
+    "a unit's scope without its device": [
+      'machine:\n  remap: { type: amd, aliases: [{ device: 00:05.0, alias: 00:06.0 }] }\nsteps: [boot]',
+      ["2:43: the unit's scope names 00:05.0, and there is no such device"],
+    ],
     'a number of vectors that MSI has not': ['machine: { devices: [{ name: a, kind: edu, address: 00:04.0, msi: { vectors: 3 } }] }\nsteps: [boot]', ['1:78: vectors: found 3; expected 1, 2, 4, 8, 16 or 32']],
     'an errno that does not exist': ['steps: [{ offline: 1, expect: -ENOSPAC }]', ['1:31: unknown errno -ENOSPAC; did you mean -ENOSPC?']],
     'an errno without its sign': ['steps: [{ offline: 1, expect: ENOSPC }]', ['1:31: expect: found "ENOSPC"; expected an errno such as -ENOSPC']],

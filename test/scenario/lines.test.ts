@@ -101,3 +101,12 @@ describe('a level line that moves', () => {
     assert.deepEqual([run.desc(IRQ).tot_count, run.desc(IRQ).kstat_irqs.get(3)], [2, 1]);
   });
 });
+
+describe('the line of a device behind a bridge', () => {
+  it('is turned by the slot of the device, and again by that of the bridge', async () => {
+    const machine = 'machine: { devices: [{ name: r, kind: bridge, address: 00:1c.1, secondary: 1 }, { name: d, kind: custom, address: 01:02.0 }] }';
+    const run = await play(machine, [...alloc('d'), shared('d'), 'assert: d']);
+    // 0x1c and 2 are 30, and four pins there are
+    assert.deepEqual([run.desc(22).action?.name, run.desc(22).tot_count], ['d', 1]);
+  });
+});

@@ -12,7 +12,7 @@ import { boot, events as eventsOf, plain, remapped, run } from '../x86/machines'
 /** What e1000e asks for: its probe allocates, ifconfig up requests. */
 const e1000e = pattern_driver({
   name: 'e1000e',
-  alloc: { min: 3, max: 3, flags: PCI_IRQ_MSIX },
+  alloc: [{ min: 3, max: 3, flags: PCI_IRQ_MSIX }],
   request: ['eth0-rx-0', 'eth0-tx-0', 'eth0'].map((name, vector) => ({ vector, name, flags: 0 })),
 });
 

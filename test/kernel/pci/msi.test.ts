@@ -169,7 +169,7 @@ describe('MSI-X set-up', () => {
 
   it('does not free what is still requested', () => {
     const rig = new Rig(MSIX);
-    const driver = pattern_driver({ name: 'edu', alloc: { min: 1, max: 1, flags: PCI_IRQ_MSIX }, request: [{ vector: 0, name: 'edu', flags: 0 }] });
+    const driver = pattern_driver({ name: 'edu', alloc: [{ min: 1, max: 1, flags: PCI_IRQ_MSIX }], request: [{ vector: 0, name: 'edu', flags: 0 }] });
     rig.run(() => pci_device_probe(rig.dev, driver));
     assert.throws(() => rig.run(() => pci_free_irq_vectors(rig.dev)), /kernel BUG at drivers\/pci\/msi.c free_msi_irqs/);
   });
@@ -208,7 +208,7 @@ describe('a message', () => {
 
   it('of an interrupt that the device raises reaches the handler, and a masked one waits in the pending bit', () => {
     const rig = new Rig(MSIX);
-    const driver = pattern_driver({ name: 'edu', alloc: { min: 2, max: 2, flags: PCI_IRQ_MSIX }, request: [{ vector: 1, name: 'edu', flags: 0 }] });
+    const driver = pattern_driver({ name: 'edu', alloc: [{ min: 2, max: 2, flags: PCI_IRQ_MSIX }], request: [{ vector: 1, name: 'edu', flags: 0 }] });
     assert.equal(rig.run(() => pci_device_probe(rig.dev, driver)), 0);
     const raise = (entry: number) => rig.run(function* () { rig.dev.hw.raise(entry); });
     raise(1);
@@ -229,7 +229,7 @@ describe('a message', () => {
 });
 
 describe('a pin', () => {
-  const driver = pattern_driver({ name: 'edu', alloc: { min: 1, max: 1, flags: PCI_IRQ_LEGACY }, request: [{ vector: 0, name: 'edu', flags: 0x80 }] });
+  const driver = pattern_driver({ name: 'edu', alloc: [{ min: 1, max: 1, flags: PCI_IRQ_LEGACY }], request: [{ vector: 0, name: 'edu', flags: 0x80 }] });
 
   for (const [name, machine] of [['plain', plain()], ['remapped', remapped()]] as const) {
     it(`interrupts as often as the device asks, on a ${name} machine`, () => {

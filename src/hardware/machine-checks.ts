@@ -1,0 +1,67 @@
+import type { ConfigProblem, MachineConfig } from './machine-config';
+import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST } from './pci-registers';
+
+// What about a machine cannot be although each of its parts can.
+
+type Problems = Generator<ConfigProblem, void>;
+const problem = (path: string, message: string): ConfigProblem => ({ path: `machine.${path}`, message });
+
+/** Linux numbers nodes as it meets them, so no number is left out; a device is on one of them. */
+export function* nodeProblems({ cpus, memoryNodes = [], pci }: MachineConfig): Problems {
+  const there = new Set([...cpus.map(({ node }) => node), ...memoryNodes]);
+  for (const [i, { node }] of cpus.entries()) {
+    if (!Number.isInteger(node) || node <= 0 || there.has(node - 1)) continue;
+    yield problem(`cpus[${i}].node`, `there is a node ${node} and no node ${node - 1}; expected nodes without gaps, from 0 on`);
+    break;
+  }
+  for (const [i, { node }] of pci.entries()) {
+    if (node !== -1 && !there.has(node)) yield problem(`pci[${i}].node`, `there is no node ${node}; expected ${[...there].sort((a, b) => a - b).join(', ')}, or none`);
+  }
+}
+
+/** Global interrupt numbers have no gaps: each IOAPIC begins where another one ends. An ISA interrupt has one line, and a line one ISA interrupt. */
+export function* gsiProblems({ ioapics, isaOverrides }: MachineConfig): Problems {
+  const inOrder = [...ioapics.entries()].sort(([, a], [, b]) => a.gsiBase - b.gsiBase);
+  for (const [at, [i, { gsiBase }]] of inOrder.slice(1).entries()) {
+    const [j, before] = inOrder[at];
+    const end = before.gsiBase + before.pins;
+    if (gsiBase > end) yield problem(`ioapics[${i}].gsiBase`, `no IOAPIC has the GSIs ${end} to ${gsiBase - 1}: ioapics[${j}] ends at ${end - 1}; expected ${end}`);
+  }
+  for (const [i, { irq, gsi }] of isaOverrides.entries()) {
+    for (const [j, other] of isaOverrides.slice(0, i).entries()) {
+      if (other.irq === irq) yield problem(`isaOverrides[${i}].irq`, `isaOverrides[${j}] says already where interrupt ${irq} goes`);
+      else if (other.gsi === gsi) yield problem(`isaOverrides[${i}].gsi`, `interrupt ${other.irq} has GSI ${gsi} already`);
+    }
+  }
+}
+
+const ENTRY_BYTES = 16;
+const BARS = 6;
+
+/** A raw configuration space whose MSI-X table has no BAR, or lies over its own pending bits. */
+export function* msixProblems({ pci }: MachineConfig): Problems {
+  for (const [i, { config }] of pci.entries()) {
+    const words = config?.trim().split(/\s+/).map(word => parseInt(word, 16)) ?? [];
+    const at = capability(words, PCI_CAP_ID_MSIX);
+    if (at === 0) continue;
+    const bytes = (MSIX_FLAGS.get(words[at >> 2] >>> 16, 'qsize') + 1) * ENTRY_BYTES;
+    const table = MSIX_LOCATION.decode(words[(at >> 2) + 1]);
+    const pending = MSIX_LOCATION.decode(words[(at >> 2) + 2]);
+    const path = `pci[${i}].config`;
+    if (table.bir >= BARS) yield problem(path, `the MSI-X table is in BAR ${table.bir}; expected 0 to ${BARS - 1}`);
+    else if (table.bir === pending.bir && table.offset * 8 < pending.offset * 8 + bytes / (ENTRY_BYTES * 8) && pending.offset * 8 < table.offset * 8 + bytes) {
+      yield problem(path, `the MSI-X table has ${bytes} bytes from 0x${(table.offset * 8).toString(16)} of BAR ${table.bir} on, and the pending bits begin at 0x${(pending.offset * 8).toString(16)} there`);
+    }
+  }
+}
+
+/** @returns the offset of a capability, 0 for none */
+function capability(words: readonly number[], id: number): number {
+  const byte = (offset: number): number => ((words.at(offset >> 2) ?? 0) >>> ((offset & 3) * 8)) & 0xff;
+  let at = byte(PCI_CAPABILITY_LIST) & ~3;
+  for (let left = 48; at !== 0 && left > 0; left--) {
+    if (byte(at) === id) return at;
+    at = byte(at + 1) & ~3;
+  }
+  return 0;
+}

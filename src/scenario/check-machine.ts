@@ -1,0 +1,58 @@
+import { DEFAULT_CPUS } from './cpu-list';
+import { bridgeOf, placeOf, sameAddress } from './devices';
+import type { Diagnostic } from './diagnostic';
+import type { DeviceSection, MachineSection } from './scenario-file';
+import type { Path, YamlSource } from './yaml-source';
+
+/** What of a machine cannot be and is seen in the scenario only: bridges, and what is said of devices that are not there. */
+export function checkMachine(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
+  const devices = machine?.devices ?? [];
+  return [...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBridge(device, devices, at(i), source), ...checkBus(device, devices, at(i), source)]), ...checkAliases(machine, source)];
+}
+
+type At = (key: string) => Path;
+const at = (i: number): At => key => ['machine', 'devices', i, key];
+
+function checkNodes({ cpus, nodes }: MachineSection = {}, source: YamlSource): Diagnostic[] {
+  if (nodes === undefined) return [];
+  if (Array.isArray(cpus)) return [source.error(['machine', 'nodes'], 'each CPU of the list names its node; expected no nodes, or a number of CPUs', 'key')];
+  const count = cpus ?? DEFAULT_CPUS;
+  return nodes > count ? [source.error(['machine', 'nodes'], `${nodes} nodes, and ${count} CPUs to divide among them; expected at most ${count}`)] : [];
+}
+
+function checkBridge(device: DeviceSection, devices: readonly DeviceSection[], path: At, source: YamlSource): Diagnostic[] {
+  const { kind, secondary, subordinate } = device;
+  if (kind !== 'bridge') {
+    const key = secondary === undefined ? (subordinate === undefined ? undefined : 'subordinate') : 'secondary';
+    return key === undefined ? [] : [source.error(path(key), `there is no bus behind ${device.name}: it is no bridge`, 'key')];
+  }
+  if (secondary === undefined) return [source.error(path('kind'), `${device.name} leads nowhere; expected secondary, the bus behind it`)];
+  const { segment, bus } = placeOf(device);
+  if (secondary <= bus) return [source.error(path('secondary'), `${device.name} is on bus ${hex(bus)}; expected a greater number of the bus behind it`)];
+  if (subordinate !== undefined && subordinate < secondary) return [source.error(path('subordinate'), `the last bus comes before the first, ${secondary}`)];
+  const others = devices.slice(0, devices.indexOf(device)).filter(d => placeOf(d).segment === segment);
+  const same = others.find(d => d.secondary === secondary);
+  return same ? [source.error(path('secondary'), `bus ${hex(secondary)} is behind ${same.name} already`)] : [];
+}
+
+function checkBus(device: DeviceSection, devices: readonly DeviceSection[], path: At, source: YamlSource): Diagnostic[] {
+  const { bus } = placeOf(device);
+  if (bus === 0) return [];
+  const bridge = bridgeOf(device, devices);
+  if (!bridge) return [source.error(path('address'), `no bridge leads to bus ${hex(bus)}; expected { kind: bridge, secondary: ${bus}, ... } among the devices`)];
+  const outer = placeOf(bridge).bus === 0 ? undefined : bridgeOf(bridge, devices);
+  if (!outer || (outer.subordinate ?? outer.secondary!) >= bus) return [];
+  return [source.error(path('address'), `bus ${hex(bus)} is beyond the buses behind ${outer.name}; expected its subordinate to be ${bus} or more`)];
+}
+
+function checkAliases({ remap, devices = [] }: MachineSection = {}, source: YamlSource): Diagnostic[] {
+  if (typeof remap !== 'object' || remap.type !== 'amd') return [];
+  const aliases = remap.aliases ?? [];
+  return aliases.flatMap(({ device }, i) => {
+    const path: Path = ['machine', 'remap', 'aliases', i, 'device'];
+    if (!devices.some(d => sameAddress(d.address, device))) return [source.error(path, `the unit's scope names ${device}, and there is no such device`)];
+    return aliases.slice(0, i).some(other => sameAddress(other.device, device)) ? [source.error(path, `${device} has an alias already`)] : [];
+  });
+}
+
+const hex = (bus: number): string => bus.toString(16).padStart(2, '0');
