@@ -5,7 +5,7 @@ import type { ProbeHit, ProbeInfo } from '../src/stepper/stepper';
 import type { Run } from './run';
 
 /** Statements that may print. */
-const PRINTS = /\b(?:pr_\w+|WARN_ON\w*|BUG_ON)\s*\(/;
+const PRINTS = /\b(?:pr_\w+|(?:apic_)?printk\w*|dev_\w+|WARN_ON\w*|BUG_ON)\s*\(/;
 /** Lines of a long run wait so long for each other, in ms. */
 const BATCH = 30;
 
@@ -73,7 +73,9 @@ export class KernelLog {
   private collect(run: Run): void {
     const { log } = run.world.kernel;
     for (; this.shown < log.length; this.shown++) {
-      const { level, text } = log[this.shown];
+      const { level, text, open } = log[this.shown];
+      // The kernel goes on with its last line.
+      if (open !== undefined && this.shown === log.length - 1) break;
       const probe = this.last && this.shown >= this.last.length ? this.last.probe : undefined;
       this.hold(TALK.has(level) ? 'stdout' : 'stderr', text, probe, run);
     }

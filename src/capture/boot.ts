@@ -1,3 +1,4 @@
+import type { ClockCounts } from '../hardware/machine-config';
 import { linesOf } from './files';
 
 // What a machine says of itself while it boots: dmesg.txt, cpuinfo.txt.
@@ -77,6 +78,10 @@ export interface BootLog {
   readonly memoryNodes: readonly number[];
   /** possible CPUs, and how many of them are only places for one; undefined where the log does not say */
   readonly cpus: { readonly possible: number; readonly hotplug: number } | undefined;
+  /** undefined without apic=debug or apic=verbose */
+  readonly clocks: ClockCounts | undefined;
+  /** Kconfig symbols that show: NR_CPUS=512, HZ=1000, PROVIDE_OHCI1394_DMA_INIT */
+  readonly config: readonly string[];
 }
 
 /** Reads what the kernel's log says of interrupt controllers. Lines of other parts of the kernel are none of its business. */
@@ -120,15 +125,44 @@ export function parseDmesg(text: string): BootLog {
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
     cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
+    clocks: clockCounts(all),
+    config: configSymbols(all),
   };
 }
 
 /** Units, and their features in the same order. */
-function amdUnits(all: (pattern: RegExp) => RegExpExecArray[]): AmdUnit[] {
+function amdUnits(all: Matches): AmdUnit[] {
   const features = all(/AMD-Vi: Extended features \(0x([\da-f]+)(?:, 0x[\da-f]+)?\):/);
   return all(/^pci (\S+): AMD-Vi: Found IOMMU cap 0x([\da-f]+)/).map(([, address, capability], i) => ({
     function: address,
     capability: parseInt(capability, 16),
     features: BigInt(`0x${features.at(i)?.[1] ?? '0'}`),
   }));
+}
+
+type Matches = (pattern: RegExp) => RegExpExecArray[];
+
+/** CONFIG_HZ: RCU says how many ticks 100 ms are. */
+const ticksPerSecond = (all: Matches): number => Number(all(/^rcu: RCU calculated value of scheduler-enlistment delay is (\d+) jiffies/).at(0)?.[1] ?? 25) * 10;
+
+/** What the kernel read while it measured the timer. It prints the time stamp counter's count only where that is put right, else the frequency. */
+function clockCounts(all: Matches): ClockCounts | undefined {
+  const count = (pattern: RegExp): number | undefined => all(pattern).map(m => Number(m[1])).at(0);
+  const lapic = count(/^\.\.\. lapic delta = (\d+)$/);
+  const pmTimer = count(/^\.\.\. PM-Timer delta = (\d+)$/);
+  const speed = all(/^\.\.\.\.\. CPU clock speed is (\d+)\.(\d+) MHz\.$/).at(0);
+  if (lapic === undefined || pmTimer === undefined || !speed) return undefined;
+  const hz = ticksPerSecond(all);
+  const perTick = Number(speed[1]) * (1_000_000 / hz) + Number(speed[2]);
+  return { lapic, pmTimer, tsc: count(/^TSC delta adjusted to PM-Timer: \d+ \((\d+)\)$/) ?? perTick * (hz / 10) };
+}
+
+/** Other than a distribution's kernel has. One more fixed address lies before the local APIC's where FireWire's debugging is built in. */
+function configSymbols(all: Matches): string[] {
+  const cpus = all(/^setup_percpu: NR_CPUS:(\d+) /).at(0)?.[1];
+  return [
+    ...(cpus !== undefined ? [`NR_CPUS=${cpus}`] : []),
+    `HZ=${ticksPerSecond(all)}`,
+    ...(all(/^mapped APIC to ffffffffff5fc000 /).length > 0 ? ['PROVIDE_OHCI1394_DMA_INIT'] : []),
+  ];
 }

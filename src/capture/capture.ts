@@ -69,7 +69,7 @@ export function readCapture(folder: string): Capture {
     machine: machineConfigOf(facts),
     cpus: facts.cpus.length,
     cmdline: (files.read('cmdline.txt', 'the kernel is booted without parameters') ?? '').trim(),
-    config: configSymbolsOf(snapshots.value),
+    config: configSymbolsOf(facts),
     dmesg,
     script,
     trees: graph.value.trees,

@@ -1,67 +1,81 @@
 import type { LogLine } from '../kernel/lib/printk';
 import { linesOf } from './files';
-
-/** What the files that count print: the beginnings of their lines, by file. */
-const PRINTED: Record<string, readonly RegExp[]> = {
-  'kernel/irq': [/^IRQ ?\d+: /, /^NR_IRQS: /, /^irq \d+: /, /^genirq: /, /^Eff\. affinity /, /^Trying to free (already-free )?IRQ /, /^handlers:$/, /^Disabling IRQ #/],
-  'arch/x86/kernel/apic/vector.c': [
-    /^CPU \d+ has \d+ vectors, /, /^Interrupt reservation exceeds /, /^printing local APIC contents /, /^\.\.\. APIC /, /^printing PIC contents$/, /^\.\.\. PIC /,
-  ],
-  'arch/x86/kernel/apic/io_apic.c': [
-    /^IOAPIC/, /^Int: type /, /^ENABLING IO-APIC IRQs$/, /^init IO_APIC IRQs$/, /^ apic \d+ pin \d+ not connected$/, /^\.\.TIMER: /, /^number of /, /^testing the IO APIC/, /^IO APIC #/,
-    /^\.{4,} +(register|IRQ redirection)/, /^\.{7}/, /^ pin[\da-f]{2}, /, /^IRQ to pin mappings:$/, /^IRQ\d+ -> /, /^mapped IOAPIC to /, /^\.+ done\.$/,
-  ],
-  'arch/x86/kernel/apic': [/^APIC: /, /^Switched APIC routing /, /^mapped APIC to /, /^x2apic/, /^Using local APIC timer /],
-  'arch/x86/kernel/irq.c': [/^unexpected IRQ trap /, /No irq handler for vector$/],
-  'arch/x86/kernel/hpet.c': [/^hpet: .*MSI/],
-  'drivers/iommu': [/^DMAR-IR: /, /^AMD-Vi: (Interrupt remapping|Virtual APIC|X2APIC|x2apic)/i],
-  'WARN_ON() in one of them': [/^WARNING: CPU: \d+ .*\b(kernel\/irq|arch\/x86\/kernel\/(apic|irq)|drivers\/pci\/msi\.c|drivers\/iommu)/],
-};
-const PATTERNS = Object.values(PRINTED).flat();
-
-/** What the clock makes of the APIC timer. */
-const CLOCKED = /^APIC (calibration|delta) /;
-
-/** A line of the log, as it is compared. */
-const counts = (line: string): boolean => PATTERNS.some(pattern => pattern.test(line)) && !CLOCKED.test(line);
-
-/** Addresses, the pid, and where in its function a warning stands are masked. */
-const masked = (line: string): string =>
-  line
-    .replace(/^(WARNING: CPU: \d+) (?:PID: \d+ )?(at [\w/.-]+?\.c)(?::\d+)? (\w+).*$/, '$1 $2 $3')
-    .replace(/^(mapped \w+ to) [\da-f]+ \(.*\)$/, '$1')
-    .trimEnd();
+import { linesThatCount, type LoggedLine } from './log-lines';
 
 export interface LogResult {
   readonly matched: number;
+  /** lines of the capture, and those that only the model has */
   readonly total: number;
-  readonly difference: { readonly captured: string | null; readonly model: string | null } | undefined;
+  readonly difference: { readonly step: string; readonly captured: string | null; readonly model: string | null } | undefined;
+  /** why something of a line is not compared, and in how many lines */
+  readonly masked: ReadonlyMap<string, number>;
 }
 
-/** Compares the lines that count of a kernel's log with the model's, in order. */
-export function compareLog(dmesg: string, log: readonly LogLine[]): LogResult {
-  const captured = linesOf(dmesg).map(line => line.replace(/^\[\s*\d+\.\d+\]\s?/, '')).filter(counts).map(masked);
-  const model = log.map(({ text }) => text).filter(counts).map(masked);
-  const { matched, difference } = compareInOrder(captured, model);
-  return { matched, total: captured.length, difference };
+/** Where a step begins in the model's log. */
+export interface LogMark {
+  readonly step: string;
+  readonly from: number;
 }
 
-/** Lines of both sides in the same order; what only one side has is passed over. The first such line is the difference. */
-function compareInOrder(captured: readonly string[], model: readonly string[]): Omit<LogResult, 'total'> {
+/** What was logged in a step. */
+interface Section {
+  readonly step: string;
+  readonly lines: string[];
+}
+
+/** Compares the lines that count of a kernel's log with the model's: in each step the same lines in the same order. */
+export function compareLog(dmesg: string, log: readonly LogLine[], marks: readonly LogMark[]): LogResult {
+  const captured = capturedSections(dmesg);
+  const model = modelSections(log, marks.filter(({ step }) => captured.some(other => other.step === step)));
+  const masked = new Map<string, number>();
   let matched = 0;
-  let at = 0;
+  let total = 0;
   let difference: LogResult['difference'];
-  for (const line of captured) {
-    const found = model.indexOf(line, at);
-    if (found === at) {
-      matched++;
-      at++;
-    } else if (found > at) {
-      difference ??= { captured: line, model: model[at] };
-      matched++;
-      at = found + 1;
-    } else difference ??= { captured: line, model: model.at(at) ?? null };
+  for (let i = 0; i < Math.max(captured.length, model.length); i++) {
+    const step = (captured.at(i) ?? model[i]).step;
+    const theirs = linesThatCount(captured.at(i)?.lines ?? []);
+    const ours = linesThatCount(model.at(i)?.lines ?? []);
+    for (const reason of theirs.flatMap(({ masks }) => masks)) masked.set(reason, (masked.get(reason) ?? 0) + 1);
+    const same = inOrder(theirs, ours);
+    matched += same;
+    total += theirs.length + ours.length - same;
+    difference ??= firstDifference(step, theirs, ours);
   }
-  if (at < model.length) difference ??= { captured: null, model: model[at] };
-  return { matched, difference };
+  return { matched, total, difference, masked };
+}
+
+/** The rig says in the log, too, which step begins. */
+function capturedSections(dmesg: string): Section[] {
+  const sections: Section[] = [{ step: 'boot', lines: [] }];
+  for (const line of linesOf(dmesg)) {
+    const text = line.replace(/^\[\s*\d+\.\d+\]\s?/, '');
+    const step = /^oracle: STEP (\S+)/.exec(text)?.[1];
+    if (step === undefined) sections.at(-1)!.lines.push(text);
+    else sections.push({ step, lines: [] });
+  }
+  return sections;
+}
+
+const modelSections = (log: readonly LogLine[], marks: readonly LogMark[]): Section[] =>
+  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).map(({ text }) => text) }));
+
+/** The longest common subsequence: so many lines match. */
+function inOrder(captured: readonly LoggedLine[], model: readonly LoggedLine[]): number {
+  const best = Array.from({ length: captured.length + 1 }, () => new Uint32Array(model.length + 1));
+  for (let i = captured.length - 1; i >= 0; i--) {
+    for (let j = model.length - 1; j >= 0; j--) {
+      best[i][j] = captured[i].text === model[j].text ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
+    }
+  }
+  return best[0][0];
+}
+
+/** The first line that is another one, or on one side only. */
+function firstDifference(step: string, captured: readonly LoggedLine[], model: readonly LoggedLine[]): LogResult['difference'] {
+  for (let i = 0; i < Math.max(captured.length, model.length); i++) {
+    const theirs = captured.at(i)?.text;
+    const ours = model.at(i)?.text;
+    if (theirs !== ours) return { step, captured: theirs ?? null, model: ours ?? null };
+  }
+  return undefined;
 }

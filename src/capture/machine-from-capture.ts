@@ -28,6 +28,7 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     ...(log.amd.length > 0 && { amdRemap: { units: amdRemapUnits(facts, functions) } }),
     pci: functions.map(f => functionConfig(f, facts)),
     osc: log.osc,
+    ...(log.clocks && { clocks: log.clocks }),
   };
 }
 
@@ -173,9 +174,9 @@ const SYMBOL_OF_VECTOR: Record<number, string> = {
 };
 
 /** The symbols of the kernel's configuration that show. */
-export function configSymbolsOf(snapshots: readonly Snapshot[]): string[] {
+export function configSymbolsOf({ snapshots, log }: MachineFacts): string[] {
   const system = snapshots[0]?.matrix?.system ?? [];
-  return Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : []));
+  return [...Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : [])), ...log.config];
 }
 
 /**

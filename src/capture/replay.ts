@@ -7,7 +7,7 @@ import { actionOf } from './actions';
 import type { Capture } from './capture';
 import { EventComparison, ObservedTrace, type Difference } from './compare-events';
 import { CallCheck } from './call-check';
-import { compareLog } from './compare-log';
+import { compareLog, type LogMark } from './compare-log';
 import { capturedLines, countsAreMasked, same, stateLines, type StateLine } from './compare-state';
 import { Conductor } from './conductor';
 import type { Unread } from './files';
@@ -42,6 +42,9 @@ export class Replay {
   readonly state: Count;
   readonly calls: CallCheck;
   readonly log: Count = { matched: 0, total: 0 };
+  /** why something of a line of the log is not compared, and in how many lines */
+  logMasks: ReadonlyMap<string, number> = new Map();
+  private readonly logMarks: LogMark[] = [];
   /** items that are not understood */
   readonly unread: Unread[] = [];
   /** the model cannot go on */
@@ -66,6 +69,7 @@ export class Replay {
     private readonly taken: readonly number[] = [],
   ) {
     const { kernel, machine, cmdline, config, script } = capture;
+    if (machine.clocks) this.inputs.push(`the clocks counted ${machine.clocks.lapic} (local APIC), ${machine.clocks.pmTimer} (PM timer), ${machine.clocks.tsc} (time stamp counter) while the timer was measured`);
     this.world = powerOn({ machine, kernel: kernel!, cmdline, config });
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));
@@ -93,9 +97,10 @@ export class Replay {
 
   /** The log, when all is over. */
   compareLog(): void {
-    const { matched, total, difference } = compareLog(this.capture.dmesg, this.world.kernel.log);
+    const { matched, total, difference, masked } = compareLog(this.capture.dmesg, this.world.kernel.log, this.logMarks);
     Object.assign(this.log, { matched, total });
-    if (difference) this.differ({ where: 'dmesg.txt', ...difference, stack: [] });
+    this.logMasks = masked;
+    if (difference) this.differ({ where: `dmesg.txt, ${difference.step}`, captured: difference.captured, model: difference.model, stack: [] });
   }
 
   /** Lines of state that these items show. */
@@ -105,6 +110,7 @@ export class Replay {
 
   perform(item: PlannedItem): void {
     if (this.failure) return;
+    if (this.logMarks.at(-1)?.step !== item.step) this.logMarks.push({ step: item.step, from: this.world.kernel.log.length });
     this.conductor.until = item.until;
     const traced = isTraced(item.step);
     if (traced) this.calls.start();

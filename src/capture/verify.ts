@@ -49,6 +49,7 @@ export function verify(folder: string, print: (line: string) => void): Verdict {
   printUnread(capture.name, unread, print);
   if (verdict.differences.length > 0) printDifference(verdict.differences[0], print);
   if (verdict.calls.total > 0) printCalls(capture, replay?.calls.lost ?? 0, print);
+  for (const [reason, lines] of replay?.logMasks ?? []) print(`log: not compared in ${lines} ${lines === 1 ? 'line' : 'lines'}: ${reason}`);
   const part = (name: 'events' | 'state' | 'calls' | 'log'): string => `${name} ${verdict[name].matched}/${verdict[name].total}`;
   print(`${capture.name}: ${part('events')}, ${part('state')}, ${part('calls')}, ${part('log')}, inputs ${verdict.inputs.length}, resumed 0, unread ${verdict.unread}`);
   return verdict;

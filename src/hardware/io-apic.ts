@@ -18,6 +18,7 @@ export const RTE = bits(64, {
 /** Redirection table entry in remappable format. Source: VT-d specification, 5.1.2.2 "Remappable format" for IOAPICs. */
 export const IR_RTE = bits(64, {
   vector: [0, 7, 'only matched by an EOI'],
+  zero: [8, 10, 'fixed delivery'],
   index2: [11, 'bit 15 of the handle'],
   delivery_status: [12, 'read only'],
   polarity: [13, '1 = active low'],
@@ -32,6 +33,8 @@ export const IR_RTE = bits(64, {
 export const IOAPIC_ID = 0x00;
 export const IOAPIC_VERSION = 0x01;
 export const IOAPIC_ARB = 0x02;
+/** versions from 0x20 on that have it: whether interrupts are sent by the front side bus */
+export const IOAPIC_BOOT = 0x03;
 export const IOAPIC_RTE = (pin: number): number => 0x10 + 2 * pin;
 
 /** Memory-mapped: index, data, and EOI for versions from 0x20 on. */
@@ -40,6 +43,8 @@ export const IOAPIC_DATA = 0x10;
 export const IOAPIC_EOI = 0x40;
 export const IOAPIC_SIZE = 0x1000;
 
+export const ID_REGISTER = bits(32, { lts: 14, delivery_type: 15, id: [24, 31] });
+export const ARB_REGISTER = bits(32, { arbitration: [24, 27] });
 export const VERSION_REGISTER = bits(32, { version: [0, 7], prq: 15, max_redirect: [16, 23, 'number of pins - 1'] });
 
 const READ_ONLY = RTE.encode({ delivery_status: 1, irr: 1 });

@@ -2,6 +2,9 @@ import { bits } from './bits';
 
 // Registers of the local APIC by their xAPIC offsets; the x2APIC MSR is 0x800 + offset / 16. Source: Intel SDM volume 3, 10.4.1 and 10.12.1.
 
+/** physical address of the registers after reset */
+export const APIC_DEFAULT_PHYS_BASE = 0xfee00000;
+
 export const APIC_ID = 0x20;
 export const APIC_LVR = 0x30;
 export const APIC_TASKPRI = 0x80;
@@ -27,6 +30,10 @@ export const APIC_TMCCT = 0x390;
 export const APIC_TDCR = 0x3e0;
 /** x2APIC only */
 export const APIC_SELF_IPI = 0x3f0;
+
+/** Timer divide configuration: bits 0, 1 and 3. */
+export const TDCR_BY_16 = 0x3;
+export const TIMER_MODE = { ONE_SHOT: 0, PERIODIC: 1 } as const;
 
 export const SPIV = bits(32, {
   vector: [0, 7, 'spurious vector'],
@@ -62,7 +69,7 @@ export const LVT = bits(32, {
   remote_irr: 14,
   is_level: 15,
   masked: 16,
-  timer_mode: [17, 18],
+  timer_mode: [17, 18, '0 one shot, 1 periodic, 2 TSC deadline'],
 });
 
 export const DFR_FLAT = 0xffffffff;

@@ -18,7 +18,22 @@ export interface MachineConfig {
   readonly osc?: readonly string[];
   /** NUMA nodes that have memory; default: those of the CPUs */
   readonly memoryNodes?: readonly number[];
+  /** default: exact clocks */
+  readonly clocks?: ClockCounts;
 }
+
+/** What the clocks count while a kernel measures the local APIC's timer for 100 ms. */
+export interface ClockCounts {
+  /** the timer of the boot CPU's local APIC, at a sixteenth of its bus clock */
+  readonly lapic: number;
+  /** ACPI's PM timer */
+  readonly pmTimer: number;
+  /** the boot CPU's time stamp counter */
+  readonly tsc: number;
+}
+
+/** 1 GHz, 3.579545 MHz, 2 GHz */
+export const EXACT_CLOCKS: ClockCounts = { lapic: 6_250_000, pmTimer: 357_954, tsc: 200_000_000 };
 
 /** Keyboard and mouse (ISA interrupts 1 and 12), clock (8), first serial port (4). */
 export type IsaDevice = 'i8042' | 'rtc' | 'serial';

@@ -7,7 +7,7 @@ import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
 import { APIC_LVT0, LVT } from './local-apic-registers';
-import { type AmdRemapUnitConfig, ConfigError, type CpuConfig, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
+import { type AmdRemapUnitConfig, type ClockCounts, ConfigError, type CpuConfig, EXACT_CLOCKS, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
 import { Memory } from './memory';
 import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
@@ -62,6 +62,10 @@ export class Machine {
       note: event => void this.bus.events.push(event),
     };
     return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, host));
+  }
+
+  get clocks(): ClockCounts {
+    return this.config.clocks ?? EXACT_CLOCKS;
   }
 
   /** What happened so far, in order. */

@@ -3,6 +3,7 @@ import { io_apic_globals } from './arch/x86/apic/io_apic';
 import { x86_msi_globals } from './arch/x86/apic/msi';
 import { vector_globals } from './arch/x86/apic/vector';
 import { irq_globals } from './arch/x86/irq';
+import { smpboot_globals } from './arch/x86/smpboot';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
@@ -20,6 +21,7 @@ import { cpumask } from './lib/cpumask';
 import type { LogLine } from './lib/printk';
 import { slab_globals } from './lib/slab';
 import { isolation_globals } from './sched/isolation';
+import { smp_globals } from './smp';
 import type { TraceEvent } from './trace/trace';
 
 /** What the kernel keeps for each CPU besides the per-CPU variables of single files. */
@@ -64,6 +66,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     once: new Set<string>(),
     ...slab_globals(),
     ...cpu_globals(nr_cpu_ids),
+    ...smp_globals(nr_cpu_ids),
+    ...smpboot_globals(),
     ...irqdesc_globals(nr_cpu_ids, config),
     ...irqdomain_globals(),
     ...manage_globals(),

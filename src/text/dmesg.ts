@@ -1,4 +1,4 @@
 import type { World } from '../kernel/world';
 
-/** The kernel's log. The model has no clock: every line is stamped with zero. */
-export const dmesg = ({ kernel }: World): string => kernel.log.map(line => `[    0.000000] ${line.text}\n`).join('');
+/** The kernel's log as `dmesg --notime` prints it: the model has no clock. */
+export const dmesg = ({ kernel }: World): string => kernel.log.map(line => `${line.text}\n`).join('');

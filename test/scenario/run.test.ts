@@ -78,8 +78,11 @@ describe('a machine that boots silently', () => {
     assert.equal(run.world.kernel.irq_desc_tree.size, 0);
     assert.deepEqual(run.guest.steps().map(s => [s.title, s.task.cpu]), [
       ['boot swapper/0', 0],
+      ['boot init', 0],
       ['boot swapper/1', 1],
+      ['boot init', 0],
       ['boot swapper/2', 2],
+      ['boot init', 0],
       ['boot swapper/3', 3],
       ['boot init', 0],
     ]);

@@ -10,6 +10,9 @@ export const NUMA_NO_NODE = -1;
 export const node_online_map = (): number[] =>
   [...new Set(machine.config.memoryNodes ?? machine.cpus.map(({ node }) => node))].sort((a, b) => a - b);
 
+/** num_possible_nodes(), num_online_nodes(): those that have memory or a CPU. */
+export const num_possible_nodes = (): number => new Set([...node_online_map(), ...kernel.cpu_to_node]).size;
+
 export const first_online_node = (): number => node_online_map()[0];
 
 /** CPUs of `node` that are up; empty before the node's first CPU has been identified. */

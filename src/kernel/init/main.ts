@@ -2,14 +2,16 @@ import type { Op } from '../../stepper/op';
 import { type IsaDevice, PC_ISA_DEVICES } from '../../hardware/machine-config';
 import { acpi_boot_init, acpi_gsi_to_irq, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
 import { APIC_DEBUG, apic_intr_mode_init, apic_intr_mode_select, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
-import { disable_ioapic_support } from '../arch/x86/apic/io_apic';
+import { disable_ioapic_support, io_apic_init_mappings } from '../arch/x86/apic/io_apic';
+import { print_ipi_mode } from '../arch/x86/apic/ipi';
 import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
+import { print_ICs } from '../arch/x86/apic/print';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
 import { amd_iommu_detect, amd_iommu_init, parse_amd_iommu_intr, parse_amd_iommu_options } from '../drivers/iommu/amd/init';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
-import { arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
+import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
@@ -27,6 +29,7 @@ import { init_irq_proc } from '../irq/proc';
 import { local_irq_restore } from '../lib/locking';
 import { pr_err } from '../lib/printk';
 import { housekeeping_isolcpus_setup } from '../sched/isolation';
+import { smp_init_begin, smp_init_end } from '../smp';
 import { kernel, machine, type World } from '../world';
 
 // The boot, as far as it concerns interrupts: init/main.c and what it calls.
@@ -41,7 +44,10 @@ export interface boot_step {
 /** All of it, in order. */
 export const boot_steps = (world: World): boot_step[] => [
   { name: 'swapper/0', cpu: 0, run: start_kernel },
-  ...nonboot_cpus(world).map(cpu => ({ name: `swapper/${cpu}`, cpu, run: start_secondary })),
+  ...nonboot_cpus(world).flatMap(cpu => [
+    { name: 'init', cpu: 0, run: () => announce_cpu(cpu) },
+    { name: `swapper/${cpu}`, cpu, run: start_secondary },
+  ]),
   { name: 'init', cpu: 0, run: kernel_init },
 ];
 
@@ -78,6 +84,7 @@ function* start_kernel(): Op {
   // identify_boot_cpu(): only now the CPU's node has a CPU.
   numa_add_cpu(cpu);
   yield* native_smp_prepare_cpus();
+  yield* smp_init_begin();
 }
 
 /** Source: arch/x86/kernel/setup.c, setup_arch() */
@@ -90,6 +97,7 @@ function* setup_arch(): Op {
   yield* acpi_boot_init();
   yield* prefill_possible_map();
   yield* init_cpu_to_node();
+  yield* io_apic_init_mappings();
 }
 
 /** What of the command line concerns interrupts. Source: init/main.c, parse_early_param() */
@@ -143,6 +151,7 @@ function* setup_default_timer_irq(): Op {
 /** /proc/irq, then initcalls in the order of their levels. Source: init/main.c, kernel_init(), do_basic_setup() */
 function* kernel_init(): Op {
   yield* bringup_nonboot_cpus();
+  yield* smp_init_end();
   yield* init_irq_proc();
   yield* pci_arch_init();
   yield* acpi_enable();
@@ -152,6 +161,9 @@ function* kernel_init(): Op {
   yield* dmar_register_bus_notifier();
   yield* amd_iommu_init();
   yield* device_initcalls();
+  yield* late_initcalls();
+  if (there('serial')) yield* console_open();
+  kernel.system_state = 'running';
 }
 
 /** Source: arch/x86/pci/init.c, pci_arch_init() */
@@ -193,11 +205,17 @@ function* console_open(): Op {
   yield* serial8250_startup(0);
 }
 
-const ISA_DRIVERS: Record<IsaDevice, () => Op> = { i8042: i8042_probe, rtc: cmos_do_probe, serial: console_open };
+const there = (device: IsaDevice): boolean => (machine.config.isaDevices ?? PC_ISA_DEVICES).includes(device);
 
 /** Drivers of ports and of the old devices, in the order of their probes, where the machine has the device. */
 function* device_initcalls(): Op {
   yield* __pci_register_driver(pcie_portdriver, is_port);
-  const there = machine.config.isaDevices ?? PC_ISA_DEVICES;
-  for (const device of PC_ISA_DEVICES) if (there.includes(device)) yield* ISA_DRIVERS[device]();
+  if (there('i8042')) yield* i8042_probe();
+  if (there('rtc')) yield* cmos_do_probe();
+}
+
+/** In the order in which they are linked. */
+function* late_initcalls(): Op {
+  yield* print_ipi_mode();
+  yield* print_ICs();
 }

@@ -8,11 +8,26 @@ export type LogLevel = 'emerg' | 'alert' | 'err' | 'warn' | 'notice' | 'info' | 
 /** One line of the kernel's log. */
 export interface LogLine {
   readonly level: LogLevel;
-  readonly text: string;
+  text: string;
+  /** the CPU whose pr_cont() goes on with it; absent: its newline is out */
+  open?: number;
 }
 
 export function printk(level: LogLevel, text: string): void {
   kernel.log.push({ level, text });
+}
+
+/** printk() without a newline: pr_cont() goes on. */
+export function printk_open(level: LogLevel, text: string): void {
+  kernel.log.push({ level, text, open: kernel.this_cpu });
+}
+
+/** Goes on with this CPU's line; a newline ends it. Where another line came between, or none is open, it begins one. Source: kernel/printk/printk.c, log_output() */
+export function pr_cont(text: string): void {
+  if (kernel.log.at(-1)?.open !== kernel.this_cpu) printk_open('warn', '');
+  const line = kernel.log.at(-1)!;
+  line.text += text.replace(/\n$/, '');
+  if (text.endsWith('\n')) line.open = undefined;
 }
 
 export const pr_emerg = (text: string): void => printk('emerg', text);

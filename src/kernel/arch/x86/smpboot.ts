@@ -1,10 +1,11 @@
 import type { Op } from '../../../stepper/op';
 import { cpuhp_online_idle, notify_cpu_starting } from '../../cpu';
-import { cpu_to_node, numa_add_cpu, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
+import { cpu_to_node, num_possible_nodes, numa_add_cpu, NUMA_NO_NODE, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
 import { cpu_relax_until, local_irq_restore } from '../../lib/locking';
-import { pr_info } from '../../lib/printk';
+import { pr_cont, pr_info, printk_open } from '../../lib/printk';
 import { kernel, machine, spawn } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
+import { setup_boot_APIC_clock, setup_secondary_APIC_clock } from './apic/apic_timer';
 import { disable_ioapic_support } from './apic/io_apic';
 import { lapic_can_unplug_cpu, lapic_offline, lapic_online } from './apic/lapic';
 import { lock_vector_lock, unlock_vector_lock } from './apic/vector';
@@ -12,9 +13,18 @@ import { fixup_irqs } from './irq';
 
 // CPUs come and go: arch/x86/kernel/smpboot.c.
 
+export const smpboot_globals = () => ({
+  system_state: 'booting' as 'booting' | 'running',
+  /** node of the CPU that was announced last */
+  current_node: NUMA_NO_NODE,
+});
+
 /** Where a CPU may be plugged in later, one is possible now. Source: arch/x86/kernel/smpboot.c, prefill_possible_map() */
 export function* prefill_possible_map(): Op {
   for (let cpu = 0; cpu < kernel.nr_cpu_ids; cpu++) kernel.cpu_possible_mask.set(cpu);
+
+  const possible = kernel.cpu_possible_mask.weight;
+  pr_info(`smpboot: Allowing ${possible} CPUs, ${possible - kernel.cpu_present_mask.weight} hotplug CPUs`);
 }
 
 /** Threads of one core; what the firmware puts in different nodes is none. Source: arch/x86/kernel/smpboot.c, match_smt() */
@@ -64,6 +74,8 @@ export function* native_smp_prepare_cpus(): Op {
   switch (kernel.apic_intr_mode) {
     case 'PIC':
     case 'VIRTUAL_WIRE_NO_CONFIG':
+      yield* disable_smp();
+      return;
     case 'SYMMETRIC_IO_NO_ROUTING':
       yield* disable_smp();
       break;
@@ -71,6 +83,8 @@ export function* native_smp_prepare_cpus(): Op {
     case 'SYMMETRIC_IO':
       break;
   }
+
+  yield* setup_boot_APIC_clock();
 }
 
 /** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: arch/x86/kernel/smpboot.c, start_secondary() */
@@ -87,6 +101,7 @@ export function* start_secondary(): Op {
   yield* unlock_vector_lock();
 
   yield* local_irq_restore(true);
+  yield* setup_secondary_APIC_clock();
   yield* cpuhp_online_idle();
 }
 
@@ -106,8 +121,31 @@ export function* __cpu_up(cpu: number): Op<number> {
   return 0;
 }
 
+/** At boot the CPUs of a node stand in one line, where nobody else prints. Source: arch/x86/kernel/smpboot.c, announce_cpu() */
+export function* announce_cpu(cpu: number): Op {
+  const node = cpu_to_node(cpu);
+  const padded = (n: number, most: number): string => `${' '.repeat(Math.max(1, String(most).length + 1 - String(n).length))}#${n}`;
+  const possible = kernel.cpu_possible_mask.weight;
+
+  if (cpu === 1) pr_info('x86: Booting SMP configuration:');
+  if (kernel.system_state === 'running') {
+    pr_info(`smpboot: Booting Node ${node} Processor ${cpu} APIC 0x${kernel.x86_cpu_to_apicid[cpu].toString(16)}`);
+    return;
+  }
+
+  if (node !== kernel.current_node) {
+    if (kernel.current_node !== NUMA_NO_NODE) pr_cont('\n');
+    kernel.current_node = node;
+    printk_open('info', `.... node ${padded(node, num_possible_nodes())}, CPUs:  `);
+  }
+  // In place of the boot CPU.
+  if (cpu === 1) pr_cont(' '.repeat(String(possible).length + 2));
+  pr_cont(padded(cpu, possible));
+}
+
 /** Source: arch/x86/kernel/smpboot.c, do_boot_cpu() */
 function* do_boot_cpu(cpu: number): Op {
+  yield* announce_cpu(cpu);
   spawn({ name: `swapper/${cpu}`, cpu, run: start_secondary });
 }
 

@@ -1,3 +1,4 @@
+import { APIC_DEFAULT_PHYS_BASE } from '../../../../hardware/local-apic-registers';
 import type { IsaOverride } from '../../../../hardware/machine-config';
 import type { Op } from '../../../../stepper/op';
 import type { PciDev } from '../../../include/pci';
@@ -6,7 +7,7 @@ import { ENODEV, EPERM } from '../../../lib/errno';
 import { mutex, mutex_lock, mutex_unlock } from '../../../lib/locking';
 import { pr_err, pr_info, pr_warn, printk } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
-import { generic_processor_info } from '../apic/apic';
+import { generic_processor_info, register_lapic_address } from '../apic/apic';
 import { mpc_ioapic_id } from '../apic/io_apic';
 import { IOAPIC_MAP_ALLOC, ioapic_set_alloc_attr, mp_map_gsi_to_irq, mp_unmap_irq } from '../apic/io_apic_domain';
 import { acpi_get_override_irq, mp_find_ioapic, mp_find_ioapic_pin, MP_ISA_BUS, mp_register_ioapic, mp_save_irq } from '../apic/io_apic_mp';
@@ -33,18 +34,29 @@ export const acpi_boot_globals = () => ({
 /** A MADT with local APICs is there: the machine's always is. Source: arch/x86/kernel/acpi/boot.c, early_acpi_boot_init(), early_acpi_process_madt() */
 export function* early_acpi_boot_init(): Op {
   if (kernel.disable_apic) return;
+  yield* acpi_parse_madt();
+  yield* register_lapic_address(APIC_DEFAULT_PHYS_BASE);
   kernel.acpi_lapic = true;
   kernel.smp_found_config = true;
 }
 
+/** Source: arch/x86/kernel/acpi/boot.c, acpi_parse_madt() */
+function* acpi_parse_madt(): Op {
+  printk('debug', `ACPI: Local APIC address 0x${APIC_DEFAULT_PHYS_BASE.toString(16).padStart(8, '0')}`);
+}
+
 /** Source: arch/x86/kernel/acpi/boot.c, acpi_boot_init(), acpi_process_madt() */
 export function* acpi_boot_init(): Op {
+  if (!kernel.disable_apic) yield* acpi_parse_madt();
   yield* acpi_parse_madt_lapic_entries();
 
   yield* mutex_lock(kernel.acpi_ioapic_lock);
   const error = yield* acpi_parse_madt_ioapic_entries();
   yield* mutex_unlock(kernel.acpi_ioapic_lock);
   if (error === 0) yield* acpi_set_irq_model_ioapic();
+
+  if (kernel.acpi_lapic && kernel.acpi_ioapic) pr_info('Using ACPI (MADT) for SMP configuration information');
+  else if (kernel.acpi_lapic) pr_info('Using ACPI for processor (LAPIC) configuration information');
 }
 
 /** From now on lines are those of the IOAPICs. Source: arch/x86/kernel/acpi/boot.c, acpi_set_irq_model_ioapic() */

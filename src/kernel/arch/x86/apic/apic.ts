@@ -1,16 +1,18 @@
 import type { Op } from '../../../../stepper/op';
 import {
-  APIC_EOI, APIC_ESR, APIC_ICR, APIC_IRR, APIC_ISR, APIC_LVT0, APIC_LVT1, APIC_SPIV, APIC_TASKPRI, LVT, SPIV,
+  APIC_EOI, APIC_ESR, APIC_ICR, APIC_ID, APIC_IRR, APIC_ISR, APIC_LVT0, APIC_LVT1, APIC_LVTERR, APIC_SPIV, APIC_TASKPRI, LVT, SPIV,
 } from '../../../../hardware/local-apic-registers';
 import type { LocalApic } from '../../../../hardware/local-apic';
 import { DELIVERY } from '../../../../hardware/message';
+import { __fix_to_virt, FIX_APIC_BASE } from '../../../include/fixmap';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
 import { type LogLevel, pr_info, pr_warn, printk } from '../../../lib/printk';
 import { IRQ_REMAP_X2APIC_MODE, irq_remap_enable_fault_handling, irq_remapping_enable, irq_remapping_prepare } from '../../../drivers/iommu/irq_remapping';
 import { has, kernel, machine } from '../../../world';
-import { SPURIOUS_APIC_VECTOR } from '../hw_irq';
+import { ERROR_APIC_VECTOR, SPURIOUS_APIC_VECTOR } from '../hw_irq';
 import { this_irq_stat } from '../irq';
 import { apic_flat } from './apic_flat_64';
+import { apic_timer_globals } from './apic_timer';
 import { disable_ioapic_support, enable_IO_APIC, mask_ioapic_entries, restore_ioapic_entries, save_ioapic_entries } from './io_apic';
 import { setup_IO_APIC } from './io_apic_domain';
 import { lapic_update_legacy_vectors } from './lapic';
@@ -56,6 +58,7 @@ export const apic_globals = () => ({
   x2apic_mode: false,
   x2apic_state: 'off' as 'off' | 'on' | 'disabled',
   x2apic_phys: false,
+  ...apic_timer_globals(),
 });
 
 const this_lapic = (): LocalApic => machine.cpus[kernel.this_cpu].lapic;
@@ -63,6 +66,8 @@ const this_lapic = (): LocalApic => machine.cpus[kernel.this_cpu].lapic;
 export const apic_read = (reg: number): number => this_lapic().read(reg);
 export const apic_write = (reg: number, value: number): void => this_lapic().write(reg, value);
 export const native_x2apic_icr_write = (low: number, id: number): void => this_lapic().write(APIC_ICR, low, id);
+/** The id as IPIs and IRTEs have it: in xAPIC mode the register's upper byte. */
+export const read_apic_id = (): number => (this_lapic().mode === 'x2apic' ? apic_read(APIC_ID) : apic_read(APIC_ID) >>> 24);
 export const ack_APIC_irq = (): void => apic_write(APIC_EOI, 0);
 
 export const x2apic_supported = (): boolean => machine.config.x2apic && !kernel.config.cmdline.includes('nox2apic');
@@ -84,6 +89,11 @@ export function* generic_processor_info(cpu: number, apicid: number): Op {
   kernel.x86_cpu_to_apicid[cpu] = apicid;
   kernel.cpu_possible_mask.set(cpu);
   kernel.cpu_present_mask.set(cpu);
+}
+
+/** The registers get their fixed place. Source: arch/x86/kernel/apic/apic.c, register_lapic_address() */
+export function* register_lapic_address(address: number): Op {
+  if (!kernel.x2apic_mode) apic_printk(APIC_VERBOSE, `mapped APIC to ${__fix_to_virt(FIX_APIC_BASE()).toString(16).padStart(16)} (${address.toString(16).padStart(16)})`);
 }
 
 /** Source: arch/x86/kernel/apic/apic.c, check_x2apic() */
@@ -149,6 +159,7 @@ function* apic_bsp_setup(): Op {
   yield* setup_local_APIC();
 
   yield* enable_IO_APIC();
+  yield* end_local_APIC_setup();
   yield* irq_remap_enable_fault_handling();
   yield* setup_IO_APIC();
   if (has('legacy-vectors-no-ioapic')) yield* lapic_update_legacy_vectors();
@@ -178,6 +189,19 @@ function* setup_local_APIC(): Op {
   apic_write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.EXTINT, masked: !through_8259 }));
 
   apic_write(APIC_LVT1, LVT.encode({ delivery_mode: DELIVERY.NMI, masked: !boot_cpu }));
+}
+
+/** Errors of its own are interrupts, too; those from before are forgotten. Source: arch/x86/kernel/apic/apic.c, end_local_APIC_setup(), lapic_setup_esr() */
+function* end_local_APIC_setup(): Op {
+  apic_write(APIC_ESR, 0);
+  const oldvalue = apic_read(APIC_ESR);
+
+  apic_write(APIC_LVTERR, LVT.encode({ vector: ERROR_APIC_VECTOR }));
+
+  apic_write(APIC_ESR, 0);
+  const value = apic_read(APIC_ESR);
+  const hex = (v: number): string => `0x${v.toString(16).padStart(8, '0')}`;
+  if (value !== oldvalue) apic_printk(APIC_VERBOSE, `ESR value before enabling vector: ${hex(oldvalue)}  after: ${hex(value)}`);
 }
 
 const APIC_IR_REGS = 8;
@@ -268,6 +292,7 @@ export function* x2apic_setup(): Op {
 /** A secondary CPU's local APIC. Source: arch/x86/kernel/apic/apic.c, apic_ap_setup() */
 export function* apic_ap_setup(): Op {
   yield* setup_local_APIC();
+  yield* end_local_APIC_setup();
 }
 
 /** The running CPU goes away: its local APIC takes nothing any more. Source: arch/x86/kernel/apic/apic.c, apic_soft_disable() */

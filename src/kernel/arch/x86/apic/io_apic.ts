@@ -94,7 +94,7 @@ function io_apic_eoi(apic: number, vector: number): void {
 }
 
 /** Source: arch/x86/kernel/apic/io_apic.c, native_io_apic_read() */
-function io_apic_read(apic: number, reg: number): number {
+export function io_apic_read(apic: number, reg: number): number {
   return io_apic_read_at(mpc_ioapic_addr(apic), reg);
 }
 
@@ -120,7 +120,7 @@ function* __ioapic_read_entry(apic: number, pin: number): Op<bigint> {
 }
 
 /** Source: arch/x86/kernel/apic/io_apic.c, ioapic_read_entry() */
-function* ioapic_read_entry(apic: number, pin: number): Op<bigint> {
+export function* ioapic_read_entry(apic: number, pin: number): Op<bigint> {
   const flags = yield* raw_spin_lock_irqsave(kernel.ioapic_lock);
   const entry = yield* __ioapic_read_entry(apic, pin);
   yield* raw_spin_unlock_irqrestore(kernel.ioapic_lock, flags);

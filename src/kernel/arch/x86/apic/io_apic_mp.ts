@@ -1,4 +1,5 @@
 import type { Op } from '../../../../stepper/op';
+import { __fix_to_virt, FIX_IO_APIC_BASE_0 } from '../../../include/fixmap';
 import { EINVAL } from '../../../lib/errno';
 import { pr_err, pr_info, pr_warn, WARN_ON } from '../../../lib/printk';
 import { kernel } from '../../../world';
@@ -20,7 +21,16 @@ export function* mp_save_irq(m: mpc_intsrc): Op {
     APIC_VERBOSE,
     `Int: type 0, pol ${m.irqflag & 3}, trig ${(m.irqflag >> 2) & 3}, bus ${hex(m.srcbus)}, IRQ ${hex(m.srcbusirq)}, APIC ID ${m.dstapic.toString(16)}, APIC INT ${hex(m.dstirq)}`,
   );
-  kernel.mp_irqs.push(m);
+  const known = kernel.mp_irqs.some(other => (Object.keys(m) as (keyof mpc_intsrc)[]).every(key => other[key] === m[key]));
+  if (!known) kernel.mp_irqs.push(m);
+}
+
+/** IOAPICs get their fixed places. Source: arch/x86/kernel/apic/io_apic.c, io_apic_init_mappings() */
+export function* io_apic_init_mappings(): Op {
+  for (const [i, { mp_config }] of kernel.ioapics.entries()) {
+    const virt = __fix_to_virt(FIX_IO_APIC_BASE_0() + BigInt(i)) + BigInt(mp_config.apicaddr & 0xfff);
+    apic_printk(APIC_VERBOSE, `mapped IOAPIC to ${virt.toString(16)} (${mp_config.apicaddr.toString(16).padStart(8, '0')})`);
+  }
 }
 
 /** An IOAPIC of the MADT. @returns 0 or -EINVAL. Source: arch/x86/kernel/apic/io_apic.c, mp_register_ioapic() */

@@ -2,7 +2,9 @@ import { APIC_ICR, APIC_ICR2, ICR_LOW, SHORTHAND } from '../../../../hardware/lo
 import { DELIVERY } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
+import { pr_info } from '../../../lib/printk';
 import { kernel } from '../../../world';
+import { CALL_FUNCTION_SINGLE_VECTOR } from '../hw_irq';
 import { apic_write, native_x2apic_icr_write } from './apic';
 
 // Inter-processor interrupts through the interrupt command register: arch/x86/kernel/apic/ipi.c and local.h.
@@ -31,4 +33,14 @@ export function* default_send_IPI_self(vector: number): Op {
 /** Source: arch/x86/kernel/apic/ipi.c, __x2apic_send_IPI_dest() */
 export function* __x2apic_send_IPI_dest(apicid: number, vector: number, dest_mode_logical: number): Op {
   native_x2apic_icr_write(__prepare_ICR(SHORTHAND.NONE, vector, dest_mode_logical), apicid);
+}
+
+/** Source: arch/x86/kernel/apic/ipi.c, native_send_call_func_single_ipi() */
+export function* native_send_call_func_single_ipi(cpu: number): Op {
+  yield* kernel.apic.send_IPI(cpu, CALL_FUNCTION_SINGLE_VECTOR);
+}
+
+/** Source: arch/x86/kernel/apic/ipi.c, print_ipi_mode() */
+export function* print_ipi_mode(): Op {
+  pr_info('IPI shorthand broadcast: enabled');
 }
