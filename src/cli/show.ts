@@ -23,6 +23,7 @@ examples:
   irqstep show examples/nvme-msix.irq.yaml /proc/interrupts
   irqstep show examples/nvme-msix.irq.yaml /sys/kernel/debug/irq/domains/VECTOR
   irqstep show examples/nvme-msix.irq.yaml trace
+  irqstep show examples/nvme-msix.irq.yaml dmesg
 `,
   run: show,
 };

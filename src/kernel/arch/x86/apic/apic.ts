@@ -211,19 +211,23 @@ function* apic_pending_intr_clear(): Op {
   for (let i = 0; i < 512; i++) {
     if (!(yield* apic_check_and_ack())) return;
   }
-  pr_warn('APIC: Stale IRR');
+  pr_warn(`APIC: Stale IRR: ${ir_text(APIC_IRR)} ISR: ${ir_text(APIC_ISR)}`);
 }
+
+const ir_regs = (block: number): number[] => Array.from({ length: APIC_IR_REGS }, (_, i) => apic_read(block + i * 0x10));
+
+/** The 256 bits of a block as %256pb prints them: the highest word first. */
+const ir_text = (block: number): string => ir_regs(block).reverse().map(word => word.toString(16).padStart(8, '0')).join(',');
 
 /** @returns whether something waits or was in service. Source: arch/x86/kernel/apic/apic.c, apic_check_and_ack() */
 function* apic_check_and_ack(): Op<boolean> {
-  let waiting = false;
+  const irr = ir_regs(APIC_IRR);
   let in_service = 0;
-  for (let i = 0; i < APIC_IR_REGS; i++) {
-    if (apic_read(APIC_IRR + i * 0x10) !== 0) waiting = true;
-    for (let isr = apic_read(APIC_ISR + i * 0x10); isr !== 0; isr &= isr - 1) in_service++;
+  for (const word of ir_regs(APIC_ISR)) {
+    for (let isr = word; isr !== 0; isr &= isr - 1) in_service++;
   }
   for (let i = 0; i < in_service; i++) ack_APIC_irq();
-  return in_service > 0 || waiting;
+  return in_service > 0 || irr.some(word => word !== 0);
 }
 
 /** Interrupt remapping first, then x2APIC if that allows it; IOAPIC pins are masked meanwhile. Source: arch/x86/kernel/apic/apic.c, enable_IR_x2apic() */
