@@ -60,6 +60,17 @@ export interface AmdUnit {
   readonly features: bigint;
 }
 
+export interface HpetLines {
+  readonly address: number;
+  readonly timers: number;
+  /** how many of them were taken to send messages; undefined: nobody wanted any */
+  readonly perCpu: number | undefined;
+  /** /dev/hpet took what was left */
+  readonly device: boolean;
+  /** a timer stands in for the RTC */
+  readonly rtc: boolean;
+}
+
 export interface BootLog {
   readonly ioapics: readonly IoApicLine[];
   readonly overrides: readonly Override[];
@@ -68,6 +79,7 @@ export interface BootLog {
   readonly dmar: readonly DmarUnit[];
   readonly amd: readonly AmdUnit[];
   readonly x2apic: boolean;
+  readonly hpet: HpetLines | undefined;
   /** what _OSC gives the kernel: PME, AER ... */
   readonly osc: readonly string[];
   /** the board is QEMU's q35 */
@@ -120,6 +132,7 @@ export function parseDmesg(text: string): BootLog {
     dmar,
     amd: amdUnits(all),
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
+    hpet: hpetLines(all),
     osc: all(/_OSC: OS now controls \[([^\]]*)\]/).flatMap(m => m[1].split(' ')),
     q35: lines.some(line => /^DMI: QEMU Standard PC \(Q35/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
@@ -127,6 +140,21 @@ export function parseDmesg(text: string): BootLog {
     cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
     clocks: clockCounts(all),
     config: configSymbols(all),
+  };
+}
+
+/** The table's own id would say how many timers there are, but QEMU's does not change with their number. */
+function hpetLines(all: (pattern: RegExp) => RegExpExecArray[]): HpetLines | undefined {
+  const table = all(/^ACPI: HPET id: 0x([\da-f]+) base: 0x([\da-f]+)/).at(0);
+  if (!table) return undefined;
+  const reserved = all(/^hpet: (\d+) channels of (\d+) reserved for per-cpu timers/).at(0);
+  const comparators = all(/^hpet0: (\d+) comparators/).at(0);
+  return {
+    address: parseInt(table[2], 16),
+    timers: Number((reserved ?? comparators)?.[1] ?? ((parseInt(table[1], 16) >> 8) & 0x1f) + 1),
+    perCpu: reserved && Number(reserved[2]),
+    device: comparators !== undefined,
+    rtc: all(/^rtc_cmos .* hpet irqs$/).length > 0,
   };
 }
 

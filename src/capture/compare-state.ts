@@ -1,4 +1,5 @@
 import { mp_chip_data } from '../kernel/arch/x86/apic/io_apic';
+import { hpet_channel } from '../kernel/arch/x86/hpet';
 import { IRQD } from '../kernel/include/irq';
 import type { PciDev } from '../kernel/include/pci';
 import type { irq_desc } from '../kernel/include/irqdesc';
@@ -53,6 +54,7 @@ const irqOf = (key: string): number | undefined => (key.startsWith('irq ') ? Num
 const CLOCKED = /^(timer|hpet\d+|ttyS\d+)$/;
 
 function isClocked(desc: irq_desc): boolean {
+  if (desc.irq_common_data.handler_data instanceof hpet_channel) return true;
   for (let action = desc.action; action; action = action.next) if (CLOCKED.test(action.name)) return true;
   return false;
 }

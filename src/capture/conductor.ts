@@ -103,6 +103,9 @@ export class Conductor {
   until = 0;
   /** the model's stack where it failed */
   failureStack: readonly string[] = [];
+  /** irqs whose devices raise them before the watched statement that is about to run */
+  readonly arriving: number[] = [];
+  isTooEarly: (irq: number) => boolean = () => false;
   private marks = this.gates;
   private watchers: readonly Probes[] = [];
 
@@ -264,6 +267,7 @@ export class Conductor {
     } else if (typeof value === 'number') {
       actor.wait = undefined;
       actor.holdsCpu = !this.isPreemptible(actor.cpu);
+      for (const irq of this.arriving.splice(0)) this.comes(irq);
       const line = this.events.next;
       if (line?.hardirq && this.goesOn(line)) this.interrupt();
     } else {
@@ -295,6 +299,7 @@ export class Conductor {
       pass(probe);
     }
     const actor = this.running;
+    if (actor && this.entries === 0 && this.arriving.length > 0) return true;
     const line = this.events.next;
     if (this.entries > 0 || !actor || !line || line.line >= this.until) return false;
     const isPreemptible = this.isPreemptible(actor.cpu);
@@ -357,6 +362,7 @@ export class Conductor {
       if (this.events.next !== line) return true;
     }
     const irq = this.burst().map(({ text }) => /^irq=(\d+)/.exec(text)?.[1]).find(n => n !== undefined);
+    if (irq !== undefined && this.isTooEarly(Number(irq))) return false;
     this.stalled = line.line;
     if (irq === undefined || !this.comes(Number(irq))) return false;
     if (this.events.next === line) return false;

@@ -21,7 +21,7 @@ const PRINTED: Record<string, readonly RegExp[]> = {
   'arch/x86/kernel/acpi/boot.c': [/^ACPI: (Local APIC address|IRQ\d+ used by override|INT_SRC_OVR|Skipping IOAPIC probe|No IOAPIC entries) ?/, /^Using ACPI (\(MADT\)|for processor)/, /^Failed to find ioapic /],
   'arch/x86/kernel/smpboot.c': [/^smpboot: (Allowing|Booting Node|CPU \d+ is now offline)/, /^SMP disabled$/, /^x86: Booting SMP configuration:/, /^\.{4} node /, /^ +#\d+$/],
   'kernel/smp.c': [/^smp: Br(inging|ought) up /],
-  'arch/x86/kernel/hpet.c': [/^hpet: .*MSI/],
+  'arch/x86/kernel/hpet.c': [/^hpet: \d+ channels of /, /^hpet: Spurious interrupt /],
   'drivers/iommu': [/^DMAR-IR: /, /^DMAR: (\[INTR-REMAP\]|DRHD: handling fault)/, /^AMD-Vi: (Interrupt remapping|Virtual APIC|X2APIC|x2apic)/i],
   'WARN_ON() in one of them': [/^WARNING: CPU: \d+ .*\b(kernel\/irq|arch\/x86\/kernel\/(apic|irq)|drivers\/pci\/msi\.c|drivers\/iommu)/],
 };

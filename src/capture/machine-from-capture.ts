@@ -26,10 +26,18 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     isaOverrides: log.overrides,
     ...(log.dmar.length > 0 && { intelRemap: { units: remapUnits(facts, functions) } }),
     ...(log.amd.length > 0 && { amdRemap: { units: amdRemapUnits(facts, functions) } }),
+    ...hpetConfig(log),
     pci: functions.map(f => functionConfig(f, facts)),
     osc: log.osc,
     ...(log.clocks && { clocks: log.clocks }),
   };
+}
+
+/** Which timers can send messages is seen only where some were taken to: then those are not all that could. */
+function hpetConfig({ hpet }: BootLog): Pick<MachineConfig, 'hpet' | 'arat'> {
+  if (!hpet) return {};
+  const fsb = (hpet.perCpu ?? 0) > 0;
+  return { arat: hpet.perCpu === undefined, hpet: { id: 0, address: hpet.address, legacy: true, timers: Array.from({ length: hpet.timers }, () => ({ fsb })) } };
 }
 
 /** CPUs that run are in cpuinfo. The others are only counted: their APIC ids are those that SRAT has besides, else the next ones; nothing shows them. */
@@ -176,7 +184,8 @@ const SYMBOL_OF_VECTOR: Record<number, string> = {
 /** The symbols of the kernel's configuration that show. */
 export function configSymbolsOf({ snapshots, log }: MachineFacts): string[] {
   const system = snapshots[0]?.matrix?.system ?? [];
-  return [...Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : [])), ...log.config];
+  const symbols = Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : []));
+  return [...symbols, ...(log.hpet?.device ? ['HPET'] : []), ...(log.hpet?.rtc ? ['HPET_EMULATE_RTC'] : []), ...log.config];
 }
 
 /**

@@ -7,10 +7,11 @@ import { actionOf } from './actions';
 import type { Capture } from './capture';
 import { EventComparison, ObservedTrace, type Difference } from './compare-events';
 import { CallCheck } from './call-check';
+import { clockArrivals, isTooEarly, spuriousChannels } from './clock-arrivals';
 import { compareLog, type LogMark } from './compare-log';
 import { capturedLines, countsAreMasked, same, stateLines, type StateLine } from './compare-state';
 import { Conductor } from './conductor';
-import type { Unread } from './files';
+import { linesOf, type Unread } from './files';
 import type { lens_slot } from './irqlens';
 import { kprobes } from './kprobes';
 import type { Plan, PlannedItem } from './plan';
@@ -56,6 +57,8 @@ export class Replay {
   /** in the order in which they were found, each once; the first one has made the others, or some of them */
   readonly differences: Difference[] = [];
   private readonly seen = new Set<string>();
+  /** timers that interrupted before they had a user */
+  private readonly spurious: readonly number[];
   /** the model's stack at the last event that named an irq */
   private readonly stackOf = new Map<number | undefined, readonly string[]>();
 
@@ -75,6 +78,8 @@ export class Replay {
     this.events = new EventComparison(script.events, difference => this.differ(difference));
     this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
     this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
+    this.spurious = spuriousChannels(linesOf(capture.dmesg));
+    this.conductor.isTooEarly = irq => isTooEarly(this.world, this.spurious, irq);
     this.state = { matched: 0, total: this.lines(plan.items) };
     const { trace } = this;
     trace.observer = event => {
@@ -119,7 +124,7 @@ export class Replay {
     const isLast = this.plan.items.at(at + 1)?.until !== item.until;
     try {
       if (traced && isFirst && !(item.command && fires(item.command))) this.calls.begin(this.treesUntil(item));
-      if (item.kind === 'boot') this.boot();
+      if (item.kind === 'boot') this.boot(item);
       else if (item.kind === 'snapshot') this.snapshot(item.text);
       else if (item.text === SEND) this.send();
       else this.run(item);
@@ -140,11 +145,34 @@ export class Replay {
     return next.some(({ step, until }) => isTraced(step) && until !== item.until) ? item.until : Infinity;
   }
 
-  private boot(): void {
+  /** Arrivals of a clock's interrupts that show later. */
+  private clock(item: PlannedItem): Probes {
+    const { items } = this.plan;
+    const label = items.slice(items.indexOf(item)).find(({ kind }) => kind === 'snapshot')?.text;
+    const irqs = this.capture.sysIrqs.find(s => s.label === label)?.irqs ?? [];
+    return clockArrivals(this.world, this.spurious, new Map(irqs.map(irq => [irq.irq, irq])), (irq, why) => {
+      this.conductor.arriving.push(irq);
+      this.inputs.push(`irq ${irq} came by itself ${why}`);
+    }, irq => this.holdFor(irq));
+  }
+
+  /** The CPU that still has an irq's old vector frees it where its event stands. */
+  private holdFor(irq: number): void {
+    const { next } = this.events;
+    for (const line of this.events.left()) {
+      if (!line.hardirq || !line.text.startsWith(`irq=${irq} `)) continue;
+      if (line !== next) this.conductor.hold(line.cpu, line.line);
+      return;
+    }
+  }
+
+  private boot(item: PlannedItem): void {
+    this.conductor.watch([this.clock(item)]);
     for (const { name, cpu, run } of bootTasks(this.world)) {
       this.conductor.spawn({ name, cpu, run }, name.startsWith('swapper'));
       this.conductor.run();
     }
+    this.conductor.watch([]);
   }
 
   private run(item: PlannedItem): void {
@@ -165,7 +193,7 @@ export class Replay {
     }, false);
     this.conductor.takeHeld();
     this.holdLate(item);
-    this.conductor.watch(this.watchers(item));
+    this.conductor.watch([...this.watchers(item), this.clock(item)]);
     this.conductor.run();
     this.conductor.watch(this.calls.watchers);
     if (!hasResult(item.command)) return;
@@ -233,7 +261,9 @@ export class Replay {
       let missing = captured && isPending(desc.irq_common_data.state_use_accessors) && !isPending(captured.state) ? 1 : 0;
       if (!countsAreMasked(this.world, String(irq))) missing = Math.max(missing, (counts.get(irq) ?? 0) - total(desc));
       if (desc.action?.name === 'irqlens') continue;
-      for (let i = 0; i < missing; i++) if (this.conductor.comes(irq)) this.inputs.push(`irq ${irq} came by itself before snapshot ${label}`);
+      let times = 0;
+      while (times < missing && this.conductor.comes(irq)) times++;
+      if (times > 0) this.inputs.push(`irq ${irq} came by itself ${times === 1 ? '' : `${times} times `}before snapshot ${label}`);
     }
   }
 

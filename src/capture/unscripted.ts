@@ -1,4 +1,5 @@
 import { apic_chip_data } from '../kernel/arch/x86/apic/apic_chip_data';
+import { hpet_channel } from '../kernel/arch/x86/hpet';
 import { IRQD, type irq_data } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
 import { handle_edge_irq } from '../kernel/irq/flow';
@@ -13,6 +14,7 @@ export function raiseIrq({ kernel, machine }: World, irq: number): boolean {
     msi.dev.hw.raise(msi.msi_attrib.is_msix ? msi.msi_attrib.entry_nr : irq - msi.irq);
     return true;
   }
+  if (machine.hpet && desc.irq_common_data.handler_data instanceof hpet_channel) return machine.hpet.expire(desc.irq_common_data.handler_data.num);
   const ioapic = machine.ioapics.at(Number(/^IO-APIC-(?:IR-)?(\d+)$/.exec(desc.irq_data.domain?.name ?? '')?.[1]));
   if (!ioapic) return false;
   pulse(machine, ioapic.config.gsiBase + desc.irq_data.hwirq);

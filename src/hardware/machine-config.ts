@@ -14,6 +14,9 @@ export interface MachineConfig {
   /** instead of intelRemap */
   readonly amdRemap?: { readonly units: readonly AmdRemapUnitConfig[] };
   readonly pci: readonly PciFunctionConfig[];
+  readonly hpet?: HpetConfig;
+  /** the local APICs' timers run in deep sleep too (CPUID 6, ARAT), so that no CPU needs another one; default: true */
+  readonly arat?: boolean;
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
   /** NUMA nodes that have memory; default: those of the CPUs */
@@ -66,6 +69,17 @@ export interface IsaOverride {
   readonly low?: boolean;
 }
 
+/** A block of high precision event timers (ACPI HPET). */
+export interface HpetConfig {
+  /** its number among the blocks */
+  readonly id: number;
+  readonly address: number;
+  /** timers 0 and 1 can stand in for PIT and RTC */
+  readonly legacy: boolean;
+  /** 1 to 24; fsb: it can send messages */
+  readonly timers: readonly { readonly fsb: boolean }[];
+}
+
 /** A VT-d unit and what the ACPI DMAR table puts below it. */
 export interface RemapUnitConfig {
   readonly segment: number;
@@ -79,6 +93,7 @@ export interface RemapUnitConfig {
   /** "0000:00:04.0" */
   readonly devices: readonly string[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
+  readonly hpets?: readonly { readonly id: number; readonly requesterId: number }[];
 }
 
 /** An AMD IOMMU and what the ACPI IVRS table puts below it. */
@@ -166,7 +181,7 @@ const MAX_CPUS = 8192;
 
 /** @returns everything that is wrong; empty for a machine that can be built */
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
-  return [...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config)];
+  return [...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config)];
 }
 
 type Problems = Generator<ConfigProblem, void>;
@@ -199,6 +214,17 @@ function* ioapicProblems({ ioapics, isaOverrides }: MachineConfig): Problems {
   for (const [i, { irq, gsi }] of isaOverrides.entries()) {
     if (!integerIn(irq, 0, 15)) yield problem(`isaOverrides[${i}].irq`, `${irq} is no ISA interrupt; expected 0 to 15`);
     if (!hasPin(ioapics, gsi)) yield problem(`isaOverrides[${i}].gsi`, noPin(ioapics, gsi));
+  }
+}
+
+const MAX_HPET_TIMERS = 24;
+
+function* hpetProblems({ hpet, intelRemap, amdRemap }: MachineConfig): Problems {
+  if (hpet && !integerIn(hpet.timers.length, 1, MAX_HPET_TIMERS)) yield problem('hpet.timers', `${hpet.timers.length} timers; expected 1 to ${MAX_HPET_TIMERS}`);
+  for (const [kind, remap] of [['intelRemap', intelRemap], ['amdRemap', amdRemap]] as const) {
+    for (const [i, { hpets = [] }] of (remap?.units ?? []).entries()) {
+      for (const [j, { id }] of hpets.entries()) if (id !== hpet?.id) yield problem(`${kind}.units[${i}].hpets[${j}].id`, `there is no HPET with id ${id}`);
+    }
   }
 }
 

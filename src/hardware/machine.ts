@@ -2,6 +2,7 @@ import { MMIO_CNTR_CONF_OFFSET } from './amd-iommu-registers';
 import { AmdRemapUnit } from './amd-remap-unit';
 import { DMAR_REG_SIZE } from './dmar-registers';
 import type { HardwareEvent } from './events';
+import { Hpet, HPET_MMAP_SIZE } from './hpet';
 import { IntelRemapUnit } from './intel-remap-unit';
 import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
@@ -32,6 +33,7 @@ export class Machine {
   readonly remapUnits: readonly IntelRemapUnit[];
   readonly amdRemapUnits: readonly AmdRemapUnit[];
   readonly pci: readonly PciFunction[];
+  readonly hpet: Hpet | undefined;
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
   private readonly pages = new Map<number, PciFunction[]>();
@@ -51,6 +53,7 @@ export class Machine {
     );
     this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));
     this.bus.ioapics.push(...this.ioapics);
+    this.hpet = config.hpet && new Hpet(config.hpet, { send: (lo, data) => this.hpetMessage(lo, data), pulse: gsi => this.pulseGsi(gsi) });
     this.pci = this.functions(config.pci);
     for (const fn of this.pci) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
   }
@@ -119,6 +122,14 @@ export class Machine {
     return this.amdRemapUnits.find(u => requestersOf(u.config).includes(requesterId)) ?? this.amdRemapUnits.find(u => u.config.includeAll);
   }
 
+  private hpetMessage(addressLo: number, data: number): boolean {
+    for (const unit of [...this.remapUnits, ...this.amdRemapUnits]) {
+      const scope = unit.config.hpets?.find(({ id }) => id === this.config.hpet?.id);
+      if (scope) return this.route(unit, scope.requesterId, addressLo, data);
+    }
+    return this.route(undefined, 0, addressLo, data);
+  }
+
   private ioapicMessage(id: number, addressLo: number, data: number): boolean {
     for (const unit of [...this.remapUnits, ...this.amdRemapUnits]) {
       const scope = unit.config.ioapics.find(a => a.id === id);
@@ -133,6 +144,11 @@ export class Machine {
     if (!ioapic) throw new RangeError(`no IOAPIC has a pin for GSI ${gsi}`);
     if (asserted) ioapic.assert(gsi - ioapic.config.gsiBase);
     else ioapic.deassert(gsi - ioapic.config.gsiBase);
+  }
+
+  private pulseGsi(gsi: number): void {
+    this.setGsi(gsi, true);
+    this.setGsi(gsi, false);
   }
 
   /** A CPU reads 32 bits at a physical address; where nothing answers it reads all ones. */
@@ -168,6 +184,7 @@ export class Machine {
     if (amd) return atOffset(amd, amd.config.address);
     const ioapic = this.ioapics.find(a => inPage(address, a.config.address, IOAPIC_SIZE));
     if (ioapic) return atOffset(ioapic, ioapic.config.address);
+    if (this.hpet && inPage(address, this.hpet.config.address, HPET_MMAP_SIZE)) return atOffset(this.hpet, this.hpet.config.address);
     const fn = this.pages.get(address - (address % PAGE))?.find(f => f.hasAddress(address));
     return fn && { read32: a => fn.readMemory(a), write32: (a, v) => fn.writeMemory(a, v) };
   }

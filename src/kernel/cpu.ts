@@ -10,6 +10,7 @@ import { EBUSY, ECANCELED, EINVAL } from './lib/errno';
 import { down_read, down_write, local_irq_restore, local_irq_save, mutex, mutex_lock, mutex_unlock, rw_semaphore, up_read, up_write } from './lib/locking';
 import { BUG_ON, pr_err, WARN_ON, WARN_ON_ONCE } from './lib/printk';
 import { stop_machine_cpuslocked } from './stop_machine';
+import { tick_shutdown } from './time/clockevents';
 import { kernel, spawn } from './world';
 
 export * from './cpuhp';
@@ -29,6 +30,8 @@ export const cpu_globals = (nr_cpus: number) => ({
     [CPUHP.AP_IRQ_AFFINITY_ONLINE, { name: 'irq/affinity:online', startup: irq_affinity_online_cpu }],
     [CPUHP.ONLINE, { name: 'online' }],
   ]),
+  /** serializes who wants to know of CPUs */
+  cpuhp_state_mutex: new mutex('cpuhp_state_mutex'),
   /** serializes whoever changes the set of CPUs */
   cpu_add_remove_lock: new mutex('cpu_add_remove_lock'),
   cpu_hotplug_lock: new rw_semaphore('cpu_hotplug_lock'),
@@ -59,7 +62,7 @@ const cpuhp_is_atomic_state = (state: number): boolean => CPUHP.AP_IDLE_DEAD <= 
 const this_state = (): cpuhp_cpu_state => kernel.cpuhp_state[kernel.this_cpu];
 
 /** @returns 0 or the first errno. Source: cpuhp_invoke_callback() */
-function* cpuhp_invoke_callback(cpu: number, state: number, bringup: boolean): Op<number> {
+export function* cpuhp_invoke_callback(cpu: number, state: number, bringup: boolean): Op<number> {
   const step = kernel.cpuhp_hp_states.get(state);
   const cb = bringup ? step?.startup : step?.teardown;
   if (!step || !cb) return 0;
@@ -97,7 +100,10 @@ function* cpuhp_thread_fun(cpu: number): Op {
 
   if (WARN_ON_ONCE(!st.should_run, 'kernel/cpu.c cpuhp_thread_fun()')) return;
 
-  if (bringup) {
+  if (st.single) {
+    state = st.cb_state;
+    st.should_run = false;
+  } else if (bringup) {
     st.state++;
     state = st.state;
     st.should_run = st.state < st.target;
@@ -129,8 +135,8 @@ function* smpboot_thread_fn(cpu: number): Op {
 }
 
 /** Source: __cpuhp_kick_ap() */
-function* __cpuhp_kick_ap(cpu: number, st: cpuhp_cpu_state): Op {
-  if (st.state === st.target) return;
+export function* __cpuhp_kick_ap(cpu: number, st: cpuhp_cpu_state): Op {
+  if (!st.single && st.state === st.target) return;
 
   st.result = 0;
   st.should_run = true;
@@ -208,6 +214,7 @@ function* takedown_cpu(cpu: number): Op<number> {
 
   yield* irq_unlock_sparse();
   yield* __cpu_die(cpu);
+  yield* tick_shutdown(cpu);
   return 0;
 }
 

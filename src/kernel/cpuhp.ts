@@ -15,6 +15,9 @@ export class cpuhp_cpu_state {
   /** undoing: that must not fail */
   rollback = false;
   bringup = false;
+  /** cpuhp/N has to do `cb_state` alone */
+  single = false;
+  cb_state = 0;
   /** what cpuhp/N came to */
   result = 0;
   readonly done_up: completion;
@@ -27,7 +30,7 @@ export class cpuhp_cpu_state {
 }
 
 /** @returns `state`, for CPUHP.AP_ONLINE_DYN the first one that is free, or an errno. Source: cpuhp_store_callbacks() */
-function* cpuhp_store_callbacks(state: number, step: cpuhp_step): Op<number> {
+export function* cpuhp_store_callbacks(state: number, step: cpuhp_step): Op<number> {
   const last = state === CPUHP.AP_ONLINE_DYN ? CPUHP.AP_ONLINE_DYN_END : state;
   let free = state;
   while (free < last && kernel.cpuhp_hp_states.has(free)) free++;

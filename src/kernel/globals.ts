@@ -1,7 +1,9 @@
 import { apic_globals } from './arch/x86/apic/apic';
 import { io_apic_globals } from './arch/x86/apic/io_apic';
 import { x86_msi_globals } from './arch/x86/apic/msi';
+import { hpet_msi_globals } from './arch/x86/apic/msi_hpet';
 import { vector_globals } from './arch/x86/apic/vector';
+import { hpet_globals } from './arch/x86/hpet';
 import { irq_globals } from './arch/x86/irq';
 import { smpboot_globals } from './arch/x86/smpboot';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
@@ -22,6 +24,7 @@ import type { LogLine } from './lib/printk';
 import { slab_globals } from './lib/slab';
 import { isolation_globals } from './sched/isolation';
 import { smp_globals } from './smp';
+import { clockevents_globals } from './time/clockevents';
 import type { TraceEvent } from './trace/trace';
 
 /** What the kernel keeps for each CPU besides the per-CPU variables of single files. */
@@ -80,6 +83,9 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...vector_globals(nr_cpu_ids),
     ...io_apic_globals(changes),
     ...x86_msi_globals(changes),
+    ...clockevents_globals(nr_cpu_ids),
+    ...hpet_globals(nr_cpu_ids),
+    ...hpet_msi_globals(changes),
     ...irq_remapping_globals(),
     ...intel_irq_remapping_globals(),
     ...amd_iommu_globals(),

@@ -2,7 +2,7 @@ import type { StepMap } from './scenario-file';
 
 /** Keys of a step that say what is done; the others say how. */
 export const ACTIONS = [
-  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'assert', 'deassert', 'affinity', 'offline', 'online',
+  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'expire', 'assert', 'deassert', 'affinity', 'offline', 'online',
 ] as const satisfies readonly (keyof StepMap)[];
 
 export type ActionKey = (typeof ACTIONS)[number];

@@ -4,7 +4,7 @@ import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
 import { AFFINITY_LIST, write_irq_affinity } from '../kernel/irq/proc';
 import { EBUSY, EINVAL, ENODEV, ENOENT } from '../kernel/lib/errno';
-import { kernel } from '../kernel/world';
+import { kernel, machine } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf } from './actions-of-step';
 import { findDevice } from './check';
@@ -79,6 +79,7 @@ const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file
     const device = deviceIn(file, written);
     return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => raise(dev, entry)) };
   },
+  expire: timer => ({ title: `expire timer ${timer} of the HPET`, run: () => expire(timer) }),
   affinity({ irq, device: written, vector = 0, cpus }, file) {
     const list = String(cpus);
     if (irq !== undefined) return { title: `affinity of irq ${irq}: ${list}`, run: () => writeAffinity(irq, list) };
@@ -122,6 +123,12 @@ function* raise(dev: PciDev, entry: number): Op<number> {
   dev.hw.raise(entry);
   yield { wait: 'window' };
   return 0;
+}
+
+function* expire(timer: number): Op<number> {
+  const came = machine.hpet!.expire(timer);
+  yield { wait: 'window' };
+  return came ? 1 : 0;
 }
 
 function* driveIntx(dev: PciDev, on: boolean): Op<number> {

@@ -2,7 +2,7 @@ import { errnoName } from '../kernel/lib/errno';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
 import { cpusOf, DEFAULT_CPUS } from './cpu-list';
-import { AMD_IOMMU_FUNCTION, builtInDrivers, deviceKind, sameAddress } from './devices';
+import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress } from './devices';
 import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
 import { list, suggestion } from './nearest';
@@ -11,7 +11,7 @@ import type { Path, YamlSource } from './yaml-source';
 
 /** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
 export function checkMeaning(file: ScenarioFile, source: YamlSource): Diagnostic[] {
-  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
+  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkHpet(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
 }
 
 function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
@@ -59,7 +59,7 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   const second = actions.at(1);
   if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
-  return [...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkAffinity(source, step, path), ...checkExpect(source, step, path)];
+  return [...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path), ...checkAffinity(source, step, path), ...checkExpect(source, step, path)];
 }
 
 function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {
@@ -109,6 +109,19 @@ function checkCpus(file: ScenarioFile, source: YamlSource, step: StepMap, path: 
     if (missing === undefined) return [];
     return [source.error([...path, ...where], `there is no CPU ${missing}; expected CPUs of 0 to ${count - 1}`)];
   });
+}
+
+function checkHpet({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
+  const { timers = DEFAULT_TIMERS, messages } = machine?.hpet ?? {};
+  if (!Array.isArray(messages)) return [];
+  return messages.flatMap((timer, i) => (timer < timers ? [] : [source.error(['machine', 'hpet', 'messages', i], `the HPET has no timer ${timer}; expected 0 to ${timers - 1}`)]));
+}
+
+function checkTimer({ machine }: ScenarioFile, source: YamlSource, { expire }: StepMap, path: Path): Diagnostic[] {
+  if (expire === undefined) return [];
+  if (!machine?.hpet) return [source.error([...path, 'expire'], 'the machine has no HPET; expected machine.hpet', 'key')];
+  const { timers = DEFAULT_TIMERS } = machine.hpet;
+  return expire < timers ? [] : [source.error([...path, 'expire'], `the HPET has no timer ${expire}; expected 0 to ${timers - 1}`)];
 }
 
 function checkAffinity(source: YamlSource, { affinity }: StepMap, path: Path): Diagnostic[] {

@@ -59,3 +59,6 @@ export function bridgeOf(device: DeviceSection, devices: readonly DeviceSection[
   const { segment, bus } = placeOf(device);
   return devices.find(other => other.secondary === bus && other !== device && placeOf(other).segment === segment && placeOf(other).bus < bus);
 }
+
+/** Of an HPET that does not say. */
+export const DEFAULT_TIMERS = 3;

@@ -1,8 +1,8 @@
 import { AMD_IOMMU_CAP, amdIommuFunction } from '../hardware/amd-iommu-function';
-import type { AmdRemapUnitConfig, CpuConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import type { AmdRemapUnitConfig, CpuConfig, HpetConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { DEFAULT_CPUS } from './cpu-list';
-import { AMD_IOMMU_FUNCTION, bridgeOf, deviceKind, fullAddress, placeOf } from './devices';
-import type { DeviceSection, IoApicSection, MachineSection } from './scenario-file';
+import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf } from './devices';
+import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
 
 /** From this version on an IOAPIC has an EOI register. */
@@ -11,9 +11,14 @@ const DEFAULT_IOAPIC: IoApicSection = { id: 0, address: 0xfec00000, pins: 24, gs
 const DMAR_ADDRESS = 0xfed90000;
 /** How the IOAPIC signs its messages: bus 0xff, as QEMU's q35 has it. */
 const IOAPIC_REQUESTER = 0xff00;
+const HPET_ADDRESS = 0xfed00000;
+/** How the HPET signs its messages: a device of its own on the IOAPIC's bus. */
+const HPET_REQUESTER = 0xff78;
 const AMD_IOMMU_ADDRESS = 0xfed80000;
 /** The southbridge, 00:14.0: Linux remaps nothing where no IOAPIC signs so. */
 const AMD_IOAPIC_REQUESTER = 0xa0;
+/** The southbridge, too. */
+const AMD_HPET_REQUESTER = 0xa0;
 /** The PIT is on pin 2; the SCI and the lines that PCI shares are level triggered. */
 const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 11].map(irq => ({ irq, gsi: irq, level: true }))];
 
@@ -29,6 +34,8 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     isaOverrides: machine.overrides ?? PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
     ...(unit && { intelRemap: { units: [unit] } }),
     ...(amd && { amdRemap: { units: [amd] } }),
+    ...(machine.hpet && { hpet: hpet(machine.hpet) }),
+    ...(machine.arat !== undefined && { arat: machine.arat }),
     pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine.devices!, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
@@ -38,7 +45,13 @@ function cpus({ cpus = DEFAULT_CPUS, nodes = 1 }: MachineSection): CpuConfig[] {
   return Array.from({ length: cpus }, (_, i) => ({ apicId: i, node: Math.floor((i * nodes) / cpus) }));
 }
 
-function remapUnit({ remap, x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
+function hpet({ timers = DEFAULT_TIMERS, messages = false }: HpetSection): HpetConfig {
+  const fsb = (n: number): boolean => (Array.isArray(messages) ? messages.includes(n) : messages);
+  return { id: 0, address: HPET_ADDRESS, legacy: true, timers: Array.from({ length: timers }, (_, n) => ({ fsb: fsb(n) })) };
+}
+
+function remapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
+  const { remap, x2apic = false } = machine;
   const section: MachineSection['remap'] = remap === 'intel' ? { type: 'intel' } : remap;
   if (typeof section !== 'object' || section.type !== 'intel') return undefined;
   const { eim = x2apic, postedInterrupts = false } = section;
@@ -50,10 +63,12 @@ function remapUnit({ remap, x2apic = false }: MachineSection, ioapics: readonly 
     includeAll: true,
     devices: [],
     ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: IOAPIC_REQUESTER + i * 8 })),
+    ...(machine.hpet && { hpets: [{ id: 0, requesterId: HPET_REQUESTER }] }),
   };
 }
 
-function amdRemapUnit({ remap, x2apic = false }: MachineSection, ioapics: readonly IoApicConfig[]): AmdRemapUnitConfig | undefined {
+function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[]): AmdRemapUnitConfig | undefined {
+  const { remap, x2apic = false } = machine;
   const section: MachineSection['remap'] = remap === 'amd' ? { type: 'amd' } : remap;
   if (typeof section !== 'object' || section.type !== 'amd') return undefined;
   const { ga = true, guest = false, aliases = [] } = section;
@@ -68,6 +83,7 @@ function amdRemapUnit({ remap, x2apic = false }: MachineSection, ioapics: readon
     devices: [],
     aliases: aliases.map(({ device, alias }) => ({ device: fullAddress(device), alias: fullAddress(alias) })),
     ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: AMD_IOAPIC_REQUESTER + i })),
+    ...(machine.hpet && { hpets: [{ id: 0, requesterId: AMD_HPET_REQUESTER }] }),
   };
 }
 

@@ -19,7 +19,7 @@ export interface PowerOn {
 }
 
 /** What distributions build that shows in the interrupt code. */
-const DISTRIBUTION_CONFIG = ['IA32_EMULATION', 'AMD_MEM_ENCRYPT', 'HAVE_KVM', 'X86_MCE', 'X86_MCE_AMD', 'X86_MCE_THRESHOLD', 'X86_THERMAL_VECTOR', 'IRQ_WORK'];
+const DISTRIBUTION_CONFIG = ['IA32_EMULATION', 'AMD_MEM_ENCRYPT', 'HAVE_KVM', 'X86_MCE', 'X86_MCE_AMD', 'X86_MCE_THRESHOLD', 'X86_THERMAL_VECTOR', 'IRQ_WORK', 'HPET', 'HPET_EMULATE_RTC'];
 
 /** Machine and kernel, before the first instruction. */
 export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_CONFIG }: PowerOn): World {

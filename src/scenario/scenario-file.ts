@@ -103,6 +103,10 @@ export interface MachineSection {
   ioapics?: IoApicSection[];
   /** ISA interrupts that are not on the pin of their number; default: as on a PC, 0 on pin 2, and 5, 9, 10 and 11 level triggered. */
   overrides?: OverrideSection[];
+  /** The block of high precision event timers; default: none. */
+  hpet?: HpetSection;
+  /** The timers of the local APICs run in deep sleep too (default), so that Linux needs no timer of the HPET for each CPU. */
+  arat?: boolean;
   /** The PCI functions. */
   devices?: DeviceSection[];
 }
@@ -179,6 +183,27 @@ export interface IoApicSection {
  * @maximum 255
  */
 export type BusNumber = number;
+
+/** High precision event timers, at 0xfed00000; timers 0 and 1 stand in for PIT and RTC. A remapping unit has them below it. */
+export interface HpetSection {
+  /**
+   * How many; default 3.
+   * @asType integer
+   * @minimum 3
+   * @maximum 24
+   */
+  timers?: number;
+  /** Those that can send messages: none (default), all, or a list of their numbers. */
+  messages?: boolean | TimerNumber[];
+}
+
+/**
+ * A timer of the HPET, from 0.
+ * @asType integer
+ * @minimum 0
+ * @maximum 23
+ */
+export type TimerNumber = number;
 
 /** A PCI function. `kind` gives ids and capabilities; whatever is written besides wins. */
 export interface DeviceSection {
@@ -292,7 +317,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, assert, deassert, affinity, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, expire, assert, deassert, affinity, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named. */
@@ -326,6 +351,8 @@ export interface StepMap {
   deassert?: DeviceName;
   /** The device sends the message of one of its entries. */
   raise?: DeviceName | { device: DeviceName; entry?: VectorIndex };
+  /** A timer of the HPET has run out: it interrupts if it is on. Result: 1 if it did, else 0. */
+  expire?: TimerNumber;
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */

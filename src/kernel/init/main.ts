@@ -1,17 +1,19 @@
 import type { Op } from '../../stepper/op';
 import { type IsaDevice, PC_ISA_DEVICES } from '../../hardware/machine-config';
 import { acpi_boot_init, acpi_gsi_to_irq, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
-import { APIC_DEBUG, apic_intr_mode_init, apic_intr_mode_select, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
+import { APIC_DEBUG, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
 import { disable_ioapic_support, io_apic_init_mappings } from '../arch/x86/apic/io_apic';
 import { print_ipi_mode } from '../arch/x86/apic/ipi';
 import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { print_ICs } from '../arch/x86/apic/print';
+import { hpet_late_init, hpet_setup } from '../arch/x86/hpet';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
 import { amd_iommu_detect, amd_iommu_init, parse_amd_iommu_intr, parse_amd_iommu_options } from '../drivers/iommu/amd/init';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
+import { x86_late_time_init } from '../arch/x86/time';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
@@ -21,7 +23,7 @@ import { pci_scan_root_bus } from '../drivers/pci/probe';
 import { pci_apply_final_quirks } from '../drivers/pci/quirks';
 import { __pci_register_driver } from '../drivers/pci/register';
 import { serial8250_startup } from '../drivers/serial8250';
-import { IRQ_HANDLED, IRQF_IRQPOLL, IRQF_NOBALANCING, IRQF_SHARED, IRQF_TIMER } from '../include/interrupt';
+import { IRQ_HANDLED, IRQF_SHARED } from '../include/interrupt';
 import { numa_add_cpu } from '../include/topology';
 import { early_irq_init, irq_affinity_setup } from '../irq/irqdesc';
 import { free_irq, request_irq } from '../irq/manage';
@@ -128,24 +130,10 @@ function* parse_args(): Op {
   for (const word of kernel.config.cmdline) {
     const [name, value = ''] = word.split('=', 2);
     if (name === 'irqaffinity') yield* irq_affinity_setup(value);
+    else if (name === 'hpet') yield* hpet_setup(value);
+    else if (name === 'nohpet') yield* hpet_setup('disable');
     else if (name === 'isolcpus') yield* housekeeping_isolcpus_setup(value);
   }
-}
-
-/** The timer by the 8259 pair first, then everything by the IOAPIC. Source: arch/x86/kernel/time.c, x86_late_time_init() */
-function* x86_late_time_init(): Op {
-  yield* apic_intr_mode_select();
-  yield* setup_default_timer_irq();
-  yield* apic_intr_mode_init();
-}
-
-function* timer_interrupt(irq: number, dev_id: unknown): Op<number> {
-  return IRQ_HANDLED;
-}
-
-/** Source: arch/x86/kernel/time.c, setup_default_timer_irq() */
-function* setup_default_timer_irq(): Op {
-  yield* request_irq(0, timer_interrupt, IRQF_NOBALANCING | IRQF_IRQPOLL | IRQF_TIMER, 'timer', null);
 }
 
 /** /proc/irq, then initcalls in the order of their levels. Source: init/main.c, kernel_init(), do_basic_setup() */
@@ -156,6 +144,7 @@ function* kernel_init(): Op {
   yield* pci_arch_init();
   yield* acpi_enable();
   yield* pci_scan_root_bus();
+  yield* hpet_late_init();
   yield* pci_apply_final_quirks();
   yield* ir_dev_scope_init();
   yield* dmar_register_bus_notifier();

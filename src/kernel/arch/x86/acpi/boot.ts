@@ -47,6 +47,11 @@ function* acpi_parse_madt(): Op {
 
 /** Source: arch/x86/kernel/acpi/boot.c, acpi_boot_init(), acpi_process_madt() */
 export function* acpi_boot_init(): Op {
+  yield* acpi_process_madt();
+  yield* acpi_parse_hpet();
+}
+
+function* acpi_process_madt(): Op {
   if (!kernel.disable_apic) yield* acpi_parse_madt();
   yield* acpi_parse_madt_lapic_entries();
 
@@ -57,6 +62,14 @@ export function* acpi_boot_init(): Op {
 
   if (kernel.acpi_lapic && kernel.acpi_ioapic) pr_info('Using ACPI (MADT) for SMP configuration information');
   else if (kernel.acpi_lapic) pr_info('Using ACPI for processor (LAPIC) configuration information');
+}
+
+/** Source: arch/x86/kernel/acpi/boot.c, acpi_parse_hpet() */
+function* acpi_parse_hpet(): Op {
+  const hpet = machine.config.hpet;
+  if (!hpet) return;
+  kernel.hpet_address = hpet.address;
+  kernel.hpet_blockid = hpet.id;
 }
 
 /** From now on lines are those of the IOAPICs. Source: arch/x86/kernel/acpi/boot.c, acpi_set_irq_model_ioapic() */

@@ -84,6 +84,7 @@ export interface dmar_drhd_unit {
   /** requester ids */
   readonly devices: readonly number[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
+  readonly hpets: readonly { readonly id: number; readonly requesterId: number }[];
   readonly iommu: intel_iommu;
 }
 
@@ -108,7 +109,7 @@ export function IOMMU_WAIT_OP(iommu: intel_iommu, done: (sts: number) => boolean
 
 /** One unit of the table. Source: drivers/iommu/intel/dmar.c, dmar_parse_one_drhd(), alloc_iommu() */
 function* dmar_parse_one_drhd(seq_id: number): Op {
-  const { segment, address, includeAll, devices, ioapics } = machine.remapUnits[seq_id].config;
+  const { segment, address, includeAll, devices, ioapics, hpets = [] } = machine.remapUnits[seq_id].config;
   pr_info(`DMAR: DRHD base: 0x${address.toString(16).padStart(14, '0')} flags: 0x${includeAll ? 1 : 0}`);
 
   const iommu = new intel_iommu(seq_id, segment, address, machine.read64(address + DMAR_CAP_REG), machine.read64(address + DMAR_ECAP_REG));
@@ -121,7 +122,7 @@ function* dmar_parse_one_drhd(seq_id: number): Op {
   iommu.gcmd = GCMD.encode({ ire: ires, qie: qies, te: tes });
 
   const requesters = devices.map(device => parsePciAddress(device)!).map(({ bus, devfn }) => (bus << 8) | devfn);
-  const unit: dmar_drhd_unit = { segment, reg_base_addr: address, include_all: includeAll, devices: requesters, ioapics, iommu };
+  const unit: dmar_drhd_unit = { segment, reg_base_addr: address, include_all: includeAll, devices: requesters, ioapics, hpets, iommu };
   if (includeAll) kernel.dmar_drhd_units.push(unit);
   else kernel.dmar_drhd_units.unshift(unit);
 }

@@ -44,6 +44,7 @@ export const intel_irq_remapping_globals = () => ({
   /** entries carry 32-bit APIC ids */
   eim_mode: false,
   ir_ioapic: [] as ir_scope[],
+  ir_hpet: [] as ir_scope[],
   intel_ir_chip: {
     name: 'INTEL-IR',
     irq_ack: apic_ack_irq,
@@ -57,6 +58,11 @@ export const intel_irq_remapping_globals = () => ({
 /** Source: drivers/iommu/intel/irq_remapping.c, map_ioapic_to_ir() */
 function* map_ioapic_to_ir(apic: number): Op<irq_domain | null> {
   return map_ioapic_to_iommu(apic)?.ir_domain ?? null;
+}
+
+/** Source: drivers/iommu/intel/irq_remapping.c, map_hpet_to_ir() */
+function* map_hpet_to_ir(hpet_id: number): Op<irq_domain | null> {
+  return kernel.ir_hpet.find(({ id }) => id === hpet_id)?.iommu.ir_domain ?? null;
 }
 
 /** Source: drivers/iommu/intel/irq_remapping.c, map_dev_to_ir() */
@@ -244,7 +250,7 @@ function* intel_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
     case X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT:
       return yield* map_ioapic_to_ir(info.devid);
     case X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT:
-      return null; // no unit of the machine has an HPET in its scope
+      return yield* map_hpet_to_ir(info.devid);
     default:
       WARN_ON_ONCE(true, 'drivers/iommu/intel/irq_remapping.c intel_get_irq_domain');
       return null;

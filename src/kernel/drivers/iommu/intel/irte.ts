@@ -20,6 +20,8 @@ const SVT_VERIFY_SID_SQ = 1;
 /** Source validation type: bus of the requester id between two. */
 const SVT_VERIFY_BUS = 2;
 const SQ_ALL_16 = 0;
+/** all but the function number */
+const SQ_13_IGNORE_3 = 3;
 
 /** An entry of the remapping table. */
 export interface irte {
@@ -212,6 +214,21 @@ function* set_ioapic_sid(data: intel_ir_data, apic: number): Op<number> {
   return 0;
 }
 
+/** Some machines sign with another function of the device. Source: drivers/iommu/intel/irq_remapping.c, set_hpet_sid() */
+function* set_hpet_sid(data: intel_ir_data, hpet: number): Op<number> {
+  yield* down_read(kernel.dmar_global_lock);
+  const sid = kernel.ir_hpet.find(({ id }) => id === hpet)?.requesterId ?? 0;
+  yield* up_read(kernel.dmar_global_lock);
+
+  if (sid === 0) {
+    pr_warn(`DMAR-IR: Failed to set source-id of HPET block (${hpet})`);
+    return -1;
+  }
+
+  yield* set_irte_sid(data, SVT_VERIFY_SID_SQ, SQ_13_IGNORE_3, sid);
+  return 0;
+}
+
 /** The entry as it will be, and what the IOAPIC or the device shall send. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_prepare_irte() */
 export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_cfg, info: irq_alloc_info, index: number, sub_handle: number): Op {
   yield* prepare_irte(data, cfg.vector, cfg.dest_apicid);
@@ -235,9 +252,11 @@ export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_
       break;
     }
 
+    case X86_IRQ_ALLOC_TYPE.HPET:
     case X86_IRQ_ALLOC_TYPE.PCI_MSI:
     case X86_IRQ_ALLOC_TYPE.PCI_MSIX:
-      yield* set_msi_sid(data, info.desc!.dev);
+      if (info.type === X86_IRQ_ALLOC_TYPE.HPET) yield* set_hpet_sid(data, info.devid);
+      else yield* set_msi_sid(data, info.desc!.dev);
 
       data.msi_entry.address_hi = 0;
       data.msi_entry.data = sub_handle;
