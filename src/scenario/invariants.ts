@@ -1,6 +1,7 @@
 import type { World } from '../kernel/world';
 import { checkHardware } from './invariants/hardware';
 import { checkIrqs } from './invariants/irqs';
+import { checkLines } from './invariants/lines';
 import { checkMatrix, type Drift } from './invariants/matrix';
 import { vectorIrqs } from './invariants/owners';
 import { Report, type Violation } from './invariants/report';
@@ -21,6 +22,7 @@ export class Invariants {
     const irqs = vectorIrqs(world.kernel);
     checkMatrix(world, irqs, this.drift, report);
     checkIrqs(world, irqs, report);
+    checkLines(world, irqs, report);
     checkHardware(world, irqs, report);
     this.checkMoves(world, report);
     return report.violations;

@@ -39,7 +39,7 @@ describe('the invariants', () => {
     'a vector that nobody gave back': [({ kernel }) => kernel.vector_matrix.maps[1].alloc_map.set(100), ['I2', 'orphan']],
     'a reservation': [({ kernel }) => kernel.vector_matrix.global_reserved++, ['I8']],
     'an entry of a vector table': [({ kernel }, { cpu, vector }) => (kernel.vector_irq[cpu][vector] = null), ['I10']],
-    'a clean-up that waits for nothing': [(_world, apicd) => (apicd.clist = 0), ['I11']],
+    'a clean-up that waits for nothing': [(_world, apicd) => (apicd.clist = 0), ['I11', 'I24']],
     'a flag': [({ kernel }) => (kernel.irq_desc_tree.get(IRQ)!.irq_common_data.state_use_accessors &= ~IRQD.ACTIVATED), ['I16']],
     'the destination': [(_world, { hw_irq_cfg }) => (hw_irq_cfg.dest_apicid ^= 3), ['I15', 'I18']],
     'the device\'s message': [({ machine }) => (machine.pci[0].msix!.table[2] ^= 1), ['I18']],
@@ -47,6 +47,12 @@ describe('the invariants', () => {
     'a mapping': [({ kernel }) => kernel.irq_domain_list.find(d => d.name === 'PCI-MSI-3')!.revmap_tree.delete(0x10000), ['I20']],
     'a remapping entry': [({ machine, kernel }) => machine.memory.write64(tableOf(kernel) + 16 * 16, 0n), ['I17'], 'intel'],
     'an entry that nobody gave back': [({ kernel }) => kernel.dmar_drhd_units[0].iommu.ir_table!.bitmap.set(4000), ['I17'], 'intel'],
+    'the number of an interrupt': [({ kernel }) => kernel.allocated_irqs.clear(IRQ), ['I23']],
+    'a clean-up list': [({ kernel }, apicd) => kernel.cleanup_list[2].push(apicd), ['I24']],
+    'a move that is pending': [({ kernel }) => (kernel.irq_desc_tree.get(IRQ)!.irq_common_data.state_use_accessors |= IRQD.SETAFFINITY_PENDING), ['I25']],
+    'the device\'s capability': [({ kernel }) => (kernel.pci_devices[0].msix_enabled = false), ['I26']],
+    'an entry of an AMD table': [({ machine, kernel }) => machine.memory.write64(amdTable(kernel) + 8, 0n), ['I17'], 'amd'],
+    'a region of a unit': [({ kernel }) => kernel.dmar_drhd_units[0].iommu.ir_table!.bitmap.clear(16), ['I17'], 'intel'],
     'a line\'s entry': [({ machine }) => (machine.ioapics[0].rte[4] ^= 1n), ['I19']],
   };
 
@@ -55,4 +61,5 @@ describe('the invariants', () => {
   }
 });
 
+const amdTable = (kernel: World['kernel']): number => kernel.irq_lookup_table.get(0x20)!.table;
 const tableOf = (kernel: World['kernel']): number => kernel.dmar_drhd_units[0].iommu.ir_table!.base;

@@ -2,6 +2,7 @@ import { IR_RTE, RTE } from '../../hardware/io-apic';
 import { IRTE_LOW, IRTE_SIZE } from '../../hardware/irte';
 import { DMAR_MSI_ADDRESS_LO, MSI_ADDRESS_LO, MSI_DATA } from '../../hardware/message';
 import { mp_chip_data } from '../../kernel/arch/x86/apic/io_apic';
+import type { ir_table } from '../../kernel/drivers/iommu/intel/dmar';
 import { intel_ir_data } from '../../kernel/drivers/iommu/intel/irte';
 import { irqd_irq_masked, irqd_is_activated, irqd_is_started } from '../../kernel/include/irq';
 import type { msi_desc } from '../../kernel/include/msi';
@@ -28,7 +29,9 @@ const intelData = ({ desc }: VectorIrq): intel_ir_data | undefined => chainOf(de
 /** Entries of the Intel units' tables. */
 function checkTables({ kernel, machine }: World, irqs: readonly VectorIrq[], report: Report): void {
   const owners = new Map<object, Map<number, number>>();
-  const regions = new Map<object, bitmap>();
+  const regions = new Map<ir_table, bitmap>();
+  // Also a unit of which no interrupt has an entry may have lost some.
+  for (const { iommu } of kernel.dmar_drhd_units) if (iommu.ir_table) regions.set(iommu.ir_table, new bitmap(iommu.ir_table.bitmap.nbits));
   for (const irq of irqs) {
     const data = intelData(irq);
     if (!data) continue;
@@ -37,8 +40,7 @@ function checkTables({ kernel, machine }: World, irqs: readonly VectorIrq[], rep
     const index = irte_index + sub_handle;
     const own = owners.get(table) ?? new Map<number, number>();
     owners.set(table, own);
-    const region = regions.get(table) ?? new bitmap(table.bitmap.nbits);
-    regions.set(table, region);
+    const region = regions.get(table)!;
     for (let i = 0; i < 1 << irte_mask; i++) region.set(irte_index + i);
     report.expect(!own.has(index), 'I17', () => `remapping entry ${index} belongs to irq ${own.get(index)!} and to irq ${irq.irq}`);
     own.set(index, irq.irq);
@@ -52,8 +54,7 @@ function checkTables({ kernel, machine }: World, irqs: readonly VectorIrq[], rep
     const dest = kernel.eim_mode ? hw_irq_cfg.dest_apicid >>> 0 : (hw_irq_cfg.dest_apicid << 8) >>> 0;
     report.equal(dest_id >>> 0, dest, 'I17', () => `the destination of remapping entry ${index} of irq ${irq.irq}`);
   }
-  for (const [table, region] of regions) {
-    const allocated = (table as { bitmap: bitmap }).bitmap;
+  for (const [{ bitmap: allocated }, region] of regions) {
     for (const index of new bitmap(allocated.nbits).assignAndNot(allocated, region)) report.expect(false, 'I17', () => `remapping entry ${index} is allocated, and no interrupt uses it`);
   }
 }

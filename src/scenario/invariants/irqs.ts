@@ -50,7 +50,7 @@ function checkState(kernel: Kernel, { irq, desc, apicd }: VectorIrq, report: Rep
     report.equal(hw_irq_cfg.vector, vector, 'I15', () => `irq ${irq}: the vector programmed`);
     report.equal(hw_irq_cfg.dest_apicid >>> 0, destinationOf(kernel, cpu), 'I15', () => `irq ${irq}: the destination programmed, for CPU ${cpu},`);
     const effective = desc.irq_common_data.effective_affinity;
-    const asAsked = !apicd.can_reserve && effective.test(cpu) ? KNOWN.EFFECTIVE_AFFINITY : undefined;
+    const asAsked = !apicd.can_reserve && !apicd.is_managed ? KNOWN.EFFECTIVE_AFFINITY : undefined;
     report.expect(effective.weight === 1 && effective.test(cpu), 'I15', () => `irq ${irq}: its effective affinity is ${effective.toString()}; expected ${cpu}`, asAsked);
   }
   const started = irqd_is_started(data);

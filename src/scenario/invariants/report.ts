@@ -1,6 +1,6 @@
 /** Something that must hold and does not. */
 export interface Violation {
-  /** I1 to I22, or `orphan` */
+  /** I1 to I26, or `orphan` */
   readonly invariant: string;
   /** what was found and what was expected */
   readonly message: string;
