@@ -75,7 +75,7 @@ function start(args: LaunchArguments, session: Session): void {
     client: session.client,
     breakpoints: session.breakpoints,
     log: session.log,
-    catches: () => session.catches,
+    exceptions: session.exceptions,
     debugs: args.noDebug !== true,
     stopped: (...stop) => session.stopped(...stop),
   });

@@ -4,6 +4,7 @@ import { enterWorld, type World } from '../src/kernel/world';
 import { DeadlockError, Stepper, type FrameInfo, type Goal, type Guest, type Host, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
 import type { Breakpoints } from './breakpoints/breakpoints';
 import type { Client } from './client';
+import { KernelWarning, type ExceptionStops } from './exceptions';
 import type { KernelLog } from './output';
 import type { Sources } from './sources';
 import { VariableStore } from './variables/store';
@@ -18,7 +19,7 @@ export type State = 'ready' | 'running' | 'stopped' | 'over' | 'terminated';
 
 export interface Stop extends StopEvent {
   /** Of an exception: what happened, in a word. */
-  readonly failure?: 'kernel BUG' | 'NULL dereference' | 'deadlock' | 'error';
+  readonly failure?: 'kernel BUG' | 'NULL dereference' | 'deadlock' | 'warning' | 'errno' | 'error';
 }
 
 /** Where the client shall find something when nothing is left that runs. */
@@ -31,8 +32,7 @@ export interface RunParts {
   readonly client: Client;
   readonly breakpoints: Breakpoints;
   readonly log: KernelLog;
-  /** Stops at an exception that leaves the model? */
-  readonly catches: () => boolean;
+  readonly exceptions: ExceptionStops;
   /** false: it runs to its end without a stop. */
   readonly debugs: boolean;
   readonly stopped: (run: Run, stop: Stop) => void;
@@ -49,6 +49,8 @@ export class Run {
   readonly client: Client;
   private readonly frameIds = new Map<number, { thread: number; index: number }>();
   private lastFrameId = 0;
+  /** The step of the warning that it goes on from. */
+  private passed: number | undefined;
   /** The first probes of all functions. */
   private known: ProbeInfo[] | undefined;
 
@@ -58,10 +60,10 @@ export class Run {
     this.sources = parts.sources;
     this.client = parts.client;
     this.variables = new VariableStore(() => parts.client.paging);
-    this.stepper = new Stepper(parts.make);
+    this.stepper = new Stepper(host => this.watched(parts.make(host)));
     this.stepper.onProbe = hit => {
       parts.log.passing(hit, this);
-      return parts.debugs && parts.breakpoints.hit(hit, this);
+      return parts.debugs && (parts.breakpoints.hit(hit, this) || parts.exceptions.hit(hit));
     };
   }
 
@@ -77,21 +79,32 @@ export class Run {
 
   /** Tells the stepper which probes to ask about. */
   mark(): void {
-    this.stepper.setMarks([...this.parts.breakpoints.probes, ...this.parts.log.probes(this)]);
+    this.stepper.setMarks([...this.parts.breakpoints.probes, ...this.parts.log.probes(this), ...this.parts.exceptions.probes(this)]);
   }
 
   /** Goes on; the stop is reported when it comes. */
   async resume(goal: Goal): Promise<void> {
     this.forget();
     this.state = 'running';
+    this.passed = this.stop?.failure === 'warning' ? this.stepper.step : undefined;
     const stop = await this.stepper.run(goal);
     // Nobody may be listening any more.
     if (this.ended) return;
-    this.stop = { ...stop, ...failureOf(stop) };
-    const ignored = stop.reason === 'exception' && !this.parts.catches();
+    this.stop = { ...stop, ...failureOf(stop), ...this.parts.exceptions.at(stop, this) };
+    const ignored = this.stop.reason === 'exception' && this.stop.failure !== 'warning' && !this.parts.exceptions.wants('failures');
     this.state = stop.reason === 'end' || ignored ? 'over' : 'stopped';
     this.parts.log.flush(this);
     this.parts.stopped(this, ignored ? { ...this.stop, reason: 'end' } : this.stop);
+  }
+
+  /** A WARN_ON() of the guest's kernel stops the run before its statement, but where it stood there already. */
+  private watched(guest: KernelGuest): KernelGuest {
+    guest.world.warned = text => {
+      const { running } = this.stepper;
+      if (running === undefined || running === this.passed || !this.parts.debugs || !this.parts.exceptions.wants('warnings')) return;
+      throw new KernelWarning(text);
+    };
+    return guest;
   }
 
   /** The run is of no interest any more. */
@@ -136,6 +149,7 @@ export class Run {
 
 function failureOf({ error }: StopEvent): Pick<Stop, 'failure'> {
   if (!error) return {};
+  if (error instanceof KernelWarning) return { failure: 'warning' };
   if (error instanceof kernel_bug) return { failure: 'kernel BUG' };
   if (error instanceof DeadlockError) return { failure: 'deadlock' };
   return { failure: error instanceof TypeError ? 'NULL dereference' : 'error' };

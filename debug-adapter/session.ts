@@ -8,7 +8,7 @@ import { completionRequests, TRIGGERS } from './expressions/completions';
 import { Connection } from './protocol/connection';
 import { controlRequests } from './control';
 import { evaluateRequests } from './expressions/evaluate';
-import { exceptionRequests, EXCEPTION_FILTERS } from './exceptions';
+import { exceptionRequests, EXCEPTION_FILTERS, ExceptionStops } from './exceptions';
 import { launchRequests, type LaunchArguments, type Load } from './launch';
 import { KernelLog } from './output';
 import { panelRequests } from './panel/panel';
@@ -46,8 +46,8 @@ export class Session {
   readonly changes = new ChangeTracker();
   run: Run | undefined;
   launched: LaunchArguments | undefined;
-  /** Stops at exceptions that leave the model? */
-  catches = true;
+  /** Of what goes wrong in the model, what stops it. */
+  readonly exceptions = new ExceptionStops();
   readonly load: Load;
   readonly listing: string;
 
@@ -115,6 +115,7 @@ export class Session {
     switch (reason) {
       case 'breakpoint': {
         const { ids, onFunctions } = this.breakpoints.hitAt(run.stepper.step);
+        if (ids.length === 0) return { reason: 'exception', description: `Paused on ${failure}`, text: error?.message ?? '' };
         return { reason: onFunctions ? 'function breakpoint' : 'breakpoint', hitBreakpointIds: ids };
       }
       case 'end':

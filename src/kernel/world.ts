@@ -18,6 +18,11 @@ export class World {
     throw new Error(`nobody runs this World: the task ${name} cannot start`);
   };
 
+  /** The functions that are being called, innermost first. Set by whoever runs the World. */
+  calls: () => readonly string[] = () => [];
+  /** Is told of each WARN_ON() that holds, behind its lines in the log. Set by whoever looks for them. */
+  warned: (text: string) => void = () => {};
+
   constructor(
     readonly kernel: Kernel,
     readonly machine: Machine,
@@ -42,6 +47,12 @@ export function enterWorld(world: World, cpu: number): void {
 
 /** Whether the kernel chosen contains this change. */
 export const has = (change: ChangeId): boolean => changes.has(change);
+
+/** The functions that are being called, innermost first. */
+export const calls = (): readonly string[] => current.calls();
+
+/** Tells who looks for warnings. */
+export const warned = (text: string): void => current.warned(text);
 
 /** Starts a task of the kernel's. */
 export const spawn = (task: KernelTask): void => current.spawn(task);

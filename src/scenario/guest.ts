@@ -1,5 +1,6 @@
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import { enterWorld, type World } from '../kernel/world';
+import { callsNow } from '../stepper/frames';
 import type { Entry, Guest, Host, ScriptStep, TaskSpec } from '../stepper/guest';
 import { structuralHash } from './world-hash';
 
@@ -19,6 +20,7 @@ export class ModelGuest implements Guest {
   ) {
     this.cpus = world.machine.cpus.length;
     world.spawn = task => this.spawn(task);
+    world.calls = callsNow;
   }
 
   private spawn(task: TaskSpec): void {

@@ -1,5 +1,6 @@
 // What is shown of a stack.
 import { functionOf, probeOf, type FunctionInfo } from './registry';
+import { $ } from './runtime';
 import { findLast, type Task } from './task';
 
 /** A frame, where it stands and its variables. The range is that of the statement (or of a compound one's head), 1-based, its end exclusive. */
@@ -27,6 +28,9 @@ export function frameOf(task: Task, depth: number): FrameInfo {
   const context = findLast(task.contexts, c => c.base < depth)?.name ?? task.name;
   return { fn, path, line, column, endLine, endColumn, names, values: task.stack.vals[depth], probe: id, depth, context };
 }
+
+/** Names of the functions on the stack that runs now, innermost first; none where the model is not instrumented. */
+export const callsNow = (): string[] => Array.from({ length: $.sp }, (_, i) => functionOf($.fn[$.sp - i]).name);
 
 /** The task, and the entries on it: `swapper/1 > vector 33`. */
 export function threadName(task: Task): string {

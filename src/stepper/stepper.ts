@@ -2,6 +2,7 @@
 import type { Guest, MakeGuest } from './guest';
 import { firstLine, modules, probeOf, probesAt, probesBetween, registrySize, scriptProbe, type ModuleInfo, type ProbeInfo } from './registry';
 import { Run, type Halt } from './run';
+import { $ } from './runtime';
 import { frameOf, threadName, type FrameInfo } from './frames';
 import type { Task } from './task';
 import { Continue, LastAtDepth, LastMark, LastOutermost, StepIn, StepOver, ToStep, type Watch } from './watch';
@@ -59,6 +60,14 @@ export interface ProbeHit {
   frames(): FrameInfo[];
 }
 
+/**
+ * Thrown out of the model by who watches it: the run stops before the statement that runs, and can go on from there.
+ * Only while Stepper.running has a value.
+ */
+export class Interruption extends Error {
+  override readonly name: string = 'Interruption';
+}
+
 /** So long a run keeps the event loop waiting, in ms. */
 const SLICE = 15;
 /** Parts of a slice: what a statement costs varies, so the clock is looked at between them. */
@@ -79,6 +88,7 @@ export class Stepper {
   private table = new Uint8Array(0);
   private partProbes = 2000;
   private replaying = false;
+  private ahead = false;
   /** Where `next` went, and from where: the way back. A run is the same each time. */
   private readonly wentFrom = new Map<number, number>();
 
@@ -89,6 +99,11 @@ export class Stepper {
   /** Probes passed, with the one of the statement that runs next; 0 before the first. */
   get step(): number {
     return this.live.step;
+  }
+
+  /** The step of the statement that the model is in, while it goes forward; undefined while it is replayed, and between statements. */
+  get running(): number | undefined {
+    return this.ahead && this.live.active ? $.n : undefined;
   }
 
   get outcome(): Outcome {
@@ -207,7 +222,8 @@ export class Stepper {
 
   private async forward(watch: Watch, reason: 'step' | 'entry' = 'step'): Promise<StopEvent> {
     if (this.error) return { reason: 'end', thread: 0, error: this.error };
-    const halt = await this.advance(watch);
+    this.ahead = true;
+    const halt = await this.advance(watch).finally(() => (this.ahead = false));
     if (halt?.reason === 'deadlock') this.error = halt.error;
     if (halt?.reason === 'exception') return this.failed(halt.error!);
     return this.event(halt, reason);
@@ -217,7 +233,7 @@ export class Stepper {
   private async failed(error: Error): Promise<StopEvent> {
     const there = this.step > 0 ? await this.replay(this.step) : undefined;
     if (there?.reason === 'pause') return there;
-    this.error = error;
+    if (!(error instanceof Interruption)) this.error = error;
     return { ...this.event(undefined, 'step'), reason: 'exception', error };
   }
 

@@ -12,7 +12,7 @@ describe('debug adapter: from launch to end', () => {
     assert.equal(capabilities.supportsStepBack, true);
     assert.equal(capabilities.supportsFunctionBreakpoints, true);
     assert.equal(capabilities.supportsSetVariable, undefined);
-    assert.deepEqual(capabilities.exceptionBreakpointFilters?.map(f => f.filter), ['failures']);
+    assert.deepEqual(capabilities.exceptionBreakpointFilters?.map(f => f.filter), ['failures', 'warnings', 'errnos']);
   });
 
   it('asks for breakpoints after the response to launch, so that they are verified at once', async () => {
@@ -135,6 +135,44 @@ describe('debug adapter: failures of the modelled kernel', () => {
     assert.equal(await client.evaluate('depth'), '1');
     assert.equal(await client.evaluate('data->parent_data->parent_data'), 'NULL');
     assert.equal((await client.go('stepBack', 'step')).reason, 'step');
+  });
+
+  it('stops before the statement that warns, goes on from there, and stops at the next one', async () => {
+    const client = await TestClient.launched('warn');
+    await client.ask('setExceptionBreakpoints', { filters: ['warnings'] });
+    await client.ask('configurationDone');
+    const stopped = await client.stops('exception');
+    assert.equal(stopped.description, 'Paused on warning');
+    assert.deepEqual((await client.stack())[0], `warns:${line('warn')}`);
+    const info = await client.ask<DebugProtocol.ExceptionInfoResponse['body']>('exceptionInfo', { threadId: stopped.threadId });
+    assert.deepEqual([info.exceptionId, info.description, info.breakMode], ['warning', 'WARNING at kernel/irq/fixture.c warns', 'always']);
+    assert.equal((await client.go('next', 'step', stopped.threadId)).reason, 'step');
+    assert.deepEqual((await client.stack())[0], `warns:${line('errno')}`);
+    await client.go('continue', 'exception');
+    assert.deepEqual((await client.stack())[0], `warns:${line('warn')}`);
+    await client.go('continue', 'end');
+  });
+
+  it('passes warnings over when they are not asked for, and back at one stops there again', async () => {
+    const client = await TestClient.launched('warn');
+    await client.ask('setExceptionBreakpoints', { filters: ['failures'] });
+    await client.ask('configurationDone');
+    await client.stops('end');
+    await client.ask('setExceptionBreakpoints', { filters: ['warnings'] });
+    await client.go('reverseContinue', 'entry');
+    await client.go('continue', 'exception');
+    assert.deepEqual((await client.stack())[0], `warns:${line('warn')}`);
+  });
+
+  it('stops where an errno is made, and says which', async () => {
+    const client = await TestClient.launched('warn');
+    await client.ask('setExceptionBreakpoints', { filters: ['errnos'] });
+    await client.ask('configurationDone');
+    const stopped = await client.stops('exception');
+    assert.deepEqual([stopped.description, stopped.text], ['Paused on errno', '-EINVAL is made here']);
+    assert.deepEqual((await client.stack())[0], `warns:${line('errno')}`);
+    await client.go('continue', 'exception');
+    await client.go('continue', 'end');
   });
 
   it('goes to the end when failures are not to stop it', async () => {

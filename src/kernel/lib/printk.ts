@@ -1,4 +1,4 @@
-import { kernel } from '../world';
+import { calls, kernel, warned } from '../world';
 
 // There is no clock: what the kernel says at a limited rate is said each time.
 
@@ -50,9 +50,19 @@ function first_time(key: string): boolean {
   return true;
 }
 
-/** WARN_ON(): logs the place as the kernel does (without its stack dump) and @returns the condition. `where`: kernel file and function. */
+/** What the kernel prints around a warning, but for what a model cannot know: the line in the file, pid, modules, registers and addresses. Source: kernel/panic.c, __warn() */
+function __warn(where: string, text?: string): void {
+  printk('warn', '------------[ cut here ]------------');
+  if (text !== undefined) pr_warn(text);
+  printk('warn', `WARNING: CPU: ${kernel.this_cpu} at ${where}`);
+  printk('warn', 'Call Trace:');
+  for (const name of calls()) printk('warn', ` ${name}`);
+  warned(text ?? `WARNING at ${where}`);
+}
+
+/** WARN_ON(): logs the place and the calls that led there. @returns the condition. `where`: kernel file and function. */
 export function WARN_ON(condition: boolean, where: string): boolean {
-  if (condition) printk('warn', `WARNING: CPU: ${kernel.this_cpu} at ${where}`);
+  if (condition) __warn(where);
   return condition;
 }
 
@@ -64,8 +74,8 @@ export function WARN_ON_ONCE(condition: boolean, where: string): boolean {
 
 /** WARN(): WARN_ON() with a line of its own before. */
 export function WARN(condition: boolean, text: string, where: string): boolean {
-  if (condition) pr_warn(text);
-  return WARN_ON(condition, where);
+  if (condition) __warn(where, text);
+  return condition;
 }
 
 /** Like WARN(), logged once for each place. */
