@@ -10,7 +10,7 @@ const STEP = { threadId: 'number', 'granularity?': 'string', 'singleThread?': 'b
 /** Forwards from the end there is nothing but the end of the session. */
 function forward(goal: Goal, session: Session): void {
   const run = session.run!;
-  if (run.state === 'over' || run.stop?.error) { session.terminate(run); return; }
+  if (run.state === 'over' || run.failed) { session.terminate(run); return; }
   session.resume(goal);
 }
 

@@ -119,6 +119,11 @@ export class Run {
     enterWorld(this.world, this.world.kernel.this_cpu);
   }
 
+  /** The model cannot go on from where it stands: what stopped it was no warning and no errno. */
+  get failed(): boolean {
+    return this.stop?.error !== undefined && this.stop.failure !== 'warning' && this.stop.failure !== 'errno';
+  }
+
   /** The thread to look at. */
   get thread(): number {
     return this.stop?.thread || END_THREAD;
