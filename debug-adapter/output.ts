@@ -1,11 +1,12 @@
-// The kernel's log as it grows, with the statement that printed.
+// The kernel's log as it grows, with the statement that printed, and the limits that bind.
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { limit_text } from '../src/kernel/lib/limit';
 import type { LogLevel } from '../src/kernel/lib/printk';
 import type { ProbeHit, ProbeInfo } from '../src/stepper/stepper';
 import type { Run } from './run';
 
-/** Statements that may print. */
-const PRINTS = /\b(?:pr_\w+|(?:apic_)?printk\w*|dev_\w+|WARN_ON\w*|BUG_ON)\s*\(/;
+/** Statements that may print, or find that something has run out. */
+const PRINTS = /\b(?:pr_\w+|(?:apic_)?printk\w*|dev_\w+|WARN_ON\w*|BUG_ON|\w+_bound)\s*\(/;
 /** Lines of a long run wait so long for each other, in ms. */
 const BATCH = 30;
 
@@ -22,8 +23,9 @@ interface Batch {
 export class KernelLog {
   /** Lines of the log that the client has; going back takes none from it. */
   private shown = 0;
+  private limitsShown = 0;
   /** The last statement that might print, and how long the log was before it. */
-  private last: { readonly probe: number; readonly length: number } | undefined;
+  private last: { readonly probe: number; readonly length: number; readonly limits: number } | undefined;
   private held: Batch[] = [];
   private timer: NodeJS.Timeout | undefined;
   private printing: Set<number> | undefined;
@@ -33,6 +35,7 @@ export class KernelLog {
   /** A new run prints from the start. */
   reset(): void {
     this.shown = 0;
+    this.limitsShown = 0;
     this.last = undefined;
     this.held = [];
     this.disarm();
@@ -46,7 +49,7 @@ export class KernelLog {
 
   passing(hit: ProbeHit, run: Run): void {
     this.collect(run);
-    if (this.printing?.has(hit.probe)) this.last = { probe: hit.probe, length: run.world.kernel.log.length };
+    if (this.printing?.has(hit.probe)) this.last = { probe: hit.probe, length: run.world.kernel.log.length, limits: run.world.kernel.limits.length };
   }
 
   /** A line from elsewhere, in its place among the kernel's. */
@@ -71,13 +74,17 @@ export class KernelLog {
   }
 
   private collect(run: Run): void {
-    const { log } = run.world.kernel;
+    const { log, limits } = run.world.kernel;
     for (; this.shown < log.length; this.shown++) {
       const { level, text, open } = log[this.shown];
       // The kernel goes on with its last line.
       if (open !== undefined && this.shown === log.length - 1) break;
       const probe = this.last && this.shown >= this.last.length ? this.last.probe : undefined;
       this.hold(TALK.has(level) ? 'stdout' : 'stderr', text, probe, run);
+    }
+    for (; this.limitsShown < limits.length; this.limitsShown++) {
+      const probe = this.last && this.limitsShown >= this.last.limits ? this.last.probe : undefined;
+      this.hold('console', limit_text(limits[this.limitsShown]), probe, run);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { HardwareEvent } from '../hardware/events';
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
+import type { bound_limit } from '../kernel/lib/limit';
 import type { LogLine } from '../kernel/lib/printk';
 import type { TraceEvent } from '../kernel/trace/trace';
 import type { ScenarioGuest } from '../scenario/load';
@@ -18,7 +19,7 @@ export interface Call {
 }
 
 /** What happened in a function, in order. */
-export type Item = { readonly call: Call } | { readonly trace: TraceEvent } | { readonly log: LogLine } | { readonly hardware: HardwareEvent };
+export type Item = { readonly call: Call } | { readonly trace: TraceEvent } | { readonly log: LogLine } | { readonly limit: bound_limit } | { readonly hardware: HardwareEvent };
 
 export interface Recording {
   readonly steps: readonly { readonly call: Call; /** absent when the step did not end, or returns nothing */ readonly result: number | undefined }[];
@@ -65,7 +66,7 @@ class Recorder {
   private step: Call[] = [];
   /** the call whose statement ran last */
   private running: Call | undefined;
-  private seen: { hardware: number; trace: number; log: number };
+  private seen: Record<'hardware' | 'trace' | 'log' | 'limit', number>;
 
   constructor(
     private readonly guest: ScenarioGuest,
@@ -117,15 +118,16 @@ class Recorder {
   noteEvents(): void {
     const { kernel, machine } = this.guest.world;
     const items = this.running?.items ?? [];
-    const { hardware, trace, log } = this.seen;
+    const { hardware, trace, log, limit } = this.seen;
     for (let i = hardware; i < machine.events.length; i++) items.push({ hardware: machine.events[i] });
     for (let i = trace; i < kernel.trace.length; i++) items.push({ trace: kernel.trace[i] });
     for (let i = log; i < kernel.log.length; i++) items.push({ log: kernel.log[i] });
+    for (let i = limit; i < kernel.limits.length; i++) items.push({ limit: kernel.limits[i] });
     this.seen = this.lengths();
   }
 
-  private lengths(): { hardware: number; trace: number; log: number } {
+  private lengths(): Recorder['seen'] {
     const { kernel, machine } = this.guest.world;
-    return { hardware: machine.events.length, trace: kernel.trace.length, log: kernel.log.length };
+    return { hardware: machine.events.length, trace: kernel.trace.length, log: kernel.log.length, limit: kernel.limits.length };
   }
 }

@@ -7,7 +7,7 @@ import { type Call, recordCalls, type Recording } from './call-tree';
 import type { Command, ExitStatus, Output } from './command';
 import { loadFor, operands, SCENARIO_OPTIONS, SCENARIO_OPTIONS_HELP } from './load';
 import { withProgress } from './progress';
-import { hardwareText, stepText } from './tree-text';
+import { hardwareText, limitsOf, stepText } from './tree-text';
 
 export const runCommand: Command = {
   name: 'run',
@@ -17,13 +17,14 @@ export const runCommand: Command = {
 
 Runs a scenario (*.irq.yaml). For each step: the functions called with the arguments that matter, and in their places
   *  trace events    !  lines of the kernel's log    ~  what the hardware did    =  what the step returned
+  #  the limit that was reached, where that was found and once more behind the result
 then /proc/interrupts as it is at the end.
 
 ${SCENARIO_OPTIONS_HELP}
   --fail-nth all  run it once for each allocation, and print a table instead: which one failed, where, what the step returned,
                   and what is still in use after everything was removed
   --json          print one JSON value instead: { title, kernel, steps, error?, interrupts }; each step and call has
-                  { name, path, line, cpu, args, items }, an item is one of call, trace, log, hardware; a step has its result
+                  { name, path, line, cpu, args, items }, an item is one of call, trace, log, limit, hardware; a step has its result and limits
 
 exit status: 0; 1 when a step returned something else than it expects, or the kernel broke; 2 when the scenario or the command line is wrong
 
@@ -68,11 +69,11 @@ function knownBugs({ guest }: Recording): string {
 
 function jsonText({ scenario, recording, interrupts }: Ended): string {
   const error = recording.stop.error && { message: recording.stop.error.message, stack: recording.failedAt.map(({ fn, path, line }) => ({ function: fn.name, path, line })) };
-  const steps = recording.steps.map(({ call, result }) => ({ ...jsonCall(call), result }));
+  const steps = recording.steps.map(({ call, result }) => ({ ...jsonCall(call), result, limits: limitsOf(call) }));
   return `${JSON.stringify({ title: scenario.title, kernel: scenario.kernel, steps, error, violations: recording.guest.findings.violations, interrupts }, null, 1)}\n`;
 }
 
-/** A call as JSON: { name, path, line, cpu, context?, args, items }; the items have one key: call, trace, log or hardware. */
+/** A call as JSON: { name, path, line, cpu, context?, args, items }; the items have one key: call, trace, log, limit or hardware. */
 function jsonCall(call: Call): object {
   const args = Object.fromEntries(call.args.map(({ name, value }) => [name, value]));
   const items = call.items.map(item => ('call' in item ? { call: jsonCall(item.call) } : 'hardware' in item ? { hardware: hardwareText(item.hardware) } : item));

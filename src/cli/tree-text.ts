@@ -1,5 +1,6 @@
 import type { HardwareEvent } from '../hardware/events';
 import { errnoName } from '../kernel/lib/errno';
+import { limit_text } from '../kernel/lib/limit';
 import { hex } from '../text/format';
 import type { Call, Item } from './call-tree';
 
@@ -8,7 +9,14 @@ export function stepText(step: Call, result: number | undefined): string {
   const lines = [`${step.path}:${step.line}: ${step.name}`];
   addItems(lines, step, '  ');
   if (result !== undefined) lines.push(`  = ${errnoName(result) ?? result}`);
+  lines.push(...limitsOf(step).map(limit => `  # ${limit}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** What ran out in a step and whatever it called, each limit once. */
+export function limitsOf(call: Call): string[] {
+  const own = call.items.flatMap(item => ('limit' in item ? [limit_text(item.limit)] : 'call' in item ? limitsOf(item.call) : []));
+  return [...new Set(own)];
 }
 
 function addItems(lines: string[], { items, cpu }: Call, indent: string): void {
@@ -22,6 +30,7 @@ function addItems(lines: string[], { items, cpu }: Call, indent: string): void {
 function itemText(item: Item, cpu: number): string {
   if ('trace' in item) return `* ${item.trace.event}: ${item.trace.text}`;
   if ('log' in item) return `! ${item.log.text}`;
+  if ('limit' in item) return `# ${limit_text(item.limit)}`;
   if ('hardware' in item) return `~ ${hardwareText(item.hardware)}`;
   const { call } = item;
   const args = call.args.filter(arg => arg.value !== undefined).map(arg => `${arg.name}=${String(arg.value)}`);
@@ -48,7 +57,7 @@ export function hardwareText(event: HardwareEvent): string {
     case 'posted':
       return `remapping unit ${event.unit}: entry ${event.index} posts vector ${event.vector}`;
     case 'fault':
-      return `remapping unit ${event.unit}: fault ${hex(event.reason)}, ${requester(event.sourceId)}, entry ${event.index}`;
+      return `remapping unit ${event.unit}: fault ${hex(event.reason)}, ${requester(event.sourceId)}, ${event.index < 0 ? 'no entry' : `entry ${event.index}`}`;
     case 'ipi':
       return `CPU ${event.from} sends an IPI, vector ${event.request.vector}`;
     case 'accepted':

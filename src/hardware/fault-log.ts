@@ -18,7 +18,7 @@ export class FaultLog {
   /** @param send writes the fault message: it goes straight to the local APICs */
   constructor(private readonly send: (addressHigh: number, address: number, data: number) => void) {}
 
-  /** @returns whether the fault was recorded; false when the record is filled already */
+  /** @param index -1 for a message that has none; the record has room for 16 bits. @returns whether the fault was recorded; false when the record is filled already */
   record(reason: number, sourceId: number, index: number): boolean {
     if (this.overflow) return false;
     if (this.filled) {
@@ -26,7 +26,7 @@ export class FaultLog {
       return false;
     }
     const reported = this.status !== 0;
-    this.recordLow = FRCD_LOW.encode({ fault_index: Math.max(index, 0) });
+    this.recordLow = FRCD_LOW.encode({ fault_index: Math.max(index, 0) & 0xffff });
     this.recordHigh = FRCD_HIGH.encode({ sid: sourceId, reason, fault: 1 });
     if (!reported) this.notify();
     return true;

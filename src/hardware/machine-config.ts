@@ -10,13 +10,21 @@ export interface MachineConfig {
   readonly isaOverrides: readonly IsaOverride[];
   /** old devices with an interrupt of their own; default: all that a PC has */
   readonly isaDevices?: readonly IsaDevice[];
-  readonly intelRemap?: { readonly units: readonly RemapUnitConfig[] };
+  readonly intelRemap?: {
+    readonly units: readonly RemapUnitConfig[];
+    /** firmware asks the kernel not to use x2APIC mode (DMAR_X2APIC_OPT_OUT) */
+    readonly x2apicOptOut?: boolean;
+  };
   /** instead of intelRemap */
   readonly amdRemap?: { readonly units: readonly AmdRemapUnitConfig[] };
   readonly pci: readonly PciFunctionConfig[];
   readonly hpet?: HpetConfig;
   /** the local APICs' timers run in deep sleep too (CPUID 6, ARAT), so that no CPU needs another one; default: true */
   readonly arat?: boolean;
+  /** an SGI UV: its blades, by number */
+  readonly uv?: { readonly blades: readonly UvBladeConfig[] };
+  /** the machine is a guest whose hypervisor delivers to 32-bit APIC ids also what is not remapped */
+  readonly hypervisor?: 'kvm';
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
   /** NUMA nodes that have memory; default: those of the CPUs */
@@ -88,9 +96,11 @@ export interface RemapUnitConfig {
   readonly eim: boolean;
   /** posted interrupts */
   readonly pi: boolean;
+  /** log2 of the entries that one message may use (ECAP.mhmv); default: 15 */
+  readonly handleMask?: number;
   /** covers all functions of the segment that no other unit names */
   readonly includeAll: boolean;
-  /** "0000:00:04.0" */
+  /** "0000:00:04.0"; a bridge stands for all that is behind it */
   readonly devices: readonly string[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
   readonly hpets?: readonly { readonly id: number; readonly requesterId: number }[];
@@ -114,9 +124,22 @@ export interface AmdRemapUnitConfig {
   /** "0000:00:04.0" */
   readonly devices: readonly string[];
   /** functions that send with the requester id of another one */
-  readonly aliases?: readonly { readonly device: string; readonly alias: string }[];
+  readonly aliases?: readonly AmdAlias[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
   readonly hpets?: readonly { readonly id: number; readonly requesterId: number }[];
+}
+
+/** A function, or all requester ids from it to another one, that sends with the id of a third. */
+export interface AmdAlias {
+  readonly device: string;
+  readonly to?: string;
+  readonly alias: string;
+}
+
+/** Requester ids that have the alias. */
+export function aliasedIds({ device, to = device }: AmdAlias): number[] {
+  const [first, last] = [device, to].map(address => parsePciAddress(address)!).map(({ bus, devfn }) => (bus << 8) | devfn);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
 export interface PciFunctionConfig {
@@ -135,13 +158,30 @@ export interface PciFunctionConfig {
   readonly gsiActiveHigh?: boolean;
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
-  /** a PCI-to-PCI bridge, a root port: the buses behind it */
-  readonly bridge?: { readonly secondary: number; readonly subordinate: number };
+  readonly bridge?: BridgeConfig;
   /** NUMA node or -1 */
   readonly node: number;
   readonly driver?: string;
   /** the function's configuration space as 32-bit words in hexadecimal; it then says what msi and msix say */
   readonly config?: string;
+}
+
+/** A blade with its hub. */
+export interface UvBladeConfig {
+  /** its number in addresses of hub registers */
+  readonly pnode: number;
+  /** NUMA node of its memory, or -1 */
+  readonly node: number;
+}
+
+/** What lies behind a bridge. */
+export interface BridgeConfig {
+  /** default: root-port; `pci`: conventional PCI on both sides */
+  readonly kind?: 'root-port' | 'upstream' | 'downstream' | 'pcie-to-pci' | 'pci-to-pcie' | 'pci';
+  /** bus right behind it */
+  readonly secondary: number;
+  /** highest bus behind it */
+  readonly subordinate: number;
 }
 
 export interface PciAddress {
@@ -181,7 +221,10 @@ const MAX_CPUS = 8192;
 
 /** @returns everything that is wrong; empty for a machine that can be built */
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
-  return [...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config), ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config)];
+  return [
+    ...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config),
+    ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config), ...uvProblems(config),
+  ];
 }
 
 type Problems = Generator<ConfigProblem, void>;
@@ -270,7 +313,8 @@ function* amdRemapProblems({ intelRemap, amdRemap, ioapics, pci }: MachineConfig
     if (unit.x2apic && !unit.ga) yield problem(`${path}.x2apic`, 'entries with 32-bit APIC ids have 128 bits; expected ga');
     if (unit.includeAll && all.push(i) > 1) yield problem(`${path}.includeAll`, `amdRemap.units[${all[0]}] covers all functions already`);
 
-    const named = [...unit.devices.map((device, j) => [`devices[${j}]`, device]), ...(unit.aliases ?? []).map(({ device }, j) => [`aliases[${j}].device`, device])];
+    const single = (unit.aliases ?? []).map(({ device, to }, j) => [`aliases[${j}].device`, to === undefined ? device : unit.function]);
+    const named = [...unit.devices.map((device, j) => [`devices[${j}]`, device]), ...single];
     for (const [at, device] of named) if (!there(device)) yield problem(`${path}.${at}`, `there is no function ${device} in machine.pci`);
     for (const [j, { alias }] of (unit.aliases ?? []).entries()) {
       if (!parsePciAddress(alias)) yield problem(`${path}.aliases[${j}].alias`, `"${alias}" is no PCI address; expected one as 0000:00:04.0`);
@@ -298,6 +342,14 @@ function* pciProblems({ pci, ioapics }: MachineConfig): Problems {
     if (f.msi && ![1, 2, 4, 8, 16, 32].includes(f.msi.vectors)) yield problem(`pci[${i}].msi.vectors`, `${f.msi.vectors} vectors; expected a power of two up to 32`);
     if (f.msix && !integerIn(f.msix.entries, 1, MAX_MSIX_ENTRIES)) yield problem(`pci[${i}].msix.entries`, `${f.msix.entries} entries; expected 1 to ${MAX_MSIX_ENTRIES}`);
     if (f.config !== undefined && !/^\s*([0-9a-f]{8}\s+)*[0-9a-f]{8}\s*$/i.test(f.config)) yield problem(`pci[${i}].config`, 'expected 32-bit words of 8 hexadecimal digits, separated by blanks');
+  }
+}
+
+function* uvProblems({ uv }: MachineConfig): Problems {
+  const blades = uv?.blades ?? [];
+  for (const [i, { pnode }] of blades.entries()) {
+    const other = blades.slice(0, i).findIndex(blade => blade.pnode === pnode);
+    if (other >= 0) yield problem(`uv.blades[${i}].pnode`, `${pnode} is the number of uv.blades[${other}] already`);
   }
 }
 

@@ -8,11 +8,15 @@ import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
 import { APIC_LVT0, LVT } from './local-apic-registers';
-import { type AmdRemapUnitConfig, type ClockCounts, ConfigError, type CpuConfig, EXACT_CLOCKS, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig } from './machine-config';
+import {
+  aliasedIds, type AmdRemapUnitConfig, type ClockCounts, ConfigError, type CpuConfig, EXACT_CLOCKS, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig,
+} from './machine-config';
 import { Memory } from './memory';
 import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
+import { bridgesAbove, sentThrough } from './pci-bridge';
 import { Pic8259 } from './pic-8259';
+import { UvHub } from './uv-hub';
 
 /** BARs of functions that bring none of their own: one window each. */
 const FIRST_BAR = 0xd0000000;
@@ -34,6 +38,8 @@ export class Machine {
   readonly amdRemapUnits: readonly AmdRemapUnit[];
   readonly pci: readonly PciFunction[];
   readonly hpet: Hpet | undefined;
+  /** by blade */
+  readonly uvHubs: readonly UvHub[];
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
   private readonly pages = new Map<number, PciFunction[]>();
@@ -54,13 +60,14 @@ export class Machine {
     this.ioapics = config.ioapics.map(c => new IoApic(c, (lo, data) => this.ioapicMessage(c.id, lo, data)));
     this.bus.ioapics.push(...this.ioapics);
     this.hpet = config.hpet && new Hpet(config.hpet, { send: (lo, data) => this.hpetMessage(lo, data), pulse: gsi => this.pulseGsi(gsi) });
+    this.uvHubs = (config.uv?.blades ?? []).map(blade => new UvHub(blade, this.bus));
     this.pci = this.functions(config.pci);
     for (const fn of this.pci) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
   }
 
   private functions(configs: readonly PciFunctionConfig[]): PciFunction[] {
     const host: PciHost = {
-      sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(this.sentAs(requesterId), hi, lo, data, segment),
+      sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(this.sentAs(requesterId, segment), hi, lo, data, segment),
       setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
       note: event => void this.bus.events.push(event),
     };
@@ -106,13 +113,16 @@ export class Machine {
     const amd = segment === 0 ? this.amdUnitOf(requesterId) : undefined;
     if (amd) return amd;
     const here = this.remapUnits.filter(u => u.config.segment === segment);
-    return here.find(u => u.config.devices.some(d => requesterOf(d) === requesterId)) ?? here.find(u => u.config.includeAll);
+    const bus = requesterId >>> 8;
+    const path = [requesterId, ...bridgesAbove(this.pci, segment, bus).map(bridge => bridge.requesterId)];
+    return here.find(u => u.config.devices.some(d => path.includes(requesterOf(d)))) ?? here.find(u => u.config.includeAll);
   }
 
-  /** The requester id that a function's messages carry on their way to an AMD unit. */
-  private sentAs(requesterId: number): number {
+  /** The requester id that a function's messages carry when they arrive at a unit. */
+  private sentAs(ownId: number, segment: number): number {
+    const requesterId = sentThrough(ownId, bridgesAbove(this.pci, segment, ownId >>> 8));
     const aliases = this.amdRemapUnits.flatMap(u => u.config.aliases ?? []);
-    const found = aliases.find(({ device }) => requesterOf(device) === requesterId);
+    const found = aliases.find(alias => aliasedIds(alias).includes(requesterId));
     return found ? requesterOf(found.alias) : requesterId;
   }
 
@@ -185,6 +195,8 @@ export class Machine {
     const ioapic = this.ioapics.find(a => inPage(address, a.config.address, IOAPIC_SIZE));
     if (ioapic) return atOffset(ioapic, ioapic.config.address);
     if (this.hpet && inPage(address, this.hpet.config.address, HPET_MMAP_SIZE)) return atOffset(this.hpet, this.hpet.config.address);
+    const hub = this.uvHubs.find(h => h.has(address));
+    if (hub) return atOffset(hub, hub.address);
     const fn = this.pages.get(address - (address % PAGE))?.find(f => f.hasAddress(address));
     return fn && { read32: a => fn.readMemory(a), write32: (a, v) => fn.writeMemory(a, v) };
   }
@@ -209,6 +221,7 @@ function requesterOf(address: string): number {
 
 /** Everybody that the IVRS table names below a unit. */
 const requestersOf = ({ devices, aliases = [], ioapics, hpets = [] }: AmdRemapUnitConfig): number[] => [
-  ...[...devices, ...aliases.flatMap(({ device, alias }) => [device, alias])].map(requesterOf),
+  ...[...devices, ...aliases.map(({ alias }) => alias)].map(requesterOf),
+  ...aliases.flatMap(aliasedIds),
   ...[...ioapics, ...hpets].map(({ requesterId }) => requesterId),
 ];

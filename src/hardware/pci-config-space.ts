@@ -1,7 +1,7 @@
-import { parsePciAddress, type PciFunctionConfig } from './machine-config';
+import { type BridgeConfig, parsePciAddress, type PciFunctionConfig } from './machine-config';
 import {
-  COMMAND, MSI_FLAGS, MSIX_FLAGS, MSIX_LOCATION, PCI_BASE_ADDRESS_0, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND,
-  PCI_CONFIG_SIZE, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_MSIX_PBA, PCI_MSIX_TABLE, PCI_PRIMARY_BUS, STATUS,
+  COMMAND, EXP_FLAGS, MSI_FLAGS, MSIX_FLAGS, MSIX_LOCATION, PCI_BASE_ADDRESS_0, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND,
+  PCI_CONFIG_SIZE, PCI_EXP_TYPE, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_MSIX_PBA, PCI_MSIX_TABLE, PCI_PRIMARY_BUS, STATUS,
 } from './pci-registers';
 
 const FIRST_CAPABILITY = 0x40;
@@ -38,12 +38,12 @@ export class PciConfigSpace {
     this.words[0] = (config.device << 16) | config.vendor;
     this.words[2] = config.class << 8;
     this.words[PCI_INTERRUPT_LINE >> 2] = (config.intxPin << 8) | (config.gsi >= 0 ? config.gsi & 0xff : 0xff);
-    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries)] : []), expressCapability(config.bridge !== undefined)];
+    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries)] : []), ...(config.bridge?.kind === 'pci' ? [] : [expressCapability(config.bridge)])];
     if (config.bridge) this.setBridge(config);
     this.words[PCI_COMMAND >> 2] = (STATUS.encode({ cap_list: 1 }) << 16) | COMMAND.encode({ memory: 1 });
     if (config.msix) this.words[PCI_BASE_ADDRESS_0 >> 2] = bar0;
 
-    this.words[PCI_CAPABILITY_LIST >> 2] = FIRST_CAPABILITY;
+    this.words[PCI_CAPABILITY_LIST >> 2] = capabilities.length > 0 ? FIRST_CAPABILITY : 0;
     let at = FIRST_CAPABILITY;
     for (const [i, words] of capabilities.entries()) {
       const next = i + 1 < capabilities.length ? at + words.length * 4 : 0;
@@ -59,7 +59,7 @@ export class PciConfigSpace {
   }
 
   /** Walks the capability list. @returns the offset, 0 = absent */
-  private findCapability(id: number): number {
+  findCapability(id: number): number {
     if ((this.read16(PCI_COMMAND + 2) & STATUS.encode({ cap_list: 1 })) === 0) return 0;
     const seen = new Set<number>();
     for (let at = this.read8(PCI_CAPABILITY_LIST) & ~3; at >= FIRST_CAPABILITY && !seen.has(at); at = this.read8(at + 1) & ~3) {
@@ -146,7 +146,14 @@ function msixCapability(entries: number): number[] {
   return [(MSIX_FLAGS.encode({ qsize: entries - 1 }) << 16) | PCI_CAP_ID_MSIX, 0, MSIX_LOCATION.encode({ offset: pba / 8 })];
 }
 
-/** PCI Express, version 2, without any feature: an endpoint or a root port. */
-function expressCapability(isPort: boolean): number[] {
-  return [((isPort ? 0x42 : 2) << 16) | PCI_CAP_ID_EXP, ...new Array<number>(14).fill(0)];
+const EXPRESS_TYPES: Record<Exclude<BridgeConfig['kind'], 'pci' | undefined>, number> = {
+  'root-port': PCI_EXP_TYPE.ROOT_PORT, upstream: PCI_EXP_TYPE.UPSTREAM, downstream: PCI_EXP_TYPE.DOWNSTREAM,
+  'pcie-to-pci': PCI_EXP_TYPE.PCI_BRIDGE, 'pci-to-pcie': PCI_EXP_TYPE.PCIE_BRIDGE,
+};
+
+/** PCI Express, version 2, without any feature. */
+function expressCapability(bridge: BridgeConfig | undefined): number[] {
+  const { kind = 'root-port' } = bridge ?? {};
+  const type = bridge && kind !== 'pci' ? EXPRESS_TYPES[kind] : PCI_EXP_TYPE.ENDPOINT;
+  return [(EXP_FLAGS.encode({ version: 2, type }) << 16) | PCI_CAP_ID_EXP, ...new Array<number>(14).fill(0)];
 }

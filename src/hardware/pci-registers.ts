@@ -4,11 +4,11 @@ import { bits } from './bits';
 
 export const PCI_COMMAND = 0x04;
 export const PCI_STATUS = 0x06;
+export const PCI_HEADER_TYPE = 0x0e;
 export const PCI_BASE_ADDRESS_0 = 0x10;
-/** The byte is the upper half-word's lower one. */
-export const PCI_HEADER_TYPE = 0x0c;
-export const PCI_HEADER_TYPE_BRIDGE = 1;
+/** Of a bridge: three bytes, primary, secondary and subordinate bus. */
 export const PCI_PRIMARY_BUS = 0x18;
+export const PCI_SECONDARY_BUS = 0x19;
 export const PCI_CAPABILITY_LIST = 0x34;
 export const PCI_INTERRUPT_LINE = 0x3c;
 export const PCI_INTERRUPT_PIN = 0x3d;
@@ -16,6 +16,13 @@ export const PCI_INTERRUPT_PIN = 0x3d;
 export const PCI_CAP_ID_MSI = 0x05;
 export const PCI_CAP_ID_EXP = 0x10;
 export const PCI_CAP_ID_MSIX = 0x11;
+
+export const PCI_HEADER_TYPE_BRIDGE = 1;
+
+/** Offset from the PCI Express capability. Source: PCI Express Base specification 3.1, 7.8 */
+export const PCI_EXP_FLAGS = 0x02;
+export const EXP_FLAGS = bits(16, { version: [0, 3], type: [4, 7], slot: 8, irq: [9, 13, 'vector of power management and hotplug events'] });
+export const PCI_EXP_TYPE = { ENDPOINT: 0, ROOT_PORT: 4, UPSTREAM: 5, DOWNSTREAM: 6, PCI_BRIDGE: 7, PCIE_BRIDGE: 8 } as const;
 
 export const PCI_CONFIG_SIZE = 0x1000;
 

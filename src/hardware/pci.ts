@@ -166,6 +166,11 @@ export class PciFunction implements PciAddress {
     else this.holdBack(entry, 'no bus master');
   }
 
+  /** The device writes to memory of its own accord; it is an interrupt where the address says so. */
+  writeOut(hi: number, lo: number, data: number): void {
+    this.send(0, { hi, lo, data });
+  }
+
   private holdBack(entry: number, why: string): void {
     this.host.note({ kind: 'held back', requesterId: this.requesterId, entry, why });
   }

@@ -6,6 +6,8 @@ import { vector_globals } from './arch/x86/apic/vector';
 import { hpet_globals } from './arch/x86/hpet';
 import { irq_globals } from './arch/x86/irq';
 import { smpboot_globals } from './arch/x86/smpboot';
+import { kvm_globals } from './arch/x86/kvm/posted_intr';
+import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
@@ -20,6 +22,7 @@ import { proc_globals } from './irq/proc';
 import { resend_globals } from './irq/resend';
 import { spurious_globals } from './irq/spurious';
 import { cpumask } from './lib/cpumask';
+import type { bound_limit } from './lib/limit';
 import type { LogLine } from './lib/printk';
 import { slab_globals } from './lib/slab';
 import { isolation_globals } from './sched/isolation';
@@ -65,6 +68,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     cpu_sibling_setup_mask: new cpumask(nr_cpu_ids),
     log: [] as LogLine[],
     trace: [] as TraceEvent[],
+    /** what ran out, in order */
+    limits: [] as bound_limit[],
     /** places that warned once already */
     once: new Set<string>(),
     ...slab_globals(),
@@ -89,6 +94,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...irq_remapping_globals(),
     ...intel_irq_remapping_globals(),
     ...amd_iommu_globals(),
+    ...kvm_globals(),
+    ...uv_irq_globals(),
     ...pci_globals(),
     ...modules_globals(),
   };

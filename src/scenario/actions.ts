@@ -10,6 +10,8 @@ import { type ActionKey, actionsOf } from './actions-of-step';
 import { findDevice } from './check';
 import { fullAddress } from './devices';
 import { driverFor, driverNamed } from './drivers';
+import { uvRaise, uvSetup, uvTeardown } from './uv';
+import { loadVcpu, setVcpuAffinity } from './vcpu';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
 import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
 
@@ -80,6 +82,20 @@ const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file
     return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => raise(dev, entry)) };
   },
   expire: timer => ({ title: `expire timer ${timer} of the HPET`, run: () => expire(timer) }),
+  write({ device: written, address, data }, file) {
+    const device = deviceIn(file, written);
+    return { title: `${device.name} writes ${hex(data)} to ${hex(address)}`, run: () => withDevice(device, dev => writeOut(dev, address, data)) };
+  },
+  vcpu: ({ id, runs }) => ({ title: `vcpu ${id} ${runs === 'none' ? 'is taken off its CPU' : `on CPU ${runs}`}`, run: () => loadVcpu(id, runs === 'none' ? null : runs) }),
+  vcpuAffinity(action, file) {
+    const device = deviceIn(file, action.device);
+    const { vector = 0, vcpu, guestVector = 0x51 } = action;
+    const target = vcpu === undefined ? null : { id: vcpu, vector: guestVector };
+    return { title: `vcpuAffinity of ${device.name} vector ${vector}: ${vcpu === undefined ? 'host' : `vcpu ${vcpu}`}`, run: () => withDevice(device, dev => setVcpuAffinity(dev, vector, target)) };
+  },
+  uvSetup: action => ({ title: `uvSetup ${action.name}`, run: () => uvSetup(action) }),
+  uvTeardown: name => ({ title: `uvTeardown ${name}`, run: () => uvTeardown(name) }),
+  uvRaise: name => ({ title: `uvRaise ${name}`, run: () => uvRaise(name) }),
   affinity({ irq, device: written, vector = 0, cpus }, file) {
     const list = String(cpus);
     if (irq !== undefined) return { title: `affinity of irq ${irq}: ${list}`, run: () => writeAffinity(irq, list) };
@@ -89,6 +105,8 @@ const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),
 };
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
 
 const deviceIn = ({ machine }: ScenarioFile, written: string): DeviceSection => findDevice(machine?.devices ?? [], written)!;
 
@@ -129,6 +147,12 @@ function* expire(timer: number): Op<number> {
   const came = machine.hpet!.expire(timer);
   yield { wait: 'window' };
   return came ? 1 : 0;
+}
+
+function* writeOut(dev: PciDev, address: number, data: number): Op<number> {
+  dev.hw.writeOut(0, address, data);
+  yield { wait: 'window' };
+  return 0;
 }
 
 function* driveIntx(dev: PciDev, on: boolean): Op<number> {

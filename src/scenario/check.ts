@@ -1,3 +1,4 @@
+import { UV_GLOBAL_MMR64_PNODE_SHIFT } from '../hardware/uv-hub';
 import { errnoName } from '../kernel/lib/errno';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
@@ -59,7 +60,10 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   const second = actions.at(1);
   if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
-  return [...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path), ...checkAffinity(source, step, path), ...checkExpect(source, step, path)];
+  return [
+    ...checkUv(file, source, step, path), ...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
+    ...checkAffinity(source, step, path), ...checkExpect(source, step, path),
+  ];
 }
 
 function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {
@@ -71,6 +75,15 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, devices.map(d => d.name))}`)];
   }
   return [...checkDriver(file, source, step, device, path), ...checkEntry(source, step, device, path)];
+}
+
+function checkUv({ machine }: ScenarioFile, source: YamlSource, { uvSetup }: StepMap, path: Path): Diagnostic[] {
+  if (uvSetup === undefined) return [];
+  if (!machine?.uv) return [source.error([...path, 'uvSetup'], 'the machine has no UV hub; expected machine.uv: true', 'key')];
+  const { blade = 0, offset = 0 } = uvSetup;
+  const blades = machine.nodes ?? 1;
+  if (blade >= blades) return [source.error([...path, 'uvSetup', 'blade'], `there is no blade ${blade}; expected 0 to ${blades - 1}: one a node`)];
+  return offset % 8 === 0 && offset < 2 ** UV_GLOBAL_MMR64_PNODE_SHIFT ? [] : [source.error([...path, 'uvSetup', 'offset'], `${offset} is no offset of a register; expected a multiple of 8 below 0x4000000`)];
 }
 
 function checkDriver({ drivers = {} }: ScenarioFile, source: YamlSource, { probe }: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
@@ -99,6 +112,8 @@ function checkCpus(file: ScenarioFile, source: YamlSource, step: StepMap, path: 
   const written: [Path, CpuList | undefined][] = [
     [['cpu'], step.cpu],
     [['offline'], step.offline],
+    [['uvSetup', 'cpu'], step.uvSetup?.cpu],
+    [['vcpu', 'runs'], step.vcpu?.runs === 'none' ? undefined : step.vcpu?.runs],
     [['online'], step.online],
     [['affinity', 'cpus'], step.affinity?.cpus],
   ];

@@ -1,5 +1,9 @@
 import { AMD_IOMMU_CAP, amdIommuFunction } from '../hardware/amd-iommu-function';
-import type { AmdRemapUnitConfig, CpuConfig, HpetConfig, IoApicConfig, IsaOverride, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
+import { DMAR_REG_SIZE } from '../hardware/dmar-registers';
+import {
+  type AmdRemapUnitConfig, type CpuConfig, type HpetConfig, type IoApicConfig, type IsaOverride, type MachineConfig, parsePciAddress, type PciFunctionConfig,
+  type RemapUnitConfig,
+} from '../hardware/machine-config';
 import { DEFAULT_CPUS } from './cpu-list';
 import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf } from './devices';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
@@ -25,17 +29,19 @@ const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 
 /** The hardware that a scenario describes, with what a usual PC has where it is silent. */
 export function machineConfig(machine: MachineSection = {}): MachineConfig {
   const ioapics = (machine.ioapics ?? [DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
-  const unit = remapUnit(machine, ioapics);
+  const intel = intelRemap(machine, ioapics);
   const amd = amdRemapUnit(machine, ioapics);
   return {
     cpus: cpus(machine),
     x2apic: machine.x2apic ?? false,
     ioapics,
     isaOverrides: machine.overrides ?? PC_OVERRIDES.filter(o => hasPin(ioapics, o.gsi)),
-    ...(unit && { intelRemap: { units: [unit] } }),
+    ...(intel && { intelRemap: intel }),
     ...(amd && { amdRemap: { units: [amd] } }),
     ...(machine.hpet && { hpet: hpet(machine.hpet) }),
     ...(machine.arat !== undefined && { arat: machine.arat }),
+    ...(machine.uv && { uv: { blades: Array.from({ length: machine.nodes ?? 1 }, (_, node) => ({ pnode: node, node })) } }),
+    ...(machine.hypervisor && { hypervisor: machine.hypervisor }),
     pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine.devices!, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
@@ -50,20 +56,29 @@ function hpet({ timers = DEFAULT_TIMERS, messages = false }: HpetSection): HpetC
   return { id: 0, address: HPET_ADDRESS, legacy: true, timers: Array.from({ length: timers }, (_, n) => ({ fsb: fsb(n) })) };
 }
 
-function remapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[]): RemapUnitConfig | undefined {
+function intelRemap(machine: MachineSection, ioapics: readonly IoApicConfig[]): MachineConfig['intelRemap'] {
   const { remap, x2apic = false } = machine;
   const section: MachineSection['remap'] = remap === 'intel' ? { type: 'intel' } : remap;
   if (typeof section !== 'object' || section.type !== 'intel') return undefined;
-  const { eim = x2apic, postedInterrupts = false } = section;
+  const { eim = x2apic, postedInterrupts = false, handleMask, x2apicOptOut, units = [{}] } = section;
+  const named = units.some(unit => unit.ioapics);
   return {
-    segment: 0,
-    address: DMAR_ADDRESS,
-    eim,
-    pi: postedInterrupts,
-    includeAll: true,
-    devices: [],
-    ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: IOAPIC_REQUESTER + i * 8 })),
-    ...(machine.hpet && { hpets: [{ id: 0, requesterId: HPET_REQUESTER }] }),
+    ...(x2apicOptOut !== undefined && { x2apicOptOut }),
+    units: units.map(({ devices = [], ioapics: ids = [] }, i): RemapUnitConfig => {
+      const last = i === units.length - 1;
+      const below = (id: number): boolean => (named ? ids.includes(id) : last);
+      return {
+        segment: 0,
+        address: DMAR_ADDRESS + i * DMAR_REG_SIZE,
+        eim,
+        pi: postedInterrupts,
+        ...(handleMask !== undefined && { handleMask }),
+        includeAll: devices.length === 0,
+        devices: devices.map(fullAddress),
+        ioapics: ioapics.flatMap(({ id }, n) => (below(id) ? { id, requesterId: IOAPIC_REQUESTER + n * 8 } : [])),
+        ...(machine.hpet && last && { hpets: [{ id: 0, requesterId: HPET_REQUESTER }] }),
+      };
+    }),
   };
 }
 
@@ -71,7 +86,9 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
   const { remap, x2apic = false } = machine;
   const section: MachineSection['remap'] = remap === 'amd' ? { type: 'amd' } : remap;
   if (typeof section !== 'object' || section.type !== 'amd') return undefined;
-  const { ga = true, guest = false, aliases = [] } = section;
+  const { ga = true, guest = false, aliases = [], ioapic } = section;
+  const southbridge = ioapic ? requesterId(ioapic) : AMD_IOAPIC_REQUESTER;
+  const listed = ioapic === false ? ioapics.slice(1) : ioapics;
   return {
     address: AMD_IOMMU_ADDRESS,
     function: AMD_IOMMU_FUNCTION,
@@ -81,8 +98,8 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
     x2apic: x2apic && ga,
     includeAll: true,
     devices: [],
-    aliases: aliases.map(({ device, alias }) => ({ device: fullAddress(device), alias: fullAddress(alias) })),
-    ioapics: ioapics.map(({ id }, i) => ({ id, requesterId: AMD_IOAPIC_REQUESTER + i })),
+    aliases: aliases.map(({ device, to, alias }) => ({ device: fullAddress(device), ...(to !== undefined && { to: fullAddress(to) }), alias: fullAddress(alias) })),
+    ioapics: listed.map(({ id }, i) => ({ id, requesterId: southbridge + i })),
     ...(machine.hpet && { hpets: [{ id: 0, requesterId: AMD_HPET_REQUESTER }] }),
   };
 }
@@ -101,10 +118,15 @@ function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], 
     gsi: section.gsi ?? (hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
-    ...(section.secondary !== undefined && { bridge: { secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
+    ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     node: section.node ?? -1,
     ...(driver !== undefined && { driver }),
   };
+}
+
+function requesterId(address: string): number {
+  const { bus, devfn } = parsePciAddress(fullAddress(address))!;
+  return (bus << 8) | devfn;
 }
 
 /** INTA of bus 0 goes to one of the pins 20 to 23, by the slot, as on a q35. Each bridge turns the pins of what is behind it by their slots. */

@@ -1,5 +1,6 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
+import type { AmdRemapSection, IntelRemapSection } from './remap-sections';
 
 /**
  * A PCI function: bus:device.function in hexadecimal, with or without the segment in front.
@@ -107,6 +108,10 @@ export interface MachineSection {
   hpet?: HpetSection;
   /** The timers of the local APICs run in deep sleep too (default), so that Linux needs no timer of the HPET for each CPU. */
   arat?: boolean;
+  /** The machine is an SGI UV: a blade with a hub for each NUMA node. */
+  uv?: boolean;
+  /** The machine is a guest: then x2APIC mode needs no remapping, with APIC ids up to 255. */
+  hypervisor?: 'kvm';
   /** The PCI functions. */
   devices?: DeviceSection[];
 }
@@ -137,30 +142,6 @@ export interface CpuEntry {
   apicId: Unsigned;
   /** NUMA node; default 0. */
   node?: Unsigned;
-}
-
-export interface IntelRemapSection {
-  type: 'intel';
-  /** Extended interrupt mode: 32-bit APIC ids; x2APIC needs it. Default: as `x2apic`. */
-  eim?: boolean;
-  /** The unit can post interrupts to a guest. */
-  postedInterrupts?: boolean;
-}
-
-/** An AMD IOMMU: it is the PCI function 00:00.2, and interrupts itself by an MSI that cannot be masked. */
-export interface AmdRemapSection {
-  type: 'amd';
-  /** Entries of 128 bits. Default: true. */
-  ga?: boolean;
-  /** The unit can deliver interrupts to a guest; needs `ga`. */
-  guest?: boolean;
-  /** Functions whose messages carry the requester id of another one, as firmware says: they share its table. */
-  aliases?: AliasSection[];
-}
-
-export interface AliasSection {
-  device: PciAddress;
-  alias: PciAddress;
 }
 
 export interface IoApicSection {
@@ -211,12 +192,14 @@ export interface DeviceSection {
   name: Name;
   /**
    * nvme: 65 MSI-X entries; nic: an e1000e, 5 MSI-X entries and one MSI; edu: one MSI that cannot be masked, no driver;
-   * bridge: a root port, for devices on other buses; custom: only what is written here.
+   * bridge: a root port or what `port` says, for devices on other buses; custom: only what is written here.
    */
   kind: 'nvme' | 'nic' | 'edu' | 'bridge' | 'custom';
   address: PciAddress;
   /** Of a bridge: the bus behind it. */
   secondary?: BusNumber;
+  /** Of a bridge: what it is; default: a root port. Only PCI Express passes on who sent a message: a bridge to conventional PCI signs itself. pci: conventional on both sides. */
+  port?: 'root-port' | 'upstream' | 'downstream' | 'pcie-to-pci' | 'pci-to-pcie' | 'pci';
   /** Of a bridge: the last bus behind it; default: its secondary bus. */
   subordinate?: BusNumber;
   /** The global interrupt number that its INTx line (INTA) goes to; default: 20 to 23 by its slot, as on a q35. */
@@ -313,11 +296,19 @@ export interface AllocSection {
   sets?: VectorCount[];
 }
 
+/**
+ * A guest's virtual CPU.
+ * @asType integer
+ * @minimum 0
+ * @maximum 255
+ */
+export type VcpuNumber = number;
+
 export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, expire, assert, deassert, affinity, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named. */
@@ -353,6 +344,39 @@ export interface StepMap {
   raise?: DeviceName | { device: DeviceName; entry?: VectorIndex };
   /** A timer of the HPET has run out: it interrupts if it is on. Result: 1 if it did, else 0. */
   expire?: TimerNumber;
+  /** The device writes to memory of its own accord: an interrupt message, if the address is in 0xfeexxxxx, whoever that message belongs to. */
+  write?: { device: DeviceName; address: Unsigned; data: Unsigned };
+  /** A guest's virtual CPU is loaded onto a CPU, or is taken off it ("none"). It is made when it is named first. */
+  vcpu?: { id: VcpuNumber; runs: CpuNumber | 'none' };
+  /** As a hypervisor does for a device of its guest: the interrupt goes to a virtual CPU as `guestVector`; without `vcpu` back to the host. */
+  vcpuAffinity?: {
+    device: DeviceName;
+    vector?: VectorIndex;
+    vcpu?: VcpuNumber;
+    /**
+     * The vector that the guest sees; default: 0x51.
+     * @asType integer
+     * @minimum 32
+     * @maximum 255
+     */
+    guestVector?: number;
+  };
+  /** uv_setup_irq() and request_irq() for an interrupt of a UV hub. Its result is the irq. */
+  uvSetup?: {
+    name: Name;
+    /** The CPU that gets it; default 0. */
+    cpu?: CpuNumber;
+    /** Default 0. */
+    blade?: Unsigned;
+    /** Of the hub's register that routes it; default: 0x61b00. */
+    offset?: Unsigned;
+    /** Whether it may move; default: cpu, it may not. */
+    limit?: 'all' | 'node' | 'cpu';
+  };
+  /** free_irq() and uv_teardown_irq() for the interrupt of this name. */
+  uvTeardown?: Name;
+  /** The hub sends the interrupt of this name. */
+  uvRaise?: Name;
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */

@@ -34,3 +34,17 @@ describe('debug adapter: AMD remapping', () => {
     assert.equal(entry.fields!.find(f => f.name === 'hi')!.fields!.find(f => f.name === 'vector')!.value, '0xef', 'reserved only: the shutdown vector');
   });
 });
+
+describe('debug adapter: limits', () => {
+  suiteHooks(load);
+
+  it('prints the limit that was reached, at the statement that found it', async () => {
+    const client = await TestClient.launched('examples/exhaustion.irq.yaml');
+    await client.ask('configurationDone');
+    let output: { category?: string; output: string; source?: { path?: string } };
+    do output = await client.next('output'); while (output.category !== 'console');
+    assert.match(output.output, /^limit: vectors that can be reserved: 396 of 396 in use\n/);
+    assert.match(output.source!.path!, /irq\/matrix\.ts$/);
+    await client.ask('disconnect', {});
+  });
+});

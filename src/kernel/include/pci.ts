@@ -24,6 +24,12 @@ export class PciDev {
   msix_cap = 0;
   /** devfns of its bus that it may send as, besides its own */
   readonly dma_alias_mask = new Set<number>();
+  /** how the function is connected (PCI_EXP_TYPE); null: conventional PCI */
+  pcie_type: number | null = null;
+  /** of a bridge: the bus behind it */
+  subordinate: number | null = null;
+  /** the bridge to its bus; null on a root bus (bus->self) */
+  bridge: PciDev | null = null;
   no_msi = false;
   no_64bit_msi = false;
   /** INTx line's Linux irq; 0 = none */

@@ -10,7 +10,8 @@ import { hpet_late_init, hpet_setup } from '../arch/x86/hpet';
 import { idt_setup_traps } from '../arch/x86/idt';
 import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
-import { amd_iommu_detect, amd_iommu_init, parse_amd_iommu_intr, parse_amd_iommu_options } from '../drivers/iommu/amd/init';
+import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
+import { parse_amd_iommu_intr, parse_amd_iommu_options, parse_ivrs_hpet, parse_ivrs_ioapic } from '../drivers/iommu/amd/options';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { x86_late_time_init } from '../arch/x86/time';
@@ -116,6 +117,8 @@ function* parse_early_param(): Op {
     else if (name === 'intremap') yield* setup_irqremap(value);
     else if (name === 'amd_iommu') yield* parse_amd_iommu_options(value);
     else if (name === 'amd_iommu_intr') yield* parse_amd_iommu_intr(value);
+    else if (name.startsWith('ivrs_ioapic')) yield* parse_ivrs_ioapic(word.slice('ivrs_ioapic'.length));
+    else if (name.startsWith('ivrs_hpet')) yield* parse_ivrs_hpet(word.slice('ivrs_hpet'.length));
   }
 }
 

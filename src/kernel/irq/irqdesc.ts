@@ -12,6 +12,7 @@ import { bitmap } from '../lib/bitmap';
 import { bitmap_parselist } from '../lib/bitmap_parse';
 import { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOMEM, EPERM } from '../lib/errno';
+import { limit_bound } from '../lib/limit';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
 import { pr_info, pr_warn, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
@@ -166,7 +167,11 @@ function* alloc_descs(start: number, cnt: number, node: number, affinity: readon
 }
 
 function* irq_expand_nr_irqs(nr: number): Op<number> {
-  if (nr > IRQ_BITMAP_BITS(kernel.config)) return -ENOMEM;
+  const size = IRQ_BITMAP_BITS(kernel.config);
+  if (nr > size) {
+    limit_bound({ name: 'interrupt numbers', needed: nr - size, used: kernel.allocated_irqs.weight, size });
+    return -ENOMEM;
+  }
   kernel.nr_irqs = nr;
   return 0;
 }

@@ -2,6 +2,7 @@ import type { Op } from '../../stepper/op';
 import { bitmap } from '../lib/bitmap';
 import { cpumask } from '../lib/cpumask';
 import { EINVAL, ENOSPC } from '../lib/errno';
+import { limit_bound } from '../lib/limit';
 import { BUG_ON, pr_warn, WARN_ON_ONCE } from '../lib/printk';
 import {
   trace_irq_matrix_alloc,
@@ -113,6 +114,15 @@ function* matrix_alloc_area(m: irq_matrix, cm: cpumap, managed: boolean): Op<num
   return area;
 }
 
+/** The online CPUs of `msk` have no vector left. */
+function vectors_bound(m: irq_matrix, msk: cpumask): void {
+  const cpus = cpumask.of(msk.nbits, ...[...msk].filter(cpu => m.maps[cpu].online));
+  if (cpus.empty) return;
+  const size = cpus.weight * (m.alloc_size - m.systembits_inalloc);
+  const free = [...cpus].reduce((sum, cpu) => sum + m.maps[cpu].available, 0);
+  limit_bound({ name: `vectors of CPU${cpus.weight > 1 ? 's' : ''} ${cpus.toString()}`, needed: 1, used: size - free, size });
+}
+
 /** The online CPU of `msk` with most available bits; the first of equals. Source: kernel/irq/matrix.c, matrix_find_best_cpu() */
 function* matrix_find_best_cpu(m: irq_matrix, msk: cpumask): Op<number | undefined> {
   let best_cpu: number | undefined;
@@ -173,6 +183,8 @@ export function* irq_matrix_reserve_managed(m: irq_matrix, msk: cpumask): Op<num
     const cm = m.maps[cpu];
     const bit = yield* matrix_alloc_area(m, cm, true);
     if (bit < 0) {
+      const size = m.alloc_size - m.systembits_inalloc;
+      limit_bound({ name: `vectors of CPU ${cpu}`, needed: 1, used: size, size });
       yield* undo_reserve_managed(m, msk, cpu);
       return -ENOSPC;
     }
@@ -224,7 +236,10 @@ export function* irq_matrix_alloc_managed(m: irq_matrix, msk: cpumask): Op<Matri
 
   const cm = m.maps[cpu];
   const bit = m.scratch_map.assignAndNot(cm.managed_map, cm.alloc_map).next();
-  if (bit < 0) return -ENOSPC;
+  if (bit < 0) {
+    limit_bound({ name: `managed vectors of CPU ${cpu}`, needed: 1, used: cm.managed_allocated, size: cm.managed });
+    return -ENOSPC;
+  }
   cm.alloc_map.set(bit);
   cm.allocated++;
   cm.managed_allocated++;
@@ -251,6 +266,7 @@ export function* irq_matrix_assign(m: irq_matrix, bit: number): Op {
 export function* irq_matrix_reserve(m: irq_matrix): Op {
   if (m.global_reserved <= m.global_available && m.global_reserved + 1 > m.global_available) {
     pr_warn('Interrupt reservation exceeds available resources');
+    limit_bound({ name: 'vectors that can be reserved', needed: 1, used: m.global_reserved, size: m.global_available });
   }
 
   m.global_reserved++;
@@ -272,7 +288,10 @@ export function* irq_matrix_alloc(m: irq_matrix, msk: cpumask, reserved: boolean
   if (msk.empty) return -EINVAL;
 
   const cpu = yield* matrix_find_best_cpu(m, msk);
-  if (cpu === undefined) return -ENOSPC;
+  if (cpu === undefined) {
+    vectors_bound(m, msk);
+    return -ENOSPC;
+  }
 
   const cm = m.maps[cpu];
   const bit = yield* matrix_alloc_area(m, cm, false);

@@ -56,6 +56,16 @@ export interface ioapic_alloc_info {
   entry: ioapic_entry_owner | null;
 }
 
+/** UV part of irq_alloc_info. */
+export interface uv_alloc_info {
+  /** UV_AFFINITY_* */
+  readonly limit: number;
+  readonly blade: number;
+  /** of the hub's register */
+  readonly offset: number;
+  readonly name: string;
+}
+
 /** What an allocation asks for, handed up the domain hierarchy. */
 export class irq_alloc_info {
   /** X86_IRQ_ALLOC_TYPE */
@@ -69,6 +79,7 @@ export class irq_alloc_info {
   desc: msi_desc | null = null;
   data: unknown = null;
   ioapic: ioapic_alloc_info | null = null;
+  uv: uv_alloc_info | null = null;
 }
 
 /** What is programmed into the hardware. */

@@ -24,7 +24,7 @@ import {
   THRESHOLD_APIC_VECTOR,
   X86_PLATFORM_IPI_VECTOR,
 } from './hw_irq';
-import { common_interrupt } from './irq';
+import { common_interrupt, sysvec_kvm_posted_intr_ipi } from './irq';
 import { sysvec_call_function, sysvec_call_function_single, sysvec_reschedule_ipi } from './smp';
 
 // The interrupt descriptor table: arch/x86/kernel/idt.c.
@@ -75,7 +75,7 @@ const apic_idts = (): idt_data[] => [
   INTG(DEFERRED_ERROR_VECTOR, 'sysvec_deferred_error', undefined, 'X86_MCE_AMD'),
   INTG(LOCAL_TIMER_VECTOR, 'sysvec_apic_timer_interrupt', sysvec_apic_timer_interrupt),
   INTG(X86_PLATFORM_IPI_VECTOR, 'sysvec_x86_platform_ipi'),
-  INTG(POSTED_INTR_VECTOR, 'sysvec_kvm_posted_intr_ipi', undefined, 'HAVE_KVM'),
+  INTG(POSTED_INTR_VECTOR, 'sysvec_kvm_posted_intr_ipi', sysvec_kvm_posted_intr_ipi, 'HAVE_KVM'),
   INTG(POSTED_INTR_WAKEUP_VECTOR, 'sysvec_kvm_posted_intr_wakeup_ipi', undefined, 'HAVE_KVM'),
   INTG(POSTED_INTR_NESTED_VECTOR, 'sysvec_kvm_posted_intr_nested_ipi', undefined, 'HAVE_KVM'),
   INTG(IRQ_WORK_VECTOR, 'sysvec_irq_work', undefined, 'IRQ_WORK'),

@@ -97,6 +97,12 @@ export function* common_interrupt(vector: number): Op {
   }
 }
 
+/** Something was posted for a virtual CPU that runs here. Source: arch/x86/kernel/irq.c, sysvec_kvm_posted_intr_ipi() */
+export function* sysvec_kvm_posted_intr_ipi(): Op {
+  ack_APIC_irq();
+  this_irq_stat().kvm_posted_intr_ipis++;
+}
+
 /** Source: arch/x86/kernel/irq.c, ack_bad_irq() */
 export function* ack_bad_irq(irq: number): Op {
   pr_err(`unexpected IRQ trap at vector ${irq.toString(16).padStart(2, '0')}`);

@@ -27,6 +27,7 @@ export const irq_remapping_globals = () => ({
   disable_irq_remap: false,
   disable_irq_post: false,
   disable_sourceid_checking: false,
+  no_x2apic_optout: false,
   remap_ops: null as irq_remap_ops | null,
   irq_remap_capability: 0,
 });
@@ -34,11 +35,18 @@ export const irq_remapping_globals = () => ({
 /** intremap= of the command line. Source: drivers/iommu/irq_remapping.c, setup_irqremap() */
 export function* setup_irqremap(str: string): Op {
   for (const option of str.split(',')) {
-    if (option === 'on') kernel.disable_irq_remap = kernel.disable_irq_post = false;
-    else if (option === 'off') kernel.disable_irq_remap = kernel.disable_irq_post = true;
-    else if (option === 'nosid') kernel.disable_sourceid_checking = true;
-    else if (option === 'nopost') kernel.disable_irq_post = true;
+    if (option.startsWith('on')) kernel.disable_irq_remap = kernel.disable_irq_post = false;
+    else if (option.startsWith('off')) kernel.disable_irq_remap = kernel.disable_irq_post = true;
+    else if (option.startsWith('nosid')) kernel.disable_sourceid_checking = true;
+    else if (option.startsWith('no_x2apic_optout')) kernel.no_x2apic_optout = true;
+    else if (option.startsWith('nopost')) kernel.disable_irq_post = true;
   }
+}
+
+/** Whether remapping can do more, such as IRQ_POSTING_CAP. Source: drivers/iommu/irq_remapping.c, irq_remapping_cap() */
+export function irq_remapping_cap(cap: number): boolean {
+  if (!kernel.remap_ops || kernel.disable_irq_post) return false;
+  return (kernel.irq_remap_capability & (1 << cap)) !== 0;
 }
 
 /** @returns 0, or -ENOSYS where nothing can remap. Source: drivers/iommu/irq_remapping.c, irq_remapping_prepare() */

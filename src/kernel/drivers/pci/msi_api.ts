@@ -4,6 +4,7 @@ import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VI
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
 import type { cpumask } from '../../lib/cpumask';
 import { EINVAL, ENOSPC, ERANGE } from '../../lib/errno';
+import { limit_bound } from '../../lib/limit';
 import { pr_info, WARN_ON, WARN_ON_ONCE } from '../../lib/printk';
 import { kernel } from '../../world';
 import { msi_capability_init, msix_capability_init, type msix_entry, pci_disable_msi, pci_disable_msix, pci_msi_vec_count, pci_msix_vec_count } from './msi';
@@ -54,7 +55,10 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
     const rc = yield* __pci_enable_msix(dev, entries, nvec, affd, flags);
     if (rc === 0) return nvec;
     if (rc < 0) return rc;
-    if (rc < minvec) return -ENOSPC;
+    if (rc < minvec) {
+      if (rc === dev.hw.msix?.place.entries) limit_bound({ name: `MSI-X table of ${dev.name}`, needed: minvec, size: rc });
+      return -ENOSPC;
+    }
 
     nvec = rc;
   }
@@ -78,7 +82,10 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
 
   let nvec = yield* pci_msi_vec_count(dev);
   if (nvec < 0) return nvec;
-  if (nvec < minvec) return -ENOSPC;
+  if (nvec < minvec) {
+    limit_bound({ name: `MSI capability of ${dev.name}`, needed: minvec, size: nvec });
+    return -ENOSPC;
+  }
   if (nvec > maxvec) nvec = maxvec;
 
   for (;;) {

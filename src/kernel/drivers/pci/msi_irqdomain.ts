@@ -6,6 +6,7 @@ import { pci_dev_id, type PciDev } from '../../include/pci';
 import { irq_domain_update_bus_token } from '../../irq/irqdomain';
 import { msi_create_irq_domain } from '../../irq/msi';
 import { ENOSPC, ENOTSUPP } from '../../lib/errno';
+import { limit_bound } from '../../lib/limit';
 import { WARN_ON } from '../../lib/printk';
 import { __pci_write_msi_msg, pci_msi_mask_irq, pci_msi_unmask_irq } from './msi_message';
 
@@ -30,7 +31,10 @@ const pci_msi_desc_is_multi_msi = (desc: msi_desc): boolean => !desc.msi_attrib.
 export function* pci_msi_domain_check_cap(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
   const desc = dev.msi_list[0];
 
-  if (pci_msi_desc_is_multi_msi(desc) && !(info.flags & MSI_FLAG.MULTI_PCI_MSI)) return 1;
+  if (pci_msi_desc_is_multi_msi(desc) && !(info.flags & MSI_FLAG.MULTI_PCI_MSI)) {
+    limit_bound({ name: `vectors of one MSI in domain ${domain.name}, which does not remap`, needed: desc.nvec_used, size: 1 });
+    return 1;
+  }
   if (desc.msi_attrib.is_msix && !(info.flags & MSI_FLAG.PCI_MSIX)) return -ENOTSUPP;
   return 0;
 }

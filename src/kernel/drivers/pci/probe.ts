@@ -1,12 +1,15 @@
 import type { PciFunction } from '../../../hardware/pci';
-import { MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN } from '../../../hardware/pci-registers';
+import {
+  EXP_FLAGS, MSIX_FLAGS, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_EXP_FLAGS, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN,
+  PCI_SECONDARY_BUS,
+} from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
 import { PciDev } from '../../include/pci';
 import { kernel, machine } from '../../world';
 import { iommu_bus_notifier } from '../iommu/amd/device';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
-import { pci_read_config_byte } from './access';
+import { pci_read_config_byte, pci_read_config_word } from './access';
 import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
 import { pci_find_capability } from './pci';
 
@@ -29,9 +32,24 @@ export function* pci_scan_root_bus(): Op {
 /** Source: drivers/pci/probe.c, pci_scan_single_device() */
 function* pci_scan_single_device(fn: PciFunction): Op<PciDev> {
   const dev = new PciDev(fn, fn.domain, fn.bus, fn.devfn, fn.config.node);
-  yield* pci_read_irq(dev);
+  yield* pci_setup_device(dev);
   yield* pci_device_add(dev);
   return dev;
+}
+
+/** What kind of function it is, and where. Source: drivers/pci/probe.c, pci_setup_device() */
+function* pci_setup_device(dev: PciDev): Op {
+  dev.bridge = kernel.pci_devices.find(d => d.domain_nr === dev.domain_nr && d.subordinate === dev.bus) ?? null;
+  yield* set_pcie_port_type(dev);
+  yield* pci_read_irq(dev);
+  const bridge = (pci_read_config_byte(dev, PCI_HEADER_TYPE) & 0x7f) === PCI_HEADER_TYPE_BRIDGE;
+  if (bridge) dev.subordinate = pci_read_config_byte(dev, PCI_SECONDARY_BUS);
+}
+
+/** Source: drivers/pci/probe.c, set_pcie_port_type() */
+function* set_pcie_port_type(dev: PciDev): Op {
+  const pos = yield* pci_find_capability(dev, PCI_CAP_ID_EXP);
+  if (pos) dev.pcie_type = EXP_FLAGS.get(pci_read_config_word(dev, pos + PCI_EXP_FLAGS), 'type');
 }
 
 /** The pin, and the irq that firmware thought of: good only until the device is enabled. Source: drivers/pci/probe.c, pci_read_irq() */

@@ -1,3 +1,4 @@
+import { PCI_EXP_TYPE } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import { type PciDev, pci_dev_id } from '../../include/pci';
 
@@ -5,8 +6,8 @@ import { type PciDev, pci_dev_id } from '../../include/pci';
 export type dma_alias_fn<T> = (pdev: PciDev, alias: number, data: T) => Op<number>;
 
 /**
- * Calls `fn` with every requester id that the function may send as: its own, then those that quirks and firmware added.
- * No bridge of the machine speaks for others.
+ * Calls `fn` with every requester id that the function may send as: its own, those that quirks and firmware added, and
+ * those of bridges that sign for it.
  * @returns what `fn` returned last. Source: drivers/pci/search.c, pci_for_each_dma_alias()
  */
 export function* pci_for_each_dma_alias<T>(pdev: PciDev, fn: dma_alias_fn<T>, data: T): Op<number> {
@@ -15,7 +16,21 @@ export function* pci_for_each_dma_alias<T>(pdev: PciDev, fn: dma_alias_fn<T>, da
     if (ret) break;
     ret = yield* fn(pdev, (pdev.bus << 8) | devfn, data);
   }
+  for (let tmp = pdev.bridge; tmp && !ret; tmp = tmp.bridge) {
+    const alias = alias_of_bridge(tmp);
+    if (alias !== null) ret = yield* fn(tmp, alias, data);
+  }
   return ret;
+}
+
+/** A bridge to conventional PCI signs with its secondary bus, one from there with its own id; PCI Express passes ids through. */
+function alias_of_bridge(tmp: PciDev): number | null {
+  switch (tmp.pcie_type) {
+    case null:
+    case PCI_EXP_TYPE.PCIE_BRIDGE: return pci_dev_id(tmp);
+    case PCI_EXP_TYPE.PCI_BRIDGE: return tmp.subordinate! << 8;
+    default: return null;
+  }
 }
 
 /** From now on the function may also send as `devfn` of its bus. Source: drivers/pci/pci.c, pci_add_dma_alias() */

@@ -258,16 +258,23 @@ export function* enable_IR_x2apic(): Op {
   yield* local_irq_restore(flags);
 }
 
+/** A hypervisor may vouch for x2APIC mode without remapping. Source: arch/x86/kernel/kvm.c, kvm_init_platform(), x86_init.hyper.x2apic_available */
+const x2apic_available = (): boolean => machine.config.hypervisor === 'kvm';
+
 /** @param remap_mode what irq_remapping_enable() returned. Source: arch/x86/kernel/apic/apic.c, try_to_enable_x2apic() */
 function* try_to_enable_x2apic(remap_mode: number): Op {
   if (kernel.x2apic_state === 'disabled') return;
 
   if (remap_mode !== IRQ_REMAP_X2APIC_MODE) {
-    // A machine without a hypervisor that vouches for it needs remapping.
-    pr_info("x2apic: IRQ remapping doesn't support X2APIC mode");
-    kernel.x2apic_mode = false;
-    kernel.x2apic_state = 'disabled';
-    return;
+    if (!x2apic_available()) {
+      pr_info("x2apic: IRQ remapping doesn't support X2APIC mode");
+      kernel.x2apic_mode = false;
+      kernel.x2apic_state = 'disabled';
+      return;
+    }
+
+    // What is not remapped reaches 8 bits of physical ids.
+    kernel.x2apic_phys = true;
   }
   yield* x2apic_enable();
 }

@@ -4,6 +4,7 @@ import {
   irq_matrix_allocated, irq_matrix_assign, irq_matrix_assign_system, irq_matrix_available, irq_matrix_offline, irq_matrix_online, irq_matrix_reserved,
 } from '../../../irq/matrix';
 import { ENOSPC } from '../../../lib/errno';
+import { limit_bound } from '../../../lib/limit';
 import { raw_spin_lock, raw_spin_unlock } from '../../../lib/locking';
 import { pr_warn } from '../../../lib/printk';
 import { kernel } from '../../../world';
@@ -74,6 +75,7 @@ export function* lapic_can_unplug_cpu(): Op<number> {
   const avl = yield* irq_matrix_available(kernel.vector_matrix, true);
   if (avl < tomove) {
     pr_warn(`CPU ${kernel.this_cpu} has ${tomove} vectors, ${avl} available. Cannot disable CPU`);
+    limit_bound({ name: 'free vectors of the other CPUs', needed: tomove, size: avl });
     ret = -ENOSPC;
   } else {
     const rsvd = yield* irq_matrix_reserved(kernel.vector_matrix);

@@ -141,6 +141,8 @@ export class iommu_dev_data {
 export interface devid_map {
   readonly id: number;
   readonly devid: number;
+  /** told by the command line: firmware does not change it */
+  readonly cmd_line: boolean;
 }
 
 const devid_of = (map: readonly devid_map[], id: number): number => map.find(entry => entry.id === id)?.devid ?? -EINVAL;

@@ -1,5 +1,5 @@
 import { DEV_TABLE_ENTRY_SIZE, DTE_0, DTE_2, type FEATURE, IOMMU_CAP, MMIO_EXT_FEATURES } from '../../../../hardware/amd-iommu-registers';
-import { type AmdRemapUnitConfig, parsePciAddress } from '../../../../hardware/machine-config';
+import { aliasedIds, type AmdRemapUnitConfig, parsePciAddress } from '../../../../hardware/machine-config';
 import type { Op } from '../../../../stepper/op';
 import { mpc_ioapic_id } from '../../../arch/x86/apic/io_apic';
 import { EINVAL, ENODEV } from '../../../lib/errno';
@@ -10,7 +10,7 @@ import { pci_enable_device } from '../../pci/pci';
 import { pci_get_domain_bus_and_slot } from '../../pci/probe';
 import { IRQ_REMAP_X2APIC_MODE, IRQ_REMAP_XAPIC_MODE } from '../irq_remapping';
 import {
-  amd_iommu, AMD_IOMMU_GUEST_IR_LEGACY, AMD_IOMMU_GUEST_IR_LEGACY_GA, AMD_IOMMU_GUEST_IR_VAPIC, AMD_IOMMU_GUEST_IR_VAPIC_ON, CMD_BUFFER_SIZE, type devid_map, EVT_BUFFER_SIZE,
+  amd_iommu, AMD_IOMMU_GUEST_IR_LEGACY, AMD_IOMMU_GUEST_IR_VAPIC, AMD_IOMMU_GUEST_IR_VAPIC_ON, CMD_BUFFER_SIZE, type devid_map, EVT_BUFFER_SIZE,
   get_ioapic_devid, iommu_feature, PCI_BUS_NUM, readq,
 } from './amd_iommu_types';
 import { iommu_flush_all_caches } from './commands';
@@ -49,6 +49,10 @@ export const amd_iommu_init_globals = () => ({
   amd_iommu_rlookup_table: new Map<number, amd_iommu>(),
   ioapic_map: [] as devid_map[],
   hpet_map: [] as devid_map[],
+  early_ioapic_map: [] as devid_map[],
+  early_hpet_map: [] as devid_map[],
+  /** ivrs_ioapic or ivrs_hpet was there: what does not fit is no firmware bug */
+  cmdline_maps: false,
   init_state: 'IOMMU_START_STATE' as iommu_init_state,
   /** functions that appear from now on are told to iommu_bus_notifier() */
   amd_iommu_bus_notifier: false,
@@ -67,7 +71,7 @@ function ivhd_devices({ includeAll, devices, function: own }: AmdRemapUnitConfig
 
 /** Source: find_last_devid_from_ivhd(); firmware lists IOAPICs and HPETs as devices too */
 function find_last_devid_from_ivhd(config: AmdRemapUnitConfig): number {
-  const aliases = (config.aliases ?? []).flatMap(({ device, alias }) => [devid_of(device), devid_of(alias)]);
+  const aliases = (config.aliases ?? []).flatMap(alias => [...aliasedIds(alias), devid_of(alias.alias)]);
   const special = [...config.ioapics, ...(config.hpets ?? [])].map(({ requesterId }) => requesterId);
   return Math.max(0, ...ivhd_devices(config), ...aliases, ...special);
 }
@@ -77,23 +81,43 @@ function* set_dev_entry_from_acpi(iommu: amd_iommu, devid: number): Op {
   kernel.amd_iommu_rlookup_table.set(devid, iommu);
 }
 
-/** Source: add_special_device() */
-function* add_special_device(map: devid_map[], id: number, devid: number): Op {
-  map.push({ id, devid });
+export type special_type = 'IOAPIC' | 'HPET';
+const special_map = (type: special_type): devid_map[] => (type === 'IOAPIC' ? kernel.ioapic_map : kernel.hpet_map);
+
+/** @returns the requester id that counts: the command line's, where it has one. Source: add_special_device() */
+function* add_special_device(type: special_type, id: number, devid: number, cmd_line: boolean): Op<number> {
+  const override = special_map(type).find(entry => entry.id === id && entry.cmd_line);
+  if (override) {
+    pr_info(`AMD-Vi: Command-line override present for ${type} id ${id} - ignoring`);
+    return override.devid;
+  }
+  special_map(type).push({ id, devid, cmd_line });
+  return devid;
+}
+
+/** Source: add_early_maps() */
+function* add_early_maps(): Op {
+  for (const { id, devid, cmd_line } of kernel.early_ioapic_map) yield* add_special_device('IOAPIC', id, devid, cmd_line);
+  for (const { id, devid, cmd_line } of kernel.early_hpet_map) yield* add_special_device('HPET', id, devid, cmd_line);
 }
 
 /** Who is below the unit. Source: init_iommu_from_acpi() */
 function* init_iommu_from_acpi(iommu: amd_iommu, config: AmdRemapUnitConfig): Op {
+  yield* add_early_maps();
+
   for (const devid of ivhd_devices(config)) yield* set_dev_entry_from_acpi(iommu, devid);
-  for (const { device, alias } of config.aliases ?? []) {
-    yield* set_dev_entry_from_acpi(iommu, devid_of(device));
-    yield* set_dev_entry_from_acpi(iommu, devid_of(alias));
-    kernel.amd_iommu_alias_table[devid_of(device)] = devid_of(alias);
+  for (const entry of config.aliases ?? []) {
+    const devid_to = devid_of(entry.alias);
+    for (const devid of aliasedIds(entry)) {
+      yield* set_dev_entry_from_acpi(iommu, devid);
+      yield* set_dev_entry_from_acpi(iommu, devid_to);
+      kernel.amd_iommu_alias_table[devid] = devid_to;
+    }
   }
-  for (const [map, special] of [[kernel.ioapic_map, config.ioapics], [kernel.hpet_map, config.hpets ?? []]] as const) {
+  for (const [type, special] of [['IOAPIC', config.ioapics], ['HPET', config.hpets ?? []]] as const) {
     for (const { id, requesterId } of special) {
-      yield* add_special_device(map, id, requesterId);
-      yield* set_dev_entry_from_acpi(iommu, requesterId);
+      const devid = yield* add_special_device(type, id, requesterId, false);
+      yield* set_dev_entry_from_acpi(iommu, devid);
     }
   }
 }
@@ -124,12 +148,13 @@ function* init_iommu_one(config: AmdRemapUnitConfig): Op<number> {
 function* check_ioapic_information(): Op<boolean> {
   let ret = false;
   let has_sb_ioapic = false;
+  const fw_bug = kernel.cmdline_maps ? '' : '[Firmware Bug]: ';
 
   for (let idx = 0; idx < kernel.ioapics.length; idx++) {
     const id = mpc_ioapic_id(idx);
     const devid = get_ioapic_devid(id);
     if (devid < 0) {
-      pr_err(`AMD-Vi: [Firmware Bug]: : IOAPIC[${id}] not in IVRS table`);
+      pr_err(`AMD-Vi: ${fw_bug}: IOAPIC[${id}] not in IVRS table`);
       ret = false;
     } else if (devid === IOAPIC_SB_DEVID) {
       has_sb_ioapic = true;
@@ -137,7 +162,7 @@ function* check_ioapic_information(): Op<boolean> {
     }
   }
 
-  if (!has_sb_ioapic) pr_err('AMD-Vi: [Firmware Bug]: : No southbridge IOAPIC found');
+  if (!has_sb_ioapic) pr_err(`AMD-Vi: ${fw_bug}: No southbridge IOAPIC found`);
   if (!ret) pr_err('AMD-Vi: Disabling interrupt remapping');
   return ret;
 }
@@ -360,20 +385,5 @@ export function* amd_iommu_detect(): Op<number> {
   if (ret) return ret;
 
   kernel.amd_iommu_detected = true;
-  return 1;
-}
-
-/** amd_iommu= of the command line. Source: parse_amd_iommu_options() */
-export function* parse_amd_iommu_options(str: string): Op<number> {
-  if (str.includes('off')) kernel.amd_iommu_disabled = true;
-  return 1;
-}
-
-/** amd_iommu_intr= of the command line. Source: parse_amd_iommu_intr() */
-export function* parse_amd_iommu_intr(str: string): Op<number> {
-  const legacy = str.indexOf('legacy');
-  const vapic = str.indexOf('vapic');
-  if (legacy >= 0 && (vapic < 0 || legacy < vapic)) kernel.amd_iommu_guest_ir = AMD_IOMMU_GUEST_IR_LEGACY_GA;
-  else if (vapic >= 0) kernel.amd_iommu_guest_ir = AMD_IOMMU_GUEST_IR_VAPIC;
   return 1;
 }

@@ -3,12 +3,13 @@ import { IRTE_32_SIZE, IRTE_GA_SIZE } from '../../../../hardware/amd-irte';
 import type { Op } from '../../../../stepper/op';
 import type { PciDev } from '../../../include/pci';
 import { ENODEV, ENOSPC } from '../../../lib/errno';
+import { limit_bound } from '../../../lib/limit';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
 import { WARN_ONCE } from '../../../lib/printk';
 import { should_fail } from '../../../lib/slab';
 import { kernel, machine } from '../../../world';
 import { pci_for_each_dma_alias } from '../../pci/search';
-import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, IRQ_TABLE_ALIGNMENT, irq_remap_table, MAX_IRQS_PER_TABLE } from './amd_iommu_types';
+import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, devid_text, IRQ_TABLE_ALIGNMENT, irq_remap_table, MAX_IRQS_PER_TABLE } from './amd_iommu_types';
 import { iommu_completion_wait, iommu_flush_dte } from './commands';
 
 // Interrupt tables, one for each device and its aliases: this part of drivers/iommu/amd/iommu.c.
@@ -110,6 +111,14 @@ function* install_irq_table(devid: number, pdev: PciDev | null, new_table: irq_r
   return table;
 }
 
+/** Entries that are allocated, for the name of the limit: in both forms an entry that is all zero is free. */
+function entries_in_use({ table }: irq_remap_table): number {
+  const size = AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir) ? IRTE_GA_SIZE : IRTE_32_SIZE;
+  const { memory } = machine;
+  const words = (index: number): number[] => Array.from({ length: size / 4 }, (_, i) => memory.read32(table + index * size + i * 4));
+  return Array.from({ length: MAX_IRQS_PER_TABLE }, (_, index) => words(index)).filter(entry => entry.some(word => word !== 0)).length;
+}
+
 const align_up = (value: number, alignment: number): number => Math.ceil(value / alignment) * alignment;
 
 /**
@@ -140,6 +149,7 @@ export function* alloc_irq_index(devid: number, count: number, align: boolean, p
     if (++free === count) found = index - count + 1;
     index++;
   }
+  if (found < 0) limit_bound({ name: `interrupt table of ${devid_text(devid)}`, needed: count, used: entries_in_use(table), size: MAX_IRQS_PER_TABLE });
   for (let i = 0; found >= 0 && i < count; i++) yield* irte_ops.set_allocated(table, found + i);
   yield* raw_spin_unlock_irqrestore(table.lock, flags);
 

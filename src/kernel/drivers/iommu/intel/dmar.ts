@@ -9,7 +9,7 @@ import { IRQ_HANDLED, IRQF_NO_THREAD } from '../../../include/interrupt';
 import type { irq_data } from '../../../include/irq';
 import type { irq_domain } from '../../../include/irqdomain';
 import type { msi_msg } from '../../../include/msi';
-import { type PciDev, pci_dev_id } from '../../../include/pci';
+import type { PciDev } from '../../../include/pci';
 import { irq_get_irq_data } from '../../../irq/irqdesc';
 import { request_irq } from '../../../irq/manage';
 import type { bitmap } from '../../../lib/bitmap';
@@ -17,6 +17,7 @@ import { EINVAL, ENODEV, ENOENT } from '../../../lib/errno';
 import { down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore, up_write } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_info } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
+import { dmar_insert_dev_scope, dmar_pci_device_match } from './dmar_scope';
 import { intel_irq_remap_add_device } from './irq_remapping';
 
 // VT-d units as the ACPI DMAR table lists them: drivers/iommu/intel/dmar.c.
@@ -81,8 +82,10 @@ export interface dmar_drhd_unit {
   readonly segment: number;
   readonly reg_base_addr: number;
   readonly include_all: boolean;
-  /** requester ids */
-  readonly devices: readonly number[];
+  /** requester ids of the functions and bridges that the table names */
+  readonly scope: readonly number[];
+  /** those of them that have appeared */
+  readonly devices: PciDev[];
   readonly ioapics: readonly { readonly id: number; readonly requesterId: number }[];
   readonly hpets: readonly { readonly id: number; readonly requesterId: number }[];
   readonly iommu: intel_iommu;
@@ -122,7 +125,7 @@ function* dmar_parse_one_drhd(seq_id: number): Op {
   iommu.gcmd = GCMD.encode({ ire: ires, qie: qies, te: tes });
 
   const requesters = devices.map(device => parsePciAddress(device)!).map(({ bus, devfn }) => (bus << 8) | devfn);
-  const unit: dmar_drhd_unit = { segment, reg_base_addr: address, include_all: includeAll, devices: requesters, ioapics, hpets, iommu };
+  const unit: dmar_drhd_unit = { segment, reg_base_addr: address, include_all: includeAll, scope: requesters, devices: [], ioapics, hpets, iommu };
   if (includeAll) kernel.dmar_drhd_units.push(unit);
   else kernel.dmar_drhd_units.unshift(unit);
 }
@@ -144,13 +147,18 @@ export function* dmar_table_init(): Op<number> {
 
 /** The unit that covers a function, or undefined. Source: drivers/iommu/intel/dmar.c, dmar_find_matched_drhd_unit() */
 export function* dmar_find_matched_drhd_unit(dev: PciDev): Op<dmar_drhd_unit | undefined> {
-  return kernel.dmar_drhd_units.find(
-    unit => unit.segment === dev.domain_nr && (unit.include_all || unit.devices.includes(pci_dev_id(dev))),
-  );
+  for (const unit of kernel.dmar_drhd_units) {
+    if (unit.include_all && unit.segment === dev.domain_nr) return unit;
+    if (yield* dmar_pci_device_match(unit.devices, dev)) return unit;
+  }
+  return undefined;
 }
 
 /** Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_add_dev() */
 function* dmar_pci_bus_add_dev(dev: PciDev): Op {
+  for (const unit of kernel.dmar_drhd_units) {
+    if (!unit.include_all && (yield* dmar_insert_dev_scope(dev, unit))) break;
+  }
   yield* intel_irq_remap_add_device(dev);
 }
 

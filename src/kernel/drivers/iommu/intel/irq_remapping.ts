@@ -169,6 +169,9 @@ function* intel_cleanup_irq_remapping(): Op {
   if (x2apic_supported()) pr_warn('DMAR-IR: Failed to enable irq remapping. You are vulnerable to irq-injection attacks.');
 }
 
+/** Firmware wishes no x2APIC mode, and nobody overrides it. Source: drivers/iommu/intel/irq_remapping.c, dmar_x2apic_optout() */
+const dmar_x2apic_optout = (): boolean => !kernel.no_x2apic_optout && (machine.config.intelRemap?.x2apicOptOut ?? false);
+
 /** @returns 0, or -ENODEV where it cannot be done; then nothing of it is left. Source: drivers/iommu/intel/irq_remapping.c, intel_prepare_irq_remapping() */
 function* intel_prepare_irq_remapping(): Op<number> {
   if ((yield* dmar_table_init()) < 0) return -ENODEV;
@@ -185,7 +188,14 @@ function* intel_prepare_irq_remapping(): Op<number> {
     return -ENODEV;
   }
 
-  let eim = x2apic_supported();
+  let eim = false;
+  if (x2apic_supported()) {
+    eim = !dmar_x2apic_optout();
+    if (!eim) {
+      pr_info('DMAR-IR: x2apic is disabled because BIOS sets x2apic opt out bit.');
+      pr_info("DMAR-IR: Use 'intremap=no_x2apic_optout' to override the BIOS setting.");
+    }
+  }
   for (const iommu of iommus) {
     if (eim && !ecap_eim_support(iommu)) {
       pr_info(`DMAR-IR: ${iommu.name} does not support EIM`);

@@ -8,8 +8,10 @@ import type { irq_alloc_info, irq_cfg } from '../../../arch/x86/hw_irq';
 import { msi_msg, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import { type PciDev, pci_dev_id } from '../../../include/pci';
 import { down_read, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, up_read } from '../../../lib/locking';
+import { limit_bound } from '../../../lib/limit';
 import { BUG_ON, pr_err, pr_warn } from '../../../lib/printk';
 import { kernel, machine } from '../../../world';
+import { pci_for_each_dma_alias } from '../../pci/search';
 import { type intel_iommu, qi_submit_sync } from './dmar';
 
 // Entries of the remapping table: this part of drivers/iommu/intel/irq_remapping.c.
@@ -67,14 +69,17 @@ export function* alloc_irte(iommu: intel_iommu, nr_irqs: number): Op<irq_2_iommu
 
   if (mask > max_mask) {
     pr_err(`DMAR-IR: Requested mask ${mask.toString(16)} exceeds the max invalidation handle mask value ${max_mask.toString(16)}`);
+    limit_bound({ name: `remapping entries for one message of ${iommu.name}`, needed: 1 << mask, size: 1 << max_mask });
     return null;
   }
 
   const flags = yield* raw_spin_lock_irqsave(kernel.irq_2_ir_lock);
   const table = iommu.ir_table!;
   const index = table.bitmap.nextZeroArea(0, 1 << mask, 1 << mask);
-  if (index < 0) pr_warn(`DMAR-IR: IR${iommu.seq_id}: can't allocate an IRTE`);
-  else for (let i = 0; i < 1 << mask; i++) table.bitmap.set(index + i);
+  if (index < 0) {
+    pr_warn(`DMAR-IR: IR${iommu.seq_id}: can't allocate an IRTE`);
+    limit_bound({ name: `remapping entries of ${iommu.name}`, needed: 1 << mask, used: table.bitmap.weight, size: INTR_REMAP_TABLE_ENTRIES });
+  } else for (let i = 0; i < 1 << mask; i++) table.bitmap.set(index + i);
   yield* raw_spin_unlock_irqrestore(kernel.irq_2_ir_lock, flags);
 
   return index < 0 ? null : { iommu, irte_index: index, sub_handle: 0, irte_mask: mask, mode: 'IRQ_REMAPPING' };
@@ -129,6 +134,8 @@ function* set_irte_sid(data: intel_ir_data, svt: number, sq: number, sid: number
 }
 
 interface set_msi_sid_data {
+  /** who signs as `alias` */
+  pdev: PciDev;
   alias: number;
   count: number;
   busmatch_count: number;
@@ -140,23 +147,21 @@ const bus_of = (id: number): number => id >>> 8;
 function* set_msi_sid_cb(pdev: PciDev, alias: number, data: set_msi_sid_data): Op<number> {
   if (data.count === 0 || bus_of(alias) === bus_of(data.alias)) data.busmatch_count++;
 
+  data.pdev = pdev;
   data.alias = alias;
   data.count++;
   return 0;
 }
 
-/** Call `fn` with every requester id that the function may send as: the machine has no bridge that speaks for others. Source: drivers/pci/search.c, pci_for_each_dma_alias() */
-function* pci_for_each_dma_alias(pdev: PciDev, fn: typeof set_msi_sid_cb, data: set_msi_sid_data): Op<number> {
-  return yield* fn(pdev, pci_dev_id(pdev), data);
-}
-
-/** Several ids on one bus can only be told by the bus; else the function sends as itself. Source: drivers/iommu/intel/irq_remapping.c, set_msi_sid() */
+/** Behind a bridge that signs with its bus, and with several ids on one bus, only the bus is sure; else it is the signing bridge, or the function itself. Source: drivers/iommu/intel/irq_remapping.c, set_msi_sid() */
 function* set_msi_sid(data: intel_ir_data, dev: PciDev): Op<number> {
-  const aliases: set_msi_sid_data = { alias: 0, count: 0, busmatch_count: 0 };
+  const aliases: set_msi_sid_data = { pdev: dev, alias: 0, count: 0, busmatch_count: 0 };
   yield* pci_for_each_dma_alias(dev, set_msi_sid_cb, aliases);
 
-  if (bus_of(aliases.alias) !== dev.bus) yield* set_irte_verify_bus(data, bus_of(aliases.alias), dev.bus);
-  else if (aliases.count >= 2 && aliases.busmatch_count === aliases.count) yield* set_irte_verify_bus(data, dev.bus, dev.bus);
+  const { pdev, alias, count, busmatch_count } = aliases;
+  if (bus_of(alias) !== pdev.bus) yield* set_irte_verify_bus(data, bus_of(alias), dev.bus);
+  else if (count >= 2 && busmatch_count === count) yield* set_irte_verify_bus(data, dev.bus, dev.bus);
+  else if (pdev.bus !== dev.bus) yield* set_irte_sid(data, SVT_VERIFY_SID_SQ, SQ_ALL_16, alias);
   else yield* set_irte_sid(data, SVT_VERIFY_SID_SQ, SQ_ALL_16, pci_dev_id(dev));
   return 0;
 }

@@ -1,4 +1,4 @@
-import { PCI_CAP_ID_EXP } from '../../../../hardware/pci-registers';
+import { EXP_FLAGS, PCI_CAP_ID_EXP, PCI_EXP_FLAGS, PCI_EXP_TYPE } from '../../../../hardware/pci-registers';
 import { bits } from '../../../../hardware/bits';
 import type { Op } from '../../../../stepper/op';
 import { IRQF_SHARED, IRQ_HANDLED } from '../../../include/interrupt';
@@ -15,13 +15,8 @@ import type { pci_driver } from '../pci-driver';
 // drivers/pci/pcie: a root or switch port serves events of the bus below it, each service with the port's vector that it says.
 
 /** Offsets from the PCI Express capability. Source: PCI Express Base specification 3.1, 7.8 */
-const PCI_EXP_FLAGS = 0x02;
 const PCI_EXP_SLTCAP = 0x14;
-const EXP_FLAGS = bits(16, { type: [4, 7], slot: 8, irq: [9, 13, 'vector of power management and hotplug events'] });
 const SLTCAP = bits(32, { hpc: [6, 'can be hotplugged'] });
-const PCI_EXP_TYPE_ROOT_PORT = 4;
-const PCI_EXP_TYPE_UPSTREAM = 5;
-const PCI_EXP_TYPE_DOWNSTREAM = 6;
 
 const PCI_EXT_CAP_ID_ERR = 1;
 const PCI_ERR_ROOT_STATUS = 0x30;
@@ -80,7 +75,7 @@ function* get_port_device_capability(dev: PciDev): Op<service[]> {
   const can: Record<service['name'], boolean> = {
     hotplug: EXP_FLAGS.get(flags, 'slot') === 1 && SLTCAP.get(pci_read_config_dword(dev, cap + PCI_EXP_SLTCAP), 'hpc') === 1 && native.includes('PCIeHotplug'),
     AER: pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) !== 0 && native.includes('AER'),
-    PME: EXP_FLAGS.get(flags, 'type') === PCI_EXP_TYPE_ROOT_PORT && native.includes('PME'),
+    PME: EXP_FLAGS.get(flags, 'type') === PCI_EXP_TYPE.ROOT_PORT && native.includes('PME'),
   };
   return SERVICES.filter(({ name }) => can[name]);
 }
@@ -155,7 +150,7 @@ function* pcie_port_device_register(dev: PciDev): Op<number> {
 
 /** @returns 0 or an errno. Source: drivers/pci/pcie/portdrv_pci.c, pcie_portdrv_probe() */
 function* pcie_portdrv_probe(dev: PciDev): Op<number> {
-  const ports = [PCI_EXP_TYPE_ROOT_PORT, PCI_EXP_TYPE_UPSTREAM, PCI_EXP_TYPE_DOWNSTREAM];
+  const ports: readonly number[] = [PCI_EXP_TYPE.ROOT_PORT, PCI_EXP_TYPE.UPSTREAM, PCI_EXP_TYPE.DOWNSTREAM];
   if (pci_pcie_cap(dev) === 0 || !ports.includes(EXP_FLAGS.get(flags_of(dev), 'type'))) return -ENODEV;
   return yield* pcie_port_device_register(dev);
 }
