@@ -1,6 +1,6 @@
-import type { PciAddress, Unsigned } from './scenario-file';
+import type { CpuNumber, DeviceName, Name, PciAddress, Unsigned, VectorIndex } from './scenario-file';
 
-// The scenario language: machine.remap.
+// The scenario language: machine.remap, and the steps of guests and UV hubs.
 
 export interface IntelRemapSection {
   type: 'intel';
@@ -46,4 +46,37 @@ export interface AliasSection {
   /** All requester ids from `device` to this one. */
   to?: PciAddress;
   alias: PciAddress;
+}
+
+/**
+ * A guest's virtual CPU.
+ * @asType integer
+ * @minimum 0
+ * @maximum 255
+ */
+export type VcpuNumber = number;
+
+export interface VcpuAffinitySection {
+  device: DeviceName;
+  vector?: VectorIndex;
+  vcpu?: VcpuNumber;
+  /**
+   * The vector that the guest sees; default: 0x51.
+   * @asType integer
+   * @minimum 32
+   * @maximum 255
+   */
+  guestVector?: number;
+}
+
+export interface UvSetupSection {
+  name: Name;
+  /** The CPU that gets it; default 0. */
+  cpu?: CpuNumber;
+  /** Default 0. */
+  blade?: Unsigned;
+  /** Of the hub's register that routes it; default: 0x61b00. */
+  offset?: Unsigned;
+  /** Whether it may move; default: cpu, it may not. */
+  limit?: 'all' | 'node' | 'cpu';
 }

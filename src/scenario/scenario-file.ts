@@ -1,6 +1,6 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
-import type { AmdRemapSection, IntelRemapSection } from './remap-sections';
+import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
 /**
  * A PCI function: bus:device.function in hexadecimal, with or without the segment in front.
@@ -296,14 +296,6 @@ export interface AllocSection {
   sets?: VectorCount[];
 }
 
-/**
- * A guest's virtual CPU.
- * @asType integer
- * @minimum 0
- * @maximum 255
- */
-export type VcpuNumber = number;
-
 export type Step = 'boot' | StepMap;
 
 /**
@@ -349,30 +341,9 @@ export interface StepMap {
   /** A guest's virtual CPU is loaded onto a CPU, or is taken off it ("none"). It is made when it is named first. */
   vcpu?: { id: VcpuNumber; runs: CpuNumber | 'none' };
   /** As a hypervisor does for a device of its guest: the interrupt goes to a virtual CPU as `guestVector`; without `vcpu` back to the host. */
-  vcpuAffinity?: {
-    device: DeviceName;
-    vector?: VectorIndex;
-    vcpu?: VcpuNumber;
-    /**
-     * The vector that the guest sees; default: 0x51.
-     * @asType integer
-     * @minimum 32
-     * @maximum 255
-     */
-    guestVector?: number;
-  };
+  vcpuAffinity?: VcpuAffinitySection;
   /** uv_setup_irq() and request_irq() for an interrupt of a UV hub. Its result is the irq. */
-  uvSetup?: {
-    name: Name;
-    /** The CPU that gets it; default 0. */
-    cpu?: CpuNumber;
-    /** Default 0. */
-    blade?: Unsigned;
-    /** Of the hub's register that routes it; default: 0x61b00. */
-    offset?: Unsigned;
-    /** Whether it may move; default: cpu, it may not. */
-    limit?: 'all' | 'node' | 'cpu';
-  };
+  uvSetup?: UvSetupSection;
   /** free_irq() and uv_teardown_irq() for the interrupt of this name. */
   uvTeardown?: Name;
   /** The hub sends the interrupt of this name. */
