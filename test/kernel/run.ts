@@ -54,4 +54,8 @@ export function run<T>(op: Op<T>): T {
 }
 
 /** What the kernel logged at `level` warn and above. */
-export const warnings = (world: World): string[] => world.kernel.log.filter(({ level }) => level === 'warn' || level === 'err' || level === 'emerg').map(({ text }) => text);
+export const warnings = (world: World): string[] =>
+  world.kernel.log.filter(({ level, text }) => (level === 'warn' || level === 'err' || level === 'emerg') && !AROUND_WARNING.test(text)).map(({ text }) => text);
+
+/** What every WARN_ON() prints around its own lines: the cut, and the calls. */
+const AROUND_WARNING = /^(-+\[ cut here \]|Call Trace:$| \w+$)/;

@@ -7,6 +7,7 @@ import { irq_affinity_online_cpu, irq_migrate_all_off_this_cpu } from '../../../
 import { __irq_alloc_descs, generic_handle_irq, irq_to_desc } from '../../../src/kernel/irq/irqdesc';
 import { __irq_domain_alloc_irqs } from '../../../src/kernel/irq/irqdomain';
 import { disable_irq, enable_irq, free_irq, irq_set_affinity, request_irq, request_threaded_irq } from '../../../src/kernel/irq/manage';
+import { handle_level_irq, handle_percpu_irq, handle_simple_irq } from '../../../src/kernel/irq/flow';
 import { irq_move_irq } from '../../../src/kernel/irq/migration';
 import { AFFINITY, AFFINITY_LIST, init_irq_proc, write_irq_affinity } from '../../../src/kernel/irq/proc';
 import { cpumask } from '../../../src/kernel/lib/cpumask';
@@ -312,4 +313,45 @@ it('/proc/irq has a directory for each line with a chip, and one in it for each 
   run(free_irq(IRQ, 2));
   run(free_irq(IRQ, 3));
   assert.deepEqual([...world.kernel.root_irq_dir!.get(IRQ)!], ['a']);
+});
+
+describe('flow handlers', () => {
+  const come = (): number => run(generic_handle_irq(IRQ));
+
+  it('simple: touches the chip neither before nor behind the handler', () => {
+    const { desc, calls } = line();
+    request();
+    desc.handle_irq = handle_simple_irq;
+    calls.length = 0;
+    come();
+    assert.deepEqual([desc.tot_count, calls], [1, []]);
+  });
+
+  it('percpu: acknowledges, and counts without the line\'s total, which no lock would guard', () => {
+    const { desc, calls } = line();
+    request();
+    desc.handle_irq = handle_percpu_irq;
+    calls.length = 0;
+    come();
+    assert.deepEqual([desc.tot_count, desc.kstat_irqs.get(0), calls], [0, 1, ['bus.ack']]);
+  });
+
+  it('level: masked and acknowledged while it is handled, opened behind', () => {
+    const { desc, calls } = line();
+    request();
+    desc.handle_irq = handle_level_irq;
+    calls.length = 0;
+    come();
+    assert.deepEqual([desc.tot_count, calls], [1, ['bus.mask', 'bus.ack', 'bus.unmask']]);
+  });
+
+  it('level, disabled: stays masked and keeps the interrupt as pending', () => {
+    const { desc, calls } = line();
+    request();
+    desc.handle_irq = handle_level_irq;
+    run(disable_irq(IRQ));
+    calls.length = 0;
+    come();
+    assert.deepEqual([desc.tot_count, (desc.istate & IRQS.PENDING) !== 0, calls], [0, true, ['bus.mask', 'bus.ack']]);
+  });
 });

@@ -118,7 +118,7 @@ describe('irq_matrix', () => {
     assert.deepEqual(world.kernel.log, []);
     run(world, 0, () => irq_matrix_remove_managed(m, mask(0)));
     assert.equal(m.maps[0].managed, 1);
-    assert.match(warnings(world)[0], /irq_matrix_remove_managed/);
+    assert.ok(warnings(world).some(text => /^WARNING.*irq_matrix_remove_managed/.test(text)));
   });
 
   it('keeps a managed bit set aside when it is freed', () => {
