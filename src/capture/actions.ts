@@ -29,8 +29,8 @@ export function actionOf({ kind, text, command }: PlannedItem, slots: lens_slot[
 
 /** `/proc/irq/24/smp_affinity_list <- 1` */
 function written(text: string): (() => Performed) | undefined {
-  const match = /^\/proc\/irq\/(\d+)\/(smp_affinity(?:_list)?) <- (.*)$/.exec(text);
-  return match ? () => shell(write_irq_affinity(match[2] === 'smp_affinity' ? AFFINITY : AFFINITY_LIST, Number(match[1]), `${match[3]}\n`)) : undefined;
+  const match = /^\/proc\/irq\/(\d+)\/(smp_affinity(?:_list)?) <-(.*)$/.exec(text);
+  return match ? () => shell(write_irq_affinity(match[2] === 'smp_affinity' ? AFFINITY : AFFINITY_LIST, Number(match[1]), `${match[3].trimStart()}\n`)) : undefined;
 }
 
 function shellCommand(text: string): (() => Performed) | undefined {

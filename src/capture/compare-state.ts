@@ -25,10 +25,18 @@ export interface StateLine {
 
 export const same = (line: StateLine): boolean => line.captured === line.model;
 
-/** Every line of the three files under `label`, the model's beside it. */
-export function stateLines(world: World, capture: Capture, label: string): StateLine[] {
-  return [...lensState(world, capture, label), ...rowState(world, capture, label), ...sysState(world, capture, label)];
+/** Parts of a snapshot, in the order in which the rig looks at them: an interrupt may come between two. */
+export const PARTS = ['tables', 'matrix', 'irqs'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Every line of a part of the snapshot `label`, the model's beside it. */
+export function partLines(world: World, capture: Capture, label: string, part: Part): StateLine[] {
+  if (part === 'tables') return [...rowState(world, capture, label), ...sysState(world, capture, label)];
+  return lensState(world, capture, label, key => key.startsWith('irq ') === (part === 'irqs'));
 }
+
+/** Every line of the three files under `label`, the model's beside it. */
+export const stateLines = (world: World, capture: Capture, label: string): StateLine[] => PARTS.flatMap(part => partLines(world, capture, label, part));
 
 /** How many lines the capture has under `label`. */
 export function capturedLines({ snapshots, interrupts, sysIrqs }: Capture, label: string): number {
@@ -37,13 +45,13 @@ export function capturedLines({ snapshots, interrupts, sysIrqs }: Capture, label
 }
 
 /** irqlens.txt: by domain, matrix and irq, line by line. */
-function lensState(world: World, capture: Capture, label: string): StateLine[] {
+function lensState(world: World, capture: Capture, label: string, isMeant: (key: string) => boolean): StateLine[] {
   const snapshot = capture.snapshots.find(s => s.label === label);
   if (!snapshot) return [];
   const clocked = new Set([...world.kernel.irq_desc_tree].flatMap(([irq, desc]) => (isClocked(desc) ? [irq] : [])));
   const captured = new Map(lensBlocks(snapshot.lines).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
   const model = new Map(lensBlocks(lensLines(world, lensFormatOf(snapshot.lines))).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
-  return [...new Set([...captured.keys(), ...model.keys()])].flatMap(key =>
+  return [...new Set([...captured.keys(), ...model.keys()])].filter(isMeant).flatMap(key =>
     pairs(captured.get(key) ?? [], model.get(key) ?? [], { where: `irqlens.txt, snapshot ${label}, ${key}`, irq: irqOf(key) }),
   );
 }

@@ -1,10 +1,11 @@
 import type { TraceEvent } from '../kernel/trace/trace';
 import type { Probes } from '../scenario/drain';
 import type { TaskSpec } from '../stepper/guest';
-import type { Op, Wait } from '../stepper/op';
+import type { Op } from '../stepper/op';
 import { $ } from '../stepper/runtime';
-import { modules, probesBetween, registrySize } from '../stepper/registry';
+import { Actor, Frames, kindOf } from './actor';
 import type { EventComparison } from './compare-events';
+import { EVENT, FREE, gates, LOCK, TAKE, UNLOCKED } from './gates';
 import type { HoldingGuest } from './late';
 import { lineText } from './script';
 import { stackNow } from './stack';
@@ -13,85 +14,14 @@ import { taskOf, type TraceLine } from './trace';
 /** A task as the capture knows it (undefined: it has not shown yet), or `interrupts of CPU n`. */
 export type Runner = { readonly captured: string | undefined } | string;
 
-/** A task of the model, with its stack. */
-class Actor {
-  private op: Op | undefined;
-  readonly stack = new Frames();
-  wait: Wait | undefined;
-  /** it was left where it may not be preempted: its CPU is its own */
-  holdsCpu = false;
-  /** who it is in the capture: the task of its first event */
-  captured: string | undefined;
-  /** its next event, when the next of all was `from` */
-  seen: { readonly from: TraceLine | undefined; readonly next: TraceLine | undefined } | undefined;
-
-  constructor(
-    readonly name: string,
-    public cpu: number,
-    /** stays on its CPU */
-    readonly pinned: boolean,
-    private readonly start: () => Op,
-  ) {}
-
-  /** Goes on to where it lets go, or to its end. */
-  next(): IteratorResult<number | Wait, void> {
-    // eslint-disable-next-line irqstep/yield-star -- a scheduler holds the operation itself
-    this.op ??= this.start();
-    return this.op.next();
-  }
-
-  /** Can a captured line be of this task, by their names? The trace does not know the name of a task that has ended. */
-  mayBe({ task, cpu }: TraceLine): boolean {
-    if (this.pinned && cpu !== this.cpu) return false;
-    const kind = kindOf(this.name);
-    if (task === '<idle>-0') return kind === 'swapper';
-    return task.startsWith('<...>') ? kind !== 'swapper' : kindOf(task) === kind;
-  }
-
-  get runnable(): boolean {
-    return this.wait?.wait !== 'until' || this.wait.ready();
-  }
-}
-
-/** The kernel's own tasks by the first part of their names; '' for any other. */
-const kindOf = (name: string): string => /^(kworker|cpuhp|migration|swapper)\b/.exec(name)?.[1] ?? '';
-
-class Frames {
-  sp = 0;
-  fn: number[] = [0];
-  pos: number[] = [0];
-  vals: unknown[][] = [[]];
-}
-
-/** Kinds of gates: what makes an event or always leads to one; vector_lock. */
-const EVENT = 1;
-const LOCK = 2;
-/** Events that are made without vector_lock. */
-const UNLOCKED = ['vector_activate', 'vector_deactivate', 'vector_setup'];
-
-/**
- * What tasks that run at once must do in the order of the capture: make an event, and take a lock in which events are made.
- * Between two of these each goes on as far as it can.
- */
-function gates(): Uint8Array {
-  const found = new Uint8Array(registrySize());
-  for (const { path, source } of modules()) {
-    const lines = source.split('\n');
-    for (const { id, line, endLine } of probesBetween(path, 1, Infinity)) {
-      const text = lines.slice(line - 1, endLine).join('\n');
-      if (/\btrace_\w+\(|mutex_lock\(kernel\.irq_domain_mutex/.test(text)) found[id] = EVENT;
-      else if (/\block_vector_lock\(|spin_lock\w*\(kernel\.vector_lock/.test(text)) found[id] = LOCK;
-    }
-  }
-  return found;
-}
-
 /**
  * Runs the model's tasks in the order and on the CPUs in which the capture's tasks ran: before a task makes an event or
  * takes a lock in which events are made, the one that made the next captured event takes over, on the CPU where it was. Interrupts that no script raised arrive where their events stand.
  */
 export class Conductor {
   private readonly actors: Actor[] = [];
+  /** tasks whose turn it is whatever comes next */
+  private readonly first: Actor[] = [];
   /** statements before which a task waits for its turn */
   private readonly gates = gates();
   private running: Actor | undefined;
@@ -211,13 +141,16 @@ export class Conductor {
     if (kworkers.length < 2) return candidates.at(0);
     const actor = kworkers[this.pick(kworkers.length)];
     actor.captured = name;
+    this.note(`${name} did what was queued as ${actor.name}`);
     return actor;
   }
 
   private choose(): Actor | undefined {
     const wanted = this.wanted()?.actor;
     const last = this.running;
-    const order = [wanted, last, ...this.actors].filter(actor => actor !== undefined && this.actors.includes(actor));
+    const inDoubt = this.actors.filter(({ frees }) => frees);
+    const others = [last, ...this.actors].filter(actor => actor && !inDoubt.includes(actor));
+    const order = [this.first.shift(), wanted, ...others, ...inDoubt].filter(actor => actor !== undefined && this.actors.includes(actor));
     return order.find(actor => this.canRun(actor!));
   }
 
@@ -258,6 +191,7 @@ export class Conductor {
     this.running = actor;
     this.place(actor);
     actor.holdsCpu = false;
+    actor.frees = undefined;
     this.guest.enter(actor.cpu);
     $.lim = this.events.next ? 0 : Infinity;
     const { done, value } = this.within(actor.stack, () => actor.next());
@@ -306,10 +240,32 @@ export class Conductor {
     if (line.hardirq) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
     if (isPreemptible && this.cpuOf(actor) !== actor.cpu) return true;
     const wanted = this.wanted();
+    if (this.gates[probe] === TAKE && isPreemptible && values[0] === -1) return this.othersFree(Number(values[2]));
     if (wanted?.actor === actor) return false;
+    if (this.gates[probe] === FREE) return isPreemptible && this.isInDoubt(actor, Number(values[0]), Number(values[1]));
     const waits = this.gates[probe] === EVENT || (this.gates[probe] === LOCK && this.isInLock(actor));
     return wanted !== undefined && waits && (isPreemptible || line.cpu !== actor.cpu);
   };
+
+  /** Others may take numbers before this task frees its own. @returns whether it waits until the next one takes some */
+  private isInDoubt(actor: Actor, from: number, count: number): boolean {
+    if (this.actors.length === 1) return false;
+    actor.frees = { from, count };
+    return true;
+  }
+
+  /** Numbers are taken: the lowest ones that are free. Whether tasks that free some have done so is seen only from what is taken. @returns whether one does it now */
+  private othersFree(count: number): boolean {
+    const { allocated_irqs, gsi_top } = this.guest.world.kernel;
+    const first = allocated_irqs.nextZeroArea(gsi_top, count);
+    const lower = this.actors.filter(({ frees }) => frees && (first < 0 || frees.from < first));
+    for (const actor of lower) {
+      if (this.pick(2) === 0) actor.frees = undefined;
+      else this.note(`${actor.captured ?? actor.name} freed interrupts later (${lineText(this.events.next!.line)})`);
+    }
+    this.first.push(...lower.filter(({ frees }) => !frees));
+    return this.first.length > 0;
+  }
 
   /** Whether the task's next captured event is one that is made with vector_lock held. */
   private isInLock(actor: Actor): boolean {
@@ -370,12 +326,13 @@ export class Conductor {
     return true;
   }
 
-  /** The captured events of one interrupt: those of one CPU up to another event or another irq. */
+  /** The captured events of one interrupt: those of one CPU up to another event or another irq; the interrupt that moves an irq is not the one that frees its old vector. */
   private burst(): readonly TraceLine[] {
     const burst: TraceLine[] = [];
     const irqs = new Set<string>();
     for (const line of this.events.left()) {
       const irq = /^irq=(\d+)/.exec(line.text)?.[1];
+      if (line.event.endsWith('_free_moved') && burst.some(({ event }) => event === 'vector_update')) break;
       if (!line.hardirq || line.cpu !== (burst[0] ?? line).cpu || (irq !== undefined && irqs.size > 0 && !irqs.has(irq))) break;
       if (irq !== undefined) irqs.add(irq);
       burst.push(line);

@@ -9,17 +9,17 @@ import { EventComparison, ObservedTrace, type Difference } from './compare-event
 import { CallCheck } from './call-check';
 import { clockArrivals, isTooEarly, spuriousChannels } from './clock-arrivals';
 import { compareLog, type LogMark } from './compare-log';
-import { capturedLines, countsAreMasked, same, stateLines, type StateLine } from './compare-state';
+import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from './compare-state';
 import { Conductor } from './conductor';
 import { linesOf, type Unread } from './files';
 import type { lens_slot } from './irqlens';
+import { shows } from './instants';
 import { kprobes } from './kprobes';
 import type { Plan, PlannedItem } from './plan';
 import { SEND } from './rig';
 import { fires, HoldingGuest, lateEvents, raisedBy } from './late';
 import { lineText, placeOf, type ScriptAction } from './script';
 import { stackNow } from './stack';
-import type { IrqState } from './snapshot';
 import type { TraceLine } from './trace';
 import { raiseIrq, total } from './unscripted';
 
@@ -29,11 +29,11 @@ export interface Count {
   total: number;
 }
 
+/** One of several ways in which tasks may have run, where the capture leaves several: an input, too. */
 export interface Choice {
   readonly taken: number;
   readonly count: number;
-  /** that were there before */
-  readonly differences: number;
+  readonly step: string;
 }
 
 /** A whole capture performed on the model, from power-on. */
@@ -62,14 +62,20 @@ export class Replay {
   /** the model's stack at the last event that named an irq */
   private readonly stackOf = new Map<number | undefined, readonly string[]>();
 
-  /** Which one was taken where the capture's names leave several: an input, too. */
   readonly choices: Choice[] = [];
+  /** How many choices had been made when there was a difference that another one might have avoided: it ends there. */
+  contested: number | undefined;
+  private step = '';
 
-  /** @param taken the first choices */
+  /**
+   * @param taken the first choices
+   * @param settled how many of them no difference can change
+   */
   constructor(
     private readonly capture: Capture,
     private readonly plan: Plan,
     private readonly taken: readonly number[] = [],
+    private readonly settled = 0,
   ) {
     const { kernel, machine, cmdline, config, script } = capture;
     if (machine.clocks) this.inputs.push(`the clocks counted ${machine.clocks.lapic} (local APIC), ${machine.clocks.pmTimer} (PM timer), ${machine.clocks.tsc} (time stamp counter) while the timer was measured`);
@@ -96,7 +102,7 @@ export class Replay {
 
   private pick(count: number): number {
     const taken = this.taken.at(this.choices.length) ?? 0;
-    this.choices.push({ taken, count, differences: this.differences.length });
+    this.choices.push({ taken, count, step: this.step });
     return taken;
   }
 
@@ -114,7 +120,8 @@ export class Replay {
   }
 
   perform(item: PlannedItem): void {
-    if (this.failure) return;
+    if (this.failure || this.contested !== undefined) return;
+    this.step = item.step;
     if (this.logMarks.at(-1)?.step !== item.step) this.logMarks.push({ step: item.step, from: this.world.kernel.log.length });
     this.conductor.until = item.until;
     const traced = isTraced(item.step);
@@ -193,8 +200,12 @@ export class Replay {
     }, false);
     this.conductor.takeHeld();
     this.holdLate(item);
-    this.conductor.watch([...this.watchers(item), this.clock(item)]);
+    const probes = this.probes(item);
+    // An interrupt may come before the rig has its kprobes on, and another one before they are off again.
+    if (probes.length > 0) this.conductor.settle(burst => !burst.some(isKprobe));
+    this.conductor.watch([...this.calls.watchers, ...probes, this.clock(item)]);
     this.conductor.run();
+    if (probes.length > 0) this.conductor.settle(burst => burst.some(isKprobe));
     this.conductor.watch(this.calls.watchers);
     if (!hasResult(item.command)) return;
     this.compareState({ where: `${lineText(item.command!.start.line)}, result of ${item.text}`, irq: undefined, captured: item.command!.result!, model: result ?? null });
@@ -231,10 +242,10 @@ export class Replay {
     this.inputs.push(`the rig sends its files: irq ${irq} comes ${count} times`);
   }
 
-  private watchers({ command }: PlannedItem): Probes[] {
-    // The rig has its kprobes on while it takes a CPU offline; its first version had none.
-    const hasProbes = this.capture.script.events.some(({ event }) => event.startsWith('kp_'));
-    return [...this.calls.watchers, ...(hasProbes && goesOffline(command) ? [kprobes(this.world)] : [])];
+  /** The rig has its kprobes on while it takes a CPU offline; its first version had none. */
+  private probes({ command }: PlannedItem): Probes[] {
+    const { events } = this.capture.script;
+    return goesOffline(command) && events.some(isKprobe) ? [kprobes(this.world)] : [];
   }
 
   /** Where the shell is: where it left its last mark, if that CPU is online. */
@@ -246,21 +257,24 @@ export class Replay {
   }
 
   private snapshot(label: string): void {
-    const irqs = new Map(this.capture.snapshots.find(s => s.label === label)?.irqs.map(irq => [irq.irq, irq]));
-    this.conductor.settle(burst => shows(irqs, burst));
-    this.arrivals(label, irqs);
-    for (const line of stateLines(this.world, this.capture, label)) this.compareState(line);
+    for (const part of PARTS) {
+      this.conductor.settle(burst => shows(this.capture, label, part, burst));
+      this.arrivals(label, part);
+      for (const line of partLines(this.world, this.capture, label, part)) this.compareState(line);
+    }
   }
 
-  /** Interrupts that came without an event: a pending move that did nothing, and what is counted of devices whose counts are compared. */
-  private arrivals(label: string, irqs: ReadonlyMap<number, IrqState>): void {
-    const counts = new Map(this.capture.sysIrqs.find(s => s.label === label)?.irqs.map(irq => [irq.irq, irq.per_cpu_count.reduce((a, b) => a + b, 0)]));
+  /** Interrupts that came without an event: those of devices whose counts are compared, and one that ended a pending move. */
+  private arrivals(label: string, part: Part): void {
+    const under = <T extends { readonly label: string }>(sections: readonly T[]): T | undefined => sections.find(s => s.label === label);
+    const counts = new Map(under(this.capture.sysIrqs)?.irqs.map(irq => [irq.irq, irq.per_cpu_count.reduce((a, b) => a + b, 0)]));
+    const states = new Map(under(this.capture.snapshots)?.irqs.map(({ irq, state }) => [irq, state]));
+    const isPending = (state: number | undefined): boolean => state !== undefined && (state & IRQD.SETAFFINITY_PENDING) !== 0;
     for (const [irq, desc] of this.world.kernel.irq_desc_tree) {
-      const isPending = (state: number): boolean => (state & IRQD.SETAFFINITY_PENDING) !== 0;
-      const captured = irqs.get(irq);
-      let missing = captured && isPending(desc.irq_common_data.state_use_accessors) && !isPending(captured.state) ? 1 : 0;
-      if (!countsAreMasked(this.world, String(irq))) missing = Math.max(missing, (counts.get(irq) ?? 0) - total(desc));
       if (desc.action?.name === 'irqlens') continue;
+      let missing = 0;
+      if (part === 'tables' && !countsAreMasked(this.world, String(irq))) missing = (counts.get(irq) ?? 0) - total(desc);
+      if (part === 'irqs' && states.has(irq) && isPending(desc.irq_common_data.state_use_accessors) && !isPending(states.get(irq))) missing = 1;
       let times = 0;
       while (times < missing && this.conductor.comes(irq)) times++;
       if (times > 0) this.inputs.push(`irq ${irq} came by itself ${times === 1 ? '' : `${times} times `}before snapshot ${label}`);
@@ -272,6 +286,7 @@ export class Replay {
     if (this.seen.has(sides)) return;
     this.seen.add(sides);
     this.differences.push(difference);
+    if (otherWay(this.choices, this.settled, this.step)) this.contested ??= this.choices.length;
   }
 
   private compareState(line: StateLine): void {
@@ -280,17 +295,17 @@ export class Replay {
   }
 }
 
+/**
+ * The choices up to the last one of a step that can still be made otherwise, with that one made otherwise.
+ * @param from those before this one stay
+ */
+export function otherWay(choices: readonly Choice[], from: number, step: string | undefined): number[] | undefined {
+  const last = choices.map(({ taken, count, step: of }, i) => i >= from && of === step && taken + 1 < count).lastIndexOf(true);
+  return last < 0 ? undefined : choices.slice(0, last + 1).map(({ taken }, i) => (i === last ? taken + 1 : taken));
+}
+
 /** Made under the function graph tracer. */
 const isTraced = (step: string): boolean => step.startsWith('fg-');
 const goesOffline = (command: ScriptAction | undefined): boolean => /^echo 0 > .*\/online$/.test(command?.text ?? '');
+const isKprobe = ({ event }: TraceLine): boolean => event.startsWith('kp_');
 const hasResult = (command: ScriptAction | undefined): boolean => command?.result !== undefined;
-
-/** Whether a snapshot was taken behind an interrupt: it shows the vector that the interrupt gave, or no longer the one that it freed. */
-function shows(irqs: ReadonlyMap<number, IrqState>, burst: readonly TraceLine[]): boolean {
-  return burst.every(({ event, text }) => {
-    const field = (name: string): number => Number(new RegExp(`\\b${name}=(\\d+)`).exec(text)?.[1]);
-    const vector = irqs.get(field('irq'))?.chain.at(-1)?.vector;
-    if (event === 'vector_update') return vector?.vector === field('vector') && vector.cpu === field('cpu');
-    return event !== 'vector_free_moved' || vector?.prev_vector !== field('vector');
-  });
-}

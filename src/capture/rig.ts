@@ -58,8 +58,12 @@ const RIG: Record<string, readonly string[]> = {
 };
 
 const ONE_CPU: typeof RIG = {
+  'nvme-io': ['#nvme-io'],
   'lens-edu': ['$', '$', '#edu-alloc', '$', '#edu-req', '$', '$', '#edu-unreq', '$', '#lens-edu'],
   'lens-msix': ['$', '$', '#msix4-alloc', '$', '#msix4-req', '$', '#msix4-unreq1', '$', '#msix4-rereq1', '$', '#msix4-unreq', '$', '#lens-msix4'],
+  'exh-offline': [],
+  'exh-free': ['$', '$', '#exh-free'],
+  'exh-half': ['$', '$', '#exh-half', '$', '$', '#exh-half-end'],
 };
 
 /** A snapshot with this label is taken behind the last step that the trace tells of. */

@@ -6,7 +6,7 @@ import { EXCEPTIONS } from './counted-functions';
 import type { Difference } from './compare-events';
 import type { Section, Unread } from './files';
 import { planOf, type Plan, type PlannedItem } from './plan';
-import { Replay, type Count } from './replay';
+import { otherWay, Replay, type Count } from './replay';
 
 export type { Count } from './replay';
 
@@ -61,45 +61,50 @@ function refusals({ kernel, uname, machine }: Capture, { items }: Plan): string[
   return validateMachineConfig(machine).map(({ path, message }) => `${path}: ${message}: nothing is checked`);
 }
 
-/** More ways than that are not tried. */
-const ATTEMPTS = 64;
+/** More ways than that are not tried to avoid a difference. */
+const ATTEMPTS = 32;
 
-/** Where the capture does not tell which of two tasks is which, the choice is the one that makes no difference, else the one that comes farthest. */
+interface Way {
+  readonly replay: Replay;
+  readonly lines: readonly string[];
+}
+
+/**
+ * Where the capture does not tell how tasks that ran at once did so, each way is tried until one makes no difference.
+ * Where all of a step's ways make one, the way that came farthest is taken.
+ */
 export function replayOf(capture: Capture, plan: Plan, print: (line: string) => void): Replay {
-  let taken: readonly number[] | undefined = [];
-  let best = { taken, came: -1 };
-  for (let attempt = 1; taken && attempt < ATTEMPTS; attempt++) {
-    const { replay, lines, differs } = tryWay(capture, plan, taken, true);
-    if (!differs) {
-      for (const line of lines) print(line);
-      return replay;
+  let settled: readonly number[] = [];
+  for (;;) {
+    const way = bestWay(capture, plan, settled);
+    if (way.replay.contested === undefined) {
+      for (const line of way.lines) print(line);
+      return way.replay;
     }
-    const came = replay.matchedEvents.matched + replay.state.matched + replay.calls.matched;
-    if (came > best.came) best = { taken, came };
-    taken = otherWay(replay);
+    settled = way.replay.choices.slice(0, way.replay.contested).map(({ taken }) => taken);
   }
-  const { replay, lines } = tryWay(capture, plan, best.taken, false);
-  for (const line of lines) print(line);
-  return replay;
 }
 
-/** One attempt, with these choices first. @param stops behind the first step in which a choice may have led to a difference */
-function tryWay(capture: Capture, plan: Plan, taken: readonly number[], stops: boolean): { replay: Replay; lines: string[]; differs: boolean } {
+/** @param settled the first choices, which stay as they are */
+function bestWay(capture: Capture, plan: Plan, settled: readonly number[]): Way {
+  let best: Way | undefined;
+  let taken: readonly number[] | undefined = settled;
+  for (let attempt = 0; taken && attempt < ATTEMPTS; attempt++) {
+    const way = tryWay(capture, plan, taken, settled.length);
+    if (way.replay.contested === undefined) return way;
+    if (!best || came(way) > came(best)) best = way;
+    taken = otherWay(way.replay.choices.slice(0, way.replay.contested), settled.length, way.replay.choices[way.replay.contested - 1]?.step);
+  }
+  return best!;
+}
+
+const came = ({ replay }: Way): number => replay.matchedEvents.matched + replay.state.matched + replay.calls.matched;
+
+function tryWay(capture: Capture, plan: Plan, taken: readonly number[], settled: number): Way {
   const lines: string[] = [];
-  const replay = new Replay(capture, plan, taken);
-  for (const step of new Set(plan.items.map(item => item.step))) {
-    report(replay, step, plan.items.filter(item => item.step === step), line => lines.push(line));
-    const differs = stops && replay.choices.some(({ differences }) => replay.differences.length > differences);
-    if (differs) return { replay, lines, differs };
-  }
-  return { replay, lines, differs: false };
-}
-
-/** The choices for a new attempt, when the last ones that were made have led to a difference. */
-function otherWay({ choices, differences }: Replay): readonly number[] | undefined {
-  const last = choices.map(({ taken, count }) => taken + 1 < count).lastIndexOf(true);
-  if (last < 0 || differences.length === choices[last].differences) return undefined;
-  return choices.slice(0, last + 1).map(({ taken }, i) => (i === last ? taken + 1 : taken));
+  const replay = new Replay(capture, plan, taken, settled);
+  for (const step of new Set(plan.items.map(item => item.step))) report(replay, step, plan.items.filter(item => item.step === step), line => lines.push(line));
+  return { replay, lines };
 }
 
 /** Performs a step and prints what of it is the same. */

@@ -18,7 +18,17 @@ class xhci_hcd {
   msix_enabled = false;
   /** of the pin; 0: messages are in use */
   irq = 0;
+  /** n of usbn: of its USB 2 root hub, and of its USB 3 one */
+  readonly busnums: number[] = [];
   constructor(readonly pdev: PciDev) {}
+}
+
+/** A root hub gets the lowest number that no other has. Source: drivers/usb/core/hcd.c, usb_register_bus() */
+function* usb_register_bus(xhci: xhci_hcd): Op {
+  const taken = new Set(kernel.pci_devices.flatMap(d => (d.drvdata instanceof xhci_hcd ? d.drvdata.busnums : [])));
+  let busnum = 1;
+  while (taken.has(busnum)) busnum++;
+  xhci.busnums.push(busnum);
 }
 
 function* xhci_msi_irq(_irq: number, _data: unknown): Op<number> {
@@ -66,7 +76,7 @@ function* xhci_try_enable_msi(xhci: xhci_hcd): Op<number> {
   if (!ret) return 0;
 
   if (!xhci.pdev.irq) return -EINVAL;
-  ret = yield* request_irq(xhci.pdev.irq, usb_hcd_irq, IRQF_SHARED, 'xhci-hcd:usb1', xhci);
+  ret = yield* request_irq(xhci.pdev.irq, usb_hcd_irq, IRQF_SHARED, `xhci-hcd:usb${xhci.busnums[0]}`, xhci);
   if (!ret) xhci.irq = xhci.pdev.irq;
   return ret;
 }
@@ -97,8 +107,14 @@ function* xhci_pci_probe(pdev: PciDev): Op<number> {
 
   const xhci = new xhci_hcd(pdev);
   pdev.drvdata = xhci;
+  yield* usb_register_bus(xhci);
   const retval = yield* xhci_run(xhci);
-  if (retval) yield* pci_disable_device(pdev);
+  if (retval) {
+    pdev.drvdata = null;
+    yield* pci_disable_device(pdev);
+  } else {
+    yield* usb_register_bus(xhci);
+  }
   return retval;
 }
 

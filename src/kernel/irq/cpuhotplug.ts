@@ -7,7 +7,7 @@ import {
 import type { irq_desc } from '../include/irqdesc';
 import { raw_spin_lock, raw_spin_lock_irq, raw_spin_unlock, raw_spin_unlock_irq } from '../lib/locking';
 import { pr_debug, pr_warn } from '../lib/printk';
-import { housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
+import { HK_FLAG, housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
 import { has, kernel } from '../world';
 import { IRQ_RESEND, IRQ_START_COND, irq_shutdown_and_deactivate, irq_startup } from './chip';
 import { irq_get_next_irq, irq_lock_sparse, irq_to_desc, irq_unlock_sparse } from './irqdesc';
@@ -84,8 +84,8 @@ export function* irq_migrate_all_off_this_cpu(): Op {
 
 /** Whether `data` sits on an isolated CPU and `cpu` is a better place. */
 function* hk_should_isolate(data: irq_data, cpu: number): Op<boolean> {
-  if (!(yield* housekeeping_enabled())) return false;
-  const hk_mask = yield* housekeeping_cpumask();
+  if (!(yield* housekeeping_enabled(HK_FLAG.MANAGED_IRQ))) return false;
+  const hk_mask = yield* housekeeping_cpumask(HK_FLAG.MANAGED_IRQ);
   if (irq_data_get_effective_affinity_mask(data).subsetOf(hk_mask)) return false;
   return hk_mask.test(cpu);
 }

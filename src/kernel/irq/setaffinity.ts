@@ -10,7 +10,7 @@ import type { cpumask } from '../lib/cpumask';
 import { EBUSY, EINVAL, ENOSYS } from '../lib/errno';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore } from '../lib/locking';
 import { pr_warn_once } from '../lib/printk';
-import { housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
+import { HK_FLAG, housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
 import { kernel } from '../world';
 import { IRQ_GET_DESC_CHECK_GLOBAL, irq_data_to_desc, irq_get_desc_lock, irq_put_desc_unlock, irq_to_desc } from './irqdesc';
 
@@ -46,8 +46,8 @@ export function* irq_do_set_affinity(data: irq_data, mask: cpumask, force: boole
   if (!chip.irq_set_affinity) return -EINVAL;
 
   let ret: number;
-  if (irqd_affinity_is_managed(data) && (yield* housekeeping_enabled())) {
-    const hk_mask = yield* housekeeping_cpumask();
+  if (irqd_affinity_is_managed(data) && (yield* housekeeping_enabled(HK_FLAG.MANAGED_IRQ))) {
+    const hk_mask = yield* housekeeping_cpumask(HK_FLAG.MANAGED_IRQ);
     yield* raw_spin_lock(kernel.tmp_mask_lock);
     const tmp_mask = mask.and(hk_mask);
     const prog_mask = tmp_mask.intersects(kernel.cpu_online_mask) ? tmp_mask : mask;

@@ -12,6 +12,7 @@ import { irq_move_irq } from '../../../src/kernel/irq/migration';
 import { AFFINITY, AFFINITY_LIST, init_irq_proc, write_irq_affinity } from '../../../src/kernel/irq/proc';
 import { cpumask } from '../../../src/kernel/lib/cpumask';
 import { EBUSY, EINVAL, EIO, ENOSPC, ENOSYS, ENOTCONN, EOVERFLOW, ERANGE } from '../../../src/kernel/lib/errno';
+import { HK_FLAG } from '../../../src/kernel/sched/isolation';
 import type { World } from '../../../src/kernel/world';
 import { run, setUp, warnings, type Setup } from '../run';
 import { fakeDomains, type Fake } from './fake';
@@ -276,7 +277,7 @@ describe('a managed interrupt', () => {
   });
   it('keeps off isolated CPUs as long as it can, without forgetting them', () => {
     const { calls, desc, world } = line({}, [1, 2]);
-    world.kernel.housekeeping_mask = cpumask.of(4, 0, 1);
+    Object.assign(world.kernel, { housekeeping_mask: cpumask.of(4, 0, 1), housekeeping_flags: HK_FLAG.MANAGED_IRQ });
     request();
     assert.ok(calls.includes('bus.set_affinity 1'));
     assert.equal(desc.irq_common_data.affinity.toString(), '1-2');

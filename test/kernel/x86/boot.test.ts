@@ -4,6 +4,7 @@ import { IRTE_LOW } from '../../../src/hardware/irte';
 import { RTE } from '../../../src/hardware/io-apic';
 import type { mp_chip_data } from '../../../src/kernel/arch/x86/apic/io_apic_types';
 import type { World } from '../../../src/kernel/world';
+import { HK_FLAG, housekeeping_cpumask } from '../../../src/kernel/sched/isolation';
 import { LOCAL_TIMER_VECTOR } from '../../../src/kernel/arch/x86/hw_irq';
 import { boot, capturedBoot, events, plain, remapped, run } from './machines';
 
@@ -112,10 +113,16 @@ describe('boot', () => {
     const affinity = (cmdline: string): string => boot(remapped(), { cmdline }).kernel.irq_desc_tree.get(5)!.irq_data.common.affinity.toString();
     assert.equal(affinity('irqaffinity=2-3'), '0,2-3');
     assert.equal(affinity(''), '0-3');
-    const housekeeping = (cmdline: string): string | undefined => boot(plain(), { cmdline }).kernel.housekeeping_mask?.toString();
+    const housekeeping = (cmdline: string, flag: number = HK_FLAG.MANAGED_IRQ): string => {
+      const world = boot(plain(), { cmdline });
+      return String(run(world, 0, () => housekeeping_cpumask(flag)));
+    };
     assert.equal(housekeeping('isolcpus=domain,managed_irq,2-3'), '0-1');
     assert.equal(housekeeping('isolcpus=managed_irq,0-3'), '0');
-    assert.equal(housekeeping('isolcpus=2-3'), undefined);
+    assert.equal(housekeeping('isolcpus=2-3'), '0-3');
+    assert.equal(housekeeping('isolcpus=2-3', HK_FLAG.DOMAIN), '0-1');
+    assert.equal(housekeeping('isolcpus=2-3 isolcpus=managed_irq,1'), '0-3', 'another list');
+    assert.equal(housekeeping('isolcpus=2-3 isolcpus=managed_irq,2-3'), '0-1');
   });
 
   it('leaves interrupts to the 8259 pair with noapic; later kernels keep their vectors free on all CPUs', () => {

@@ -1,5 +1,8 @@
 import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
+import { cpumask_of_node } from '../../include/topology';
+import { HK_FLAG, housekeeping_cpumask } from '../../sched/isolation';
+import { work_on_cpu } from '../../workqueue';
 
 /** A driver for PCI functions. */
 export interface pci_driver {
@@ -19,12 +22,20 @@ export function* pcibios_free_irq(dev: PciDev): Op {
   return;
 }
 
+/** A device that belongs to a node is set up by a CPU of that node, if one of them is up. @returns 0 or the errno of the probe. Source: drivers/pci/pci-driver.c, pci_call_probe() */
+function* pci_call_probe(drv: pci_driver, dev: PciDev): Op<number> {
+  const node = dev.numa_node;
+  const near = node < 0 ? undefined : cpumask_of_node(node).and(yield* housekeeping_cpumask(HK_FLAG.DOMAIN | HK_FLAG.WQ));
+  if (near && !near.empty) return yield* work_on_cpu(near.first, () => drv.probe(dev));
+  return yield* drv.probe(dev);
+}
+
 /** Bind a driver. @returns 0, or the errno of its probe: the device is then without a driver. Source: drivers/pci/pci-driver.c, pci_device_probe() */
 export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
   yield* pcibios_alloc_irq(dev);
 
   dev.driver = drv.name;
-  const error = yield* drv.probe(dev);
+  const error = yield* pci_call_probe(drv, dev);
   if (error < 0) {
     dev.driver = null;
     yield* pcibios_free_irq(dev);
