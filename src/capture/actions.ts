@@ -1,6 +1,6 @@
 import { online_store } from '../kernel/drivers/base/cpu';
 import { e1000e_open } from '../kernel/drivers/e1000e';
-import { delete_module, init_module } from '../kernel/drivers/modules';
+import { delete_module, has_module, init_module } from '../kernel/drivers/modules';
 import { AFFINITY, AFFINITY_LIST, write_irq_affinity } from '../kernel/irq/proc';
 import { kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
@@ -22,7 +22,7 @@ export function actionOf({ kind, text, command }: PlannedItem, slots: lens_slot[
     return command!.kind === 'WRITE' ? written(text) : shellCommand(text);
   }
   const module = /^insmod (\w+)$/.exec(text)?.[1];
-  if (module !== undefined) return () => silent(init_module(module));
+  if (module !== undefined) return has_module(module) ? () => silent(init_module(module)) : undefined;
   if (text === 'ip link set up') return () => silent(link_up());
   return text === 'traffic' ? () => silent(nothing()) : undefined;
 }
@@ -36,8 +36,12 @@ function written(text: string): (() => Performed) | undefined {
 function shellCommand(text: string): (() => Performed) | undefined {
   const online = /^echo (\S+) > \/sys\/devices\/system\/cpu\/cpu(\d+)\/online$/.exec(text);
   if (online) return () => shell(online_store(Number(online[2]), online[1]));
-  const module = /^rmmod (\w+)$/.exec(text)?.[1];
-  return module === undefined ? undefined : () => shell(delete_module(module));
+  const affinity = /^echo (.*) > (\/proc\/irq\/\d+\/smp_affinity(?:_list)?)$/.exec(text);
+  if (affinity) return written(`${affinity[2]} <- ${affinity[1]}`);
+  const [, command, module = ''] = /^(rmmod|insmod|modprobe) (?:\S*\/)?([\w-]+)(?:\.ko)?$/.exec(text) ?? [];
+  const name = module.replaceAll('-', '_');
+  if (!has_module(name)) return undefined;
+  return () => shell(command === 'rmmod' ? delete_module(name) : init_module(name));
 }
 
 function* shell(op: Op<number>): Performed {

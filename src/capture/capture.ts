@@ -1,9 +1,10 @@
 import type { MachineConfig } from '../hardware/machine-config';
 import { parseCpuinfo, parseDmesg } from './boot';
+import { contradictionsOf } from './contradictions';
 import { CaptureFiles, type Unread } from './files';
 import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './interrupts';
 import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
-import { parsePci, type PciSnapshot } from './pci';
+import { parsePci, unmodelledDrivers, type PciSnapshot } from './pci';
 import { parseGraph, type CallTree } from './graph';
 import { inOrder } from './graph-order';
 import { unknownFunctions } from './uncounted-functions';
@@ -62,6 +63,9 @@ export function readCapture(folder: string): Capture {
   const lost = lostEvents(trace);
   if (lost > 0) files.problems.push(`trace-vectors.txt lacks ${lost} events that were overwritten`);
   for (const file of ['trace-vectors.txt', 'irqlens.txt', 'proc-interrupts.txt', 'sys-kernel-irq.txt', 'pci.txt', 'dmesg.txt', 'cpuinfo.txt']) noteTruncation(files, file);
+  const cpuinfo = files.read('cpuinfo.txt') ?? '';
+  files.problems.push(...contradictionsOf({ cpuinfo, script, snapshots: snapshots.value, interrupts: interrupts.value, sysIrqs: sysIrqs.value }));
+  files.problems.push(...unmodelledDrivers(pci.value));
   return {
     name: files.name,
     kernel: kernelNameOf(uname),

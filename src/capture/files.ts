@@ -32,7 +32,8 @@ export class CaptureFiles {
     let why = 'is missing';
     try {
       const text = existsSync(path) ? readFileSync(path, 'utf8') : existsSync(`${path}.gz`) ? gunzipSync(readFileSync(`${path}.gz`)).toString('utf8') : undefined;
-      if (text) return text;
+      // A file that was sent by mail or edited may have the line ends of another system.
+      if (text) return text.replaceAll('\r\n', '\n');
       if (text === '') why = 'is empty';
     } catch (error) {
       why = `cannot be read (${error instanceof Error ? error.message : String(error)})`;

@@ -1,3 +1,4 @@
+import { PCI_DRIVERS } from '../kernel/drivers/modules';
 import { PCI_CAPABILITY_LIST, PCI_STATUS, STATUS } from '../hardware/pci-registers';
 import { sectionsOf, type Parsed, type Section, type Unread } from './files';
 
@@ -38,6 +39,19 @@ export function parsePci(text: string, file = 'pci.txt'): Parsed<PciSnapshot[]> 
     return { ...section, functions };
   });
   return { value, unread };
+}
+
+/** Drivers that took a function at some time, and which the model has not: a sentence for each function. */
+export function unmodelledDrivers(snapshots: readonly PciSnapshot[]): string[] {
+  const seen = new Map<string, string>();
+  for (const { functions, firstLine, lines } of snapshots) {
+    for (const { address, driver } of functions) {
+      if (driver === null || PCI_DRIVERS.includes(driver) || seen.has(address)) continue;
+      const at = lines.findIndex(line => line.startsWith(`=== ${address} `));
+      seen.set(address, `pci.txt:${firstLine + at}: ${address} has the driver ${driver}, which is not modelled: what it does with interrupts is missing`);
+    }
+  }
+  return [...seen.values()];
 }
 
 function functionOf(header: string, words: string): PciState | undefined {

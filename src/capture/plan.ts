@@ -1,7 +1,7 @@
 import type { Capture } from './capture';
 import { GRAPH_LINES } from './graph';
 import { AFTER_TRACE, AT_END, rigOf, SEND } from './rig';
-import type { ScriptAction } from './script';
+import { placeOf, type ScriptAction } from './script';
 
 /** One thing that the replay does. */
 export interface PlannedItem {
@@ -25,25 +25,26 @@ export function planOf(capture: Capture): Plan {
   const { script, snapshots } = capture;
   const problems: string[] = [];
   if (!script.bootEnd) return { items: [], problems: ['trace-vectors.txt has no mark BOOT COMPLETE: where the boot ends is not known'] };
-  const known = new Set(snapshots.map(({ label }) => label));
+  const labels = new Set(snapshots.map(({ label }) => label));
   const items: PlannedItem[] = [{ step: 'boot', kind: 'boot', text: 'boot', until: script.bootEnd.line }];
   const snapshot = (step: string, text: string, until: number): void => {
-    if (known.delete(text)) items.push({ step, kind: 'snapshot', text, until });
+    if (labels.delete(text)) items.push({ step, kind: 'snapshot', text, until });
   };
   const first = script.steps.at(0)?.start.line ?? script.lastLine + 1;
   snapshot('boot', 'boot', first);
   script.steps.forEach((step, i) => {
     // Where this snapshot is taken, the rig sends what it has before it goes on.
-    if (step.start.line > GRAPH_LINES && known.has(AFTER_TRACE)) {
+    if (step.start.line > GRAPH_LINES && labels.has(AFTER_TRACE)) {
       snapshot(AFTER_TRACE, AFTER_TRACE, step.start.line);
       items.push({ step: AFTER_TRACE, kind: 'run', text: SEND, until: step.start.line });
     }
     const end = script.steps[i + 1]?.start.line ?? script.lastLine + 1;
-    const rig = rigOf(step.name, capture.cpus);
-    if (!rig) {
-      problems.push(`the script has a step ${step.name} that is not known: it is not performed`);
-      return;
+    const known = rigOf(step.name, capture.cpus);
+    if (!known) {
+      const { file, line } = placeOf(step.start.line);
+      problems.push(`${file}:${line} begins a step ${step.name} that is not known: only the ${step.actions.length} commands that left marks are performed, and modules that it loads are not`);
     }
+    const rig = known ?? [...step.actions.map(() => '$'), ...(step.done !== undefined && labels.has(step.done) ? [`#${step.done}`] : [])];
     const wanted = rig.filter(item => item === '$').length;
     if (!step.complete) problems.push(`trace-vectors.txt ends in step ${step.name}, behind ${step.actions.length} of ${wanted} commands`);
     else if (step.actions.length !== wanted) problems.push(`step ${step.name} has ${step.actions.length} commands where the script has ${wanted}`);
@@ -56,7 +57,7 @@ export function planOf(capture: Capture): Plan {
         items.push({ step: step.name, kind: 'command', text: command.text, command, until: until() });
       } else if (item.startsWith('#')) {
         const label = item.slice(1);
-        if (!known.has(label)) problems.push(`irqlens.txt has no snapshot ${label}: the state behind step ${step.name} is not checked`);
+        if (!labels.has(label)) problems.push(`irqlens.txt has no snapshot ${label}: the state behind step ${step.name} is not checked`);
         snapshot(step.name, label, until());
       } else items.push({ step: step.name, kind: 'run', text: item, until: until() });
     }

@@ -23,6 +23,8 @@ export interface ScriptStepRecord {
   readonly actions: readonly ScriptAction[];
   /** the step's end was seen: a DONE, or the next STEP */
   readonly complete: boolean;
+  /** what its DONE says */
+  readonly done: string | undefined;
 }
 
 export interface Script {
@@ -61,10 +63,12 @@ export function scriptOf(trace: readonly TraceLine[]): Script {
         continue;
       case 'STEP':
         finish(steps);
-        steps.push({ name: mark.text.split(' ')[0], start: line, actions: [], complete: false });
+        steps.push({ name: mark.text.split(' ')[0], start: line, actions: [], complete: false, done: undefined });
         open = undefined;
         break;
       case 'DONE':
+        finish(steps, mark.text);
+        break;
       case 'FINAL':
       case 'fg-end':
         finish(steps);
@@ -96,9 +100,11 @@ export function scriptOf(trace: readonly TraceLine[]): Script {
 
 const isCompared = ({ event }: TraceLine): boolean => isVectorEvent(event) || event.startsWith('kp_');
 
-function finish(steps: readonly OpenStep[]): void {
+function finish(steps: readonly OpenStep[], done?: string): void {
   const last = steps.at(-1);
-  if (last) last.complete = true;
+  if (!last) return;
+  last.complete = true;
+  last.done ??= done;
 }
 
 /** Where a line stands. */

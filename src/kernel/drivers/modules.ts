@@ -5,6 +5,7 @@ import { kernel } from '../world';
 import { ahci_pci_driver } from './ahci';
 import { e1000_driver } from './e1000e';
 import { nvme_queued_driver } from './nvme';
+import { pcie_portdriver } from './pci/pcie/portdrv';
 import type { pci_driver } from './pci/pci-driver';
 import { __pci_register_driver, type pci_match, pci_unregister_driver } from './pci/register';
 import { virtio_blk_driver } from './virtio/blk';
@@ -53,9 +54,15 @@ const MODULES: Record<string, module> = {
   virtio_rng: virtio_module(virtio_rng_driver),
 };
 
+/** Names of the drivers of PCI functions that are modelled. */
+export const PCI_DRIVERS: readonly string[] = [nvme_queued_driver, e1000_driver, ahci_pci_driver, xhci_pci_driver, virtio_pci_driver, pcie_portdriver].map(({ name }) => name);
+
+/** Whether a module's interrupts are modelled. */
+export const has_module = (name: string): boolean => name in MODULES;
+
 /** As `insmod NAME`. @returns 0; -ENOENT for a module that is not there, -EEXIST for one that is loaded */
 export function* init_module(name: string): Op<number> {
-  if (!(name in MODULES)) return -ENOENT;
+  if (!has_module(name)) return -ENOENT;
   if (kernel.modules.has(name)) return -EEXIST;
   kernel.modules.add(name);
   yield* MODULES[name].init();
