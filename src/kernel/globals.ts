@@ -11,6 +11,7 @@ import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
+import { intel_iommu_globals } from './drivers/iommu/intel/iommu';
 import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
 import { modules_globals } from './drivers/modules';
@@ -93,6 +94,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...hpet_msi_globals(changes),
     ...irq_remapping_globals(),
     ...intel_irq_remapping_globals(),
+    ...intel_iommu_globals(),
     ...amd_iommu_globals(),
     ...kvm_globals(),
     ...uv_irq_globals(),

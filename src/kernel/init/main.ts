@@ -16,7 +16,7 @@ import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { x86_late_time_init } from '../arch/x86/time';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
-import { dmar_register_bus_notifier } from '../drivers/iommu/intel/dmar';
+import { intel_iommu_init, intel_iommu_setup } from '../drivers/iommu/intel/iommu';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
 import { setup_irqremap } from '../drivers/iommu/irq_remapping';
 import { pci_setup } from '../drivers/pci/pci';
@@ -136,6 +136,7 @@ function* parse_args(): Op {
     else if (name === 'hpet') yield* hpet_setup(value);
     else if (name === 'nohpet') yield* hpet_setup('disable');
     else if (name === 'isolcpus') yield* housekeeping_isolcpus_setup(value);
+    else if (name === 'intel_iommu') yield* intel_iommu_setup(value);
   }
 }
 
@@ -149,8 +150,8 @@ function* kernel_init(): Op {
   yield* pci_scan_root_bus();
   yield* hpet_late_init();
   yield* pci_apply_final_quirks();
+  yield* intel_iommu_init();
   yield* ir_dev_scope_init();
-  yield* dmar_register_bus_notifier();
   yield* amd_iommu_init();
   yield* device_initcalls();
   yield* late_initcalls();

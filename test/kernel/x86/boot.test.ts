@@ -109,6 +109,13 @@ describe('boot', () => {
     assert.deepEqual(siblings(cpus.map((cpu, i) => ({ ...cpu, node: i >> 1 }))), ['0', '1', '2', '3']);
   });
 
+  it('has units that only translate addresses report faults by an interrupt, too, once all functions are found', () => {
+    const faults = (cmdline: string): (string | undefined)[] => [...boot(remapped(), { cmdline }).kernel.irq_desc_tree].flatMap(([irq, { action }]) => (action?.name.startsWith('dmar') ? `${irq} ${action.name}` : []));
+    assert.deepEqual(faults('intremap=off intel_iommu=on'), ['24 dmar0']);
+    assert.deepEqual(faults('intremap=off intel_iommu=on,off'), []);
+    assert.deepEqual(faults('intremap=off'), []);
+  });
+
   it('obeys irqaffinity=, with the boot CPU always among them, and isolcpus= with managed_irq', () => {
     const affinity = (cmdline: string): string => boot(remapped(), { cmdline }).kernel.irq_desc_tree.get(5)!.irq_data.common.affinity.toString();
     assert.equal(affinity('irqaffinity=2-3'), '0,2-3');

@@ -95,6 +95,8 @@ export const dmar_globals = () => ({
   /** one that covers the rest of its segment stands last */
   dmar_drhd_units: [] as dmar_drhd_unit[],
   dmar_table_initialized: 0,
+  /** what dmar_dev_scope_init() has returned; 1: it has not run */
+  dmar_dev_scope_status: 1,
   /** of all tables here; in process context only */
   dmar_global_lock: new rw_semaphore('dmar_global_lock'),
   /** functions that appear from now on are told to dmar_pci_bus_notifier() */
@@ -176,12 +178,13 @@ export function* dmar_register_bus_notifier(): Op {
   kernel.dmar_bus_notifier = true;
 }
 
-/** Functions that were there before. Source: drivers/iommu/intel/dmar.c, dmar_dev_scope_init() */
+/** Functions that were there before; once. @returns 0, or -ENODEV without units. Source: drivers/iommu/intel/dmar.c, dmar_dev_scope_init() */
 export function* dmar_dev_scope_init(): Op<number> {
-  if (kernel.dmar_drhd_units.length === 0) return -ENODEV;
+  if (kernel.dmar_dev_scope_status !== 1) return kernel.dmar_dev_scope_status;
 
+  kernel.dmar_dev_scope_status = kernel.dmar_drhd_units.length === 0 ? -ENODEV : 0;
   for (const dev of kernel.pci_devices) yield* dmar_pci_bus_add_dev(dev);
-  return 0;
+  return kernel.dmar_dev_scope_status;
 }
 
 const status_of = (qi: q_inval, index: number): number => machine.memory.read32(qi.desc_status + 4 * index);
@@ -362,7 +365,7 @@ export function* dmar_fault(irq: number, dev_id: unknown): Op<number> {
 }
 
 /** @returns 0 or an errno. Source: drivers/iommu/intel/dmar.c, dmar_set_interrupt() */
-function* dmar_set_interrupt(iommu: intel_iommu): Op<number> {
+export function* dmar_set_interrupt(iommu: intel_iommu): Op<number> {
   if (iommu.irq) return 0;
 
   const irq = yield* dmar_alloc_hwirq(iommu.seq_id, iommu.node, iommu);
