@@ -183,7 +183,7 @@ export function* dmar_dev_scope_init(): Op<number> {
   if (kernel.dmar_dev_scope_status !== 1) return kernel.dmar_dev_scope_status;
 
   kernel.dmar_dev_scope_status = kernel.dmar_drhd_units.length === 0 ? -ENODEV : 0;
-  for (const dev of kernel.pci_devices) yield* dmar_pci_bus_add_dev(dev);
+  if (kernel.dmar_dev_scope_status === 0) for (const dev of kernel.pci_devices) yield* dmar_pci_bus_add_dev(dev);
   return kernel.dmar_dev_scope_status;
 }
 
