@@ -1,4 +1,5 @@
 // One launched scenario: where it stands, and going on from there.
+import { kernel_oops } from '../src/kernel/lib/fault';
 import { kernel_bug } from '../src/kernel/lib/printk';
 import { enterWorld, type World } from '../src/kernel/world';
 import { DeadlockError, Stepper, type FrameInfo, type Goal, type Guest, type Host, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
@@ -156,6 +157,7 @@ function failureOf({ error }: StopEvent): Pick<Stop, 'failure'> {
   if (!error) return {};
   if (error instanceof KernelWarning) return { failure: 'warning' };
   if (error instanceof kernel_bug) return { failure: 'kernel BUG' };
+  if (error instanceof kernel_oops) return { failure: 'NULL dereference' };
   if (error instanceof DeadlockError) return { failure: 'deadlock' };
   return { failure: error instanceof TypeError ? 'NULL dereference' : 'error' };
 }

@@ -7,7 +7,7 @@ import { LocalApic, testVector } from '../../src/hardware/local-apic';
 import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import type { msi_msg } from '../../src/kernel/include/msi';
-import { getters } from '../expressions/expression-values';
+import { membersOf } from './layout';
 import { hexText } from './numbers';
 import { structOf } from './types';
 
@@ -69,18 +69,13 @@ function slice<T>(source: Iterable<T>, start: number, count: number): T[] {
 
 const keyText = (key: unknown): string => (typeof key === 'object' && key !== null ? structOf(key) : String(key));
 
-/** Ways back that a C structure has no pointer for. */
-const HIDDEN = new Set(['irq_cfg.apicd']);
-
 function members(value: object): Container {
   const owner = structOf(value);
-  const names = [...Object.keys(value), ...getters(value)].filter(name => !HIDDEN.has(`${owner}.${name}`));
   return {
     named: () =>
-      names.map(name => {
-        const inner = (value as Record<string, unknown>)[name];
-        const children = registerIn(value, owner, name, inner);
-        return { name, value: inner, owner, path: `->${name}`, ...(children ? { children } : {}) };
+      membersOf(value, owner).map(member => {
+        const children = registerIn(value, owner, member.name, member.value);
+        return { ...member, owner, ...(children ? { children } : {}) };
       }),
   };
 }

@@ -3,6 +3,7 @@ import { errnoName } from '../../src/kernel/lib/errno';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import { childrenOf, type Container } from './children';
 import { decodedWord } from './flags';
+import { membersOf } from './layout';
 import { hexText } from './numbers';
 import { structOf } from './types';
 
@@ -70,7 +71,7 @@ const action = (desc: object): string => (member(desc, 'action') === null ? '' :
 function summary(value: object, type: string): string {
   const parts: string[] = [];
   let length = type.length;
-  for (const [name, inner] of Object.entries(value)) {
+  for (const { name, value: inner } of membersOf(value, type)) {
     if (inner === null || inner === false) continue;
     if (typeof inner === 'object' && !(inner instanceof bitmap)) continue;
     if (typeof inner === 'function') continue;

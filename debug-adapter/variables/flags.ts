@@ -1,5 +1,5 @@
 // Words of flags and enumerations, by the kernel's names.
-import { X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY, X86_IRQ_ALLOC_TYPE, MSI_FLAG } from '../../src/kernel/include/msi';
+import { irq_alloc_type_name, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY, X86_IRQ_ALLOC_TYPE, MSI_FLAG } from '../../src/kernel/include/msi';
 import * as interrupt from '../../src/kernel/include/interrupt';
 import * as irq from '../../src/kernel/include/irq';
 import { IRQS } from '../../src/kernel/include/irqdesc';
@@ -20,7 +20,8 @@ const IRQF = numbers(interrupt, /^(__)?IRQF_(?!TRIGGER_MASK$|TIMER$)/);
 const IRQ_STATUS = numbers(irq, /^IRQ_(LEVEL|PER_CPU|NOPROBE|NOREQUEST|NOAUTOEN|NO_BALANCING|MOVE_PCNTXT|NESTED_THREAD|NOTHREAD|PER_CPU_DEVID|IS_POLLED|DISABLE_UNLAZY|HIDDEN)$/);
 const IRQ_TYPE = numbers(irq, /^IRQ_TYPE_(?!.*_MASK$)/);
 const IRQCHIP = numbers(irq, /^IRQCHIP_/);
-const ALLOC_TYPE = prefixed('X86_IRQ_ALLOC_TYPE_', X86_IRQ_ALLOC_TYPE);
+const ALLOC_TYPE = prefixed('X86_IRQ_ALLOC_TYPE_', { ...X86_IRQ_ALLOC_TYPE, MSI: X86_IRQ_ALLOC_TYPE.PCI_MSI, MSIX: X86_IRQ_ALLOC_TYPE.PCI_MSIX });
+const prefixedName = (prefix: string, name: string | undefined): string | undefined => (name === undefined ? undefined : prefix + name);
 const ALLOC_FLAGS = { X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY };
 const MSI_FLAGS = prefixed('MSI_FLAG_', MSI_FLAG);
 const DOMAIN_FLAGS = prefixed('IRQ_DOMAIN_FLAG_', IRQ_DOMAIN_FLAG);
@@ -69,7 +70,7 @@ const WORDS: Readonly<Record<string, ((value: number) => string) | undefined>> =
   'irq_domain.flags': v => flags(v, DOMAIN_FLAGS),
   'irq_domain.bus_token': v => oneOf(v, BUS_TOKEN),
   'msi_domain_info.flags': v => flags(v, MSI_FLAGS),
-  'irq_alloc_info.type': v => oneOf(v, ALLOC_TYPE),
+  'irq_alloc_info.type': v => prefixedName('X86_IRQ_ALLOC_TYPE_', irq_alloc_type_name(v)) ?? String(v),
   'irq_alloc_info.flags': v => flags(v, ALLOC_FLAGS),
   'irqaction.flags': v => flags(v & ~interrupt.IRQF_TRIGGER_MASK, IRQF),
 };

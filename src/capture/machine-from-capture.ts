@@ -188,11 +188,14 @@ export function configSymbolsOf({ snapshots, log }: MachineFacts): string[] {
   return [...symbols, ...(log.hpet?.device ? ['HPET'] : []), ...(log.hpet?.rtc ? ['HPET_EMULATE_RTC'] : []), ...log.config];
 }
 
+/** Stable releases that have changed nothing in the interrupt code. */
+const SAME_CODE: Partial<Record<string, string>> = { 'v5.9.2': 'v5.9' };
+
 /**
  * The model's name of the kernel that `uname -a` names, for a distribution's kernel by the upstream version that its package says.
  * @returns undefined for one that the model does not know
  */
 export function kernelNameOf(uname: string): string | undefined {
   const versions = [...uname.matchAll(/\b(\d+\.\d+(?:\.\d+)?)\b/g)].map(m => `v${m[1]}`);
-  return versions.find(version => version in KERNELS);
+  return versions.map(version => SAME_CODE[version] ?? version).find(version => version in KERNELS);
 }

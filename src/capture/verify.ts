@@ -1,5 +1,6 @@
 import { validateMachineConfig } from '../hardware/machine-config';
 import { KERNELS } from '../kernel/changes';
+import { list } from '../scenario/nearest';
 import { readCapture, type Capture } from './capture';
 import { isBuildKnown } from './compiled';
 import { EXCEPTIONS } from './counted-functions';
@@ -56,7 +57,7 @@ export function verify(folder: string, print: (line: string) => void): Verdict {
 }
 
 function refusals({ kernel, uname, machine }: Capture, { items }: Plan): string[] {
-  if (kernel === undefined) return uname === '' ? [] : [`the model has no kernel "${uname}", only ${Object.keys(KERNELS).join(' and ')}: nothing is checked`];
+  if (kernel === undefined) return uname === '' ? [] : [`the model has no kernel "${uname}", only ${list(Object.keys(KERNELS), 'and')}: nothing is checked`];
   if (items.length === 0) return ['there is nothing in it that can be performed: nothing is checked'];
   return validateMachineConfig(machine).map(({ path, message }) => `${path}: ${message}: nothing is checked`);
 }

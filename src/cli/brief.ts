@@ -3,12 +3,10 @@ import { irqaction } from '../kernel/include/interrupt';
 import { irq_data } from '../kernel/include/irq';
 import { irq_desc } from '../kernel/include/irqdesc';
 import { irq_domain } from '../kernel/include/irqdomain';
-import { msi_desc, msi_msg, X86_IRQ_ALLOC_TYPE } from '../kernel/include/msi';
+import { msi_desc, msi_msg, irq_alloc_type_name } from '../kernel/include/msi';
 import { PciDev } from '../kernel/include/pci';
 import { irq_alloc_info } from '../kernel/arch/x86/hw_irq';
 import { hex } from '../text/format';
-
-const TYPE_NAMES = new Map<number, string>(Object.entries(X86_IRQ_ALLOC_TYPE).map(([name, type]) => [type, name]));
 
 /** Arguments whose figures are read in hexadecimal. */
 const HEX_NAMES = /^(hwirq|address|data|offset|reg|flags|clr|set)$/;
@@ -42,7 +40,7 @@ function briefObject(value: object): string | undefined {
   if (value instanceof msi_msg) return `${hex(value.address_lo)}/${hex(value.data)}`;
   if (value instanceof msi_desc) return `${value.dev.name}[${value.msi_attrib.entry_nr}]`;
   if (value instanceof PciDev) return value.name;
-  if (value instanceof irq_alloc_info) return `${TYPE_NAMES.get(value.type) ?? 'no type'} hwirq ${hex(value.hwirq)}`;
+  if (value instanceof irq_alloc_info) return `${irq_alloc_type_name(value.type) ?? 'no type'} hwirq ${hex(value.hwirq)}`;
   if (value instanceof bitmap) return `{${ranges([...value])}}`;
   if ('pdev' in value && value.pdev instanceof PciDev) return value.pdev.name;
   return 'name' in value && typeof value.name === 'string' ? value.name : undefined;

@@ -1,18 +1,21 @@
 import { KERNELS } from '../kernel/changes';
+import { kernelOf, parseKernel } from '../kernel/kernel_choice';
 import { formatDiagnostic } from '../scenario/diagnostic';
 import { loadScenario, type Loaded, type LoadOptions } from '../scenario/load';
+import { choice } from '../scenario/nearest';
 import { type Arguments, type OptionSpec, UsageError } from './arguments';
 import type { Output } from './command';
 
 /** Options of every command that runs a scenario. */
 export const SCENARIO_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  kernel: { type: 'text', values: Object.keys(KERNELS) },
+  kernel: { type: 'text' },
   expect: { type: 'text', values: ['yes', 'no'] },
   check: { type: 'flag' },
   'fail-nth': { type: 'text' },
 };
 
-export const SCENARIO_OPTIONS_HELP = `  --kernel K      run this kernel instead of the scenario's: ${Object.keys(KERNELS).join(', ')}
+export const SCENARIO_OPTIONS_HELP = `  --kernel K      run this kernel instead of the scenario's: ${Object.keys(KERNELS).join(', ')}; series:19 for
+                  v5.9 with the first 19 patches; each with changes added and taken away: v5.10-v2-04, series:19+dmar-hpet-msi-flags
   --expect yes|no no: go on when a step does not return what it expects (default yes)
   --check         look after every step whether the invariants hold: counters, bitmaps, vector tables, remapping entries, messages
   --fail-nth N    the N-th memory allocation behind the boot fails, as with /proc/self/fail-nth of a kernel with CONFIG_FAILSLAB`;
@@ -26,10 +29,20 @@ function failNth(text: string | undefined): number | undefined {
 
 /** Reads the scenario that a command names; prints what is wrong with it. @param options besides those of the command line */
 export function loadFor(path: string, { texts, flags }: Arguments, { err }: Output, options: LoadOptions = { failNth: failNth(texts.get('fail-nth')) }): Extract<Loaded, { ok: true }> | undefined {
-  const loaded = loadScenario(path, undefined, { kernel: texts.get('kernel'), expect: texts.get('expect') !== 'no', check: flags.has('check'), ...options });
+  const kernel = texts.get('kernel');
+  if (kernel !== undefined) checkKernel(kernel);
+  const loaded = loadScenario(path, undefined, { kernel, expect: texts.get('expect') !== 'no', check: flags.has('check'), ...options });
   if (loaded.ok) return loaded;
   err(loaded.diagnostics.map(d => `${formatDiagnostic(d)}\n`).join(''));
   return undefined;
+}
+
+/** @throws UsageError for one that cannot be had */
+function checkKernel(text: string): void {
+  const found = kernelOf(parseKernel(text));
+  if (found.ok) return;
+  const { message, unknown } = found.problems[0];
+  throw new UsageError(`--kernel: ${message}${unknown ? choice(unknown.word, unknown.known) : ''}`);
 }
 
 /** @throws UsageError when there are fewer or more operands than asked for */

@@ -1,81 +1,38 @@
-/** What differs between the kernels that can be chosen: one entry a commit. */
-export interface Change {
-  /** upstream commit, where known */
-  readonly commit?: string;
-  readonly subject: string;
-  /** what one sees */
-  readonly effect: string;
-}
+import type { Change } from './changes/change';
+import { FIXES } from './changes/fixes';
+import { SERIES_ALLOC_INFO } from './changes/series_alloc_info';
+import { SERIES_DEVICE_MSI } from './changes/series_device_msi';
+import { SERIES_DOMAINS } from './changes/series_domains';
+import { SERIES_GETTERS } from './changes/series_getters';
+import { STABLE } from './changes/stable';
+import { V5_10 } from './changes/v5_10';
 
-export const CHANGES = {
-  'multi-msi-early-activation': {
-    commit: '4c457e8cb75e',
-    subject: 'genirq/msi: Activate Multi-MSI early when MSI_FLAG_ACTIVATE_EARLY is set',
-    effect: 'every vector of a multi-MSI block is activated at allocation, not only the first',
-  },
-  'affinity-pre-startup': {
-    subject: 'genirq: Provide IRQCHIP_AFFINITY_PRE_STARTUP; x86/msi, x86/ioapic: Force affinity setup before startup',
-    effect: 'irq_startup() sets the affinity before it unmasks, for the MSI and IO-APIC chips',
-  },
-  'msix-enable-early': {
-    subject: 'PCI/MSI: Enable and mask MSI-X early',
-    effect: 'MSI-X is enabled with all entries masked before the table is mapped and irqs are allocated',
-  },
-  'msix-write-masked': {
-    subject: 'PCI/MSI: Enforce that MSI-X table entry is masked for update',
-    effect: 'an unmasked MSI-X entry is masked around the write of its message',
-  },
-  'msi-mask-all-unused': {
-    subject: 'PCI/MSI: Mask all unused MSI-X entries',
-    effect: 'every entry of the table is masked at enable, also those not allocated',
-  },
-  'msi-mask-valid-bits': {
-    subject: 'PCI/MSI: Do not set invalid bits in MSI mask',
-    effect: 'unmasking all vectors of an MSI capability no longer sets the mask bits of vectors that it does not have',
-  },
-  'msi-mask-lock': {
-    subject: 'PCI/MSI: Protect msi_desc::masked for multi-MSI',
-    effect: 'the mask bits of an MSI capability change under msi_lock',
-  },
-  'msi-sysfs-first': {
-    subject: 'PCI/MSI: Destroy sysfs before freeing entries',
-    effect: 'the directory msi_irqs goes before the interrupts that it lists are freed',
-  },
-  'msi-deactivate-on-teardown': {
-    subject: 'genirq/msi: Ensure deactivation on teardown',
-    effect: 'freeing MSIs first deactivates those that are still active',
-  },
-  'domain-alloc-locked': {
-    subject: 'irqdomain: Refactor __irq_domain_alloc_irqs(), Fix mapping-creation race',
-    effect: 'descriptors are allocated inside irq_domain_alloc_irqs_locked(), under irq_domain_mutex',
-  },
-  'vector-leak-cpu-offline': {
-    subject: 'genirq/cpuhotplug, x86/vector: Prevent vector leak during CPU offline',
-    effect: 'a vector left behind on a dead CPU is freed, not forgotten',
-  },
-  'affinity-unbalanced-nodes': {
-    subject: 'genirq/affinity: Consider that CPUs on nodes can be unbalanced',
-    effect: 'where whole nodes share fewer vectors, a vector gets the present CPUs of a node first, not also those that may be plugged in',
-  },
-  'legacy-vectors-no-ioapic': {
-    subject: 'x86/apic: Mark _all_ legacy interrupts when IO/APIC is missing',
-    effect: 'without an IOAPIC the vectors of the 8259 pair become system vectors on all CPUs',
-  },
-  'legacy-pic-level': {
-    commit: '5fa55950729d',
-    subject: 'x86/i8259: Mark legacy PIC interrupts with IRQ_LEVEL',
-    effect: 'interrupts of the 8259 pair are level triggered: irq 2 shows it',
-  },
-  'amd-features-one-line': {
-    subject: 'iommu/amd: Fix extended features logging',
-    effect: "an AMD IOMMU's extended features are logged on one line, without its function",
-  },
-} as const satisfies Record<string, Change>;
+export { GROUPS, type Change, type Group } from './changes/change';
+
+/** The patches of the series as posted the second time, in their order. */
+export const SERIES = { ...SERIES_GETTERS, ...SERIES_ALLOC_INFO, ...SERIES_DOMAINS, ...SERIES_DEVICE_MSI } as const;
+
+/** What differs between the kernels that can be chosen. v5.9 has none of it. */
+export const CHANGES = { ...SERIES, ...FIXES, ...V5_10, ...STABLE } as const;
 
 export type ChangeId = keyof typeof CHANGES;
 
-/** Kernels by name: the changes on top of v5.10 that each contains. */
-export const KERNELS: Record<string, readonly ChangeId[]> = {
-  'v5.10': [],
-  'v5.10.223': Object.keys(CHANGES) as ChangeId[],
+export const changeOf = (id: ChangeId): Change => CHANGES[id];
+
+const SERIES_IDS = Object.keys(SERIES) as ChangeId[];
+/** Patches of the series that were merged stand before those that were not. */
+const MERGED_PATCHES = 38;
+const FIXES_OF_V5_10: readonly ChangeId[] = ['dmar-hpet-msi-flags', 'kconfig-arch-fallbacks', 'vf-inherits-msi-domain'];
+
+const v5_10 = [...SERIES_IDS.slice(0, MERGED_PATCHES), ...FIXES_OF_V5_10, ...(Object.keys(V5_10) as ChangeId[])];
+
+/** Kernels by name: the changes that each contains. */
+export const KERNELS: Readonly<Record<string, readonly ChangeId[]>> = {
+  'v5.9': [],
+  'v5.10': v5_10,
+  'v5.10.223': [...v5_10, ...(Object.keys(STABLE) as ChangeId[])],
+  'v5.10+device-msi': [...v5_10, ...SERIES_IDS.slice(MERGED_PATCHES)],
 };
+
+/** The first `patches` patches of the series. @param patches 0 to 46 */
+export const firstPatches = (patches: number): readonly ChangeId[] => SERIES_IDS.slice(0, patches);

@@ -8,6 +8,7 @@ import { irq_globals } from './arch/x86/irq';
 import { smpboot_globals } from './arch/x86/smpboot';
 import { kvm_globals } from './arch/x86/kvm/posted_intr';
 import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
+import { x86_init_globals } from './arch/x86/x86_init';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
@@ -86,7 +87,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...isolation_globals(),
     ...irq_globals(nr_cpu_ids),
     ...apic_globals(),
-    ...vector_globals(nr_cpu_ids),
+    ...x86_init_globals(changes),
+    ...vector_globals(nr_cpu_ids, changes),
     ...io_apic_globals(changes),
     ...x86_msi_globals(changes),
     ...clockevents_globals(nr_cpu_ids),

@@ -1,4 +1,5 @@
 import { isMap, isPair, isScalar, isSeq, parseDocument, visit, type Document, type Node, type Pair } from 'yaml';
+import { CHANGES } from '../kernel/changes';
 import schema from '../../schemas/irq-scenario.schema.json';
 
 /** Something that may stand at the cursor. */
@@ -81,6 +82,7 @@ function values(parts: Part[], document: Document): Offer[] {
   return unique(
     parts.flatMap((part) => {
       if (part['definition'] === 'DeviceName') return deviceNames(document);
+      if (part['definition'] === 'ChangeName') return Object.entries(CHANGES).map(([id, { subject }]) => offer(id, 'value', subject));
       const listed = 'const' in part ? [part['const']] : ((part['enum'] ?? (part['type'] === 'boolean' ? [true, false] : [])) as unknown[]);
       return listed.map((value) => offer(String(value), 'value', part['description']));
     }),

@@ -14,11 +14,19 @@ export class ModelGuest implements Guest {
    * @param host runs the tasks that the model starts; undefined: drain() only does
    */
   constructor(
-    readonly world: World,
-    private readonly script: readonly ScriptStep[],
+    public world: World,
+    private script: readonly ScriptStep[],
     public host?: Host,
   ) {
     this.cpus = world.machine.cpus.length;
+    this.begin(world, script);
+  }
+
+  /** Stands at the beginning, of another World too if it is on the same machine. */
+  protected begin(world: World, script: readonly ScriptStep[]): void {
+    this.world = world;
+    this.script = script;
+    this.done = 0;
     world.spawn = task => this.spawn(task);
     world.calls = callsNow;
   }

@@ -1,7 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { validateMachineConfig } from '../hardware/machine-config';
-import { KERNELS } from '../kernel/changes';
+import { type KernelChoice, kernelOf, kernelText, parseKernel } from '../kernel/kernel_choice';
+import { kernel_oops } from '../kernel/lib/fault';
+import { kernel_bug } from '../kernel/lib/printk';
 import { write_fail_nth } from '../kernel/lib/slab';
+import type { World } from '../kernel/world';
 import type { Host } from '../stepper/guest';
 import { checkMeaning } from './check';
 import { type Diagnostic, inFileOrder } from './diagnostic';
@@ -11,13 +14,13 @@ import { choice } from './nearest';
 import { Boot, powerOn } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
-import { type Checks, Findings, scriptOf, type StepResult } from './script';
+import { bootScript, type Checks, Findings, scriptOf, type StepResult } from './script';
 import { MAX_BYTES, ofFile, tooLarge, YamlSource } from './yaml-source';
 
 export const DEFAULT_KERNEL = 'v5.10';
 
 export interface LoadOptions {
-  /** runs this kernel instead of the scenario's */
+  /** runs this kernel instead of the scenario's; as parseKernel() reads it */
   readonly kernel?: string;
   /** false: a step that does not return what it expects does not end the run; default true */
   readonly expect?: boolean;
@@ -30,6 +33,7 @@ export interface LoadOptions {
 export interface Scenario {
   readonly path: string;
   readonly title: string;
+  /** as parseKernel() reads it */
   readonly kernel: string;
   readonly file: ScenarioFile;
 }
@@ -38,29 +42,40 @@ export interface Scenario {
 export class ScenarioGuest extends ModelGuest {
   /** absent: the script boots, or it is over */
   private boot?: Boot;
-  private readonly failNth: number;
 
   constructor(
-    scenario: Scenario,
-    source: YamlSource,
-    checks: Checks,
+    private readonly scenario: Scenario,
+    private readonly source: YamlSource,
+    private readonly checks: Checks,
     host: Host,
     readonly findings = new Findings(),
   ) {
-    const { file, kernel } = scenario;
-    const world = powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
-    super(world, scriptOf(file, source, world, findings, checks), host);
-    if (file.steps[0] !== 'boot') this.boot = new Boot(this);
-    this.failNth = checks.failNth ?? 0;
+    const world = worldOf(scenario);
+    super(world, scriptOf(scenario.file, source, world, findings, checks), host);
+    if (scenario.file.steps[0] !== 'boot') this.boot = new Boot(this);
   }
 
   startUp(probes: number): boolean {
     if (!this.boot) return true;
-    if (!this.boot.slice(probes)) return false;
+    try {
+      if (!this.boot.slice(probes)) return false;
+    } catch (error) {
+      if (!(error instanceof kernel_oops || error instanceof kernel_bug)) throw error;
+      this.bootInSteps();
+      return true;
+    }
     this.boot = undefined;
     this.enter(0);
-    write_fail_nth(this.failNth);
+    write_fail_nth(this.checks.failNth ?? 0);
     return true;
+  }
+
+  /** Of a kernel that fails while it boots, the boot becomes the first step: so one sees where. */
+  private bootInSteps(): void {
+    const { scenario, source, findings, checks } = this;
+    const world = worldOf(scenario);
+    this.boot = undefined;
+    this.begin(world, [...bootScript(source, world), ...scriptOf(scenario.file, source, world, findings, checks)]);
   }
 
   /** of the actions that have ended */
@@ -86,15 +101,17 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
   const source = new YamlSource(path, content);
   const file = source.errors.length > 0 ? [...source.errors] : readScenarioFile(source);
   if (Array.isArray(file)) return { ok: false, diagnostics: inFileOrder(file) };
-  const kernel = options.kernel ?? file.kernel ?? DEFAULT_KERNEL;
+  const kernel = chosenKernel(options.kernel ?? file.kernel ?? DEFAULT_KERNEL);
   const meaning = [...checkMeaning(file, source), ...checkKernel(kernel, source)];
   const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
   if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
 
   const checks = { expect: options.expect ?? true, invariants: options.check ?? false };
-  const scenario: Scenario = { path, title: file.title ?? path, kernel, file };
+  const scenario: Scenario = { path, title: file.title ?? path, kernel: kernelText(kernel), file };
   return { ok: true, scenario, make: (host, failNth = options.failNth) => new ScenarioGuest(scenario, source, { ...checks, failNth }, host) };
 }
+
+const worldOf = ({ file, kernel }: Scenario): World => powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
 
 /** The file's text, or why there is none. */
 function read(path: string): string | Diagnostic {
@@ -131,6 +148,10 @@ function checkMachine(file: ScenarioFile, source: YamlSource): Diagnostic[] {
   return validateMachineConfig(machineConfig(file.machine)).map(({ path, message }) => source.error(sourcePath(path), message));
 }
 
-function checkKernel(kernel: string, source: YamlSource): Diagnostic[] {
-  return kernel in KERNELS ? [] : [source.error(['kernel'], `unknown kernel ${kernel}${choice(kernel, Object.keys(KERNELS))}`)];
+const chosenKernel = (written: string | KernelChoice): KernelChoice => (typeof written === 'string' ? parseKernel(written) : written);
+
+function checkKernel(kernel: KernelChoice, source: YamlSource): Diagnostic[] {
+  const found = kernelOf(kernel);
+  if (found.ok) return [];
+  return found.problems.map(({ path, message, unknown }) => source.error(['kernel', ...path], message + (unknown ? choice(unknown.word, unknown.known) : '')));
 }

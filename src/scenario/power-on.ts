@@ -1,6 +1,6 @@
 import { Machine } from '../hardware/machine';
 import type { MachineConfig } from '../hardware/machine-config';
-import { KERNELS } from '../kernel/changes';
+import { kernelOf, parseKernel } from '../kernel/kernel_choice';
 import { make_kernel } from '../kernel/globals';
 import { boot_steps } from '../kernel/init/main';
 import { World } from '../kernel/world';
@@ -11,7 +11,7 @@ import type { ModelGuest } from './guest';
 /** What is switched on. */
 export interface PowerOn {
   readonly machine: MachineConfig;
-  /** a key of KERNELS */
+  /** as parseKernel() reads it; one that can be had */
   readonly kernel: string;
   readonly cmdline?: string;
   /** Kconfig symbols without CONFIG_; default: those of a distribution's kernel */
@@ -24,7 +24,9 @@ const DISTRIBUTION_CONFIG = ['IA32_EMULATION', 'AMD_MEM_ENCRYPT', 'HAVE_KVM', 'X
 /** Machine and kernel, before the first instruction. */
 export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_CONFIG }: PowerOn): World {
   const words = cmdline.split(/\s+/).filter(word => word !== '');
-  const changes = new Set(KERNELS[kernel]);
+  const found = kernelOf(parseKernel(kernel));
+  if (!found.ok) throw new Error(found.problems.map(({ message }) => message).join('; '));
+  const { changes } = found;
   return new World(make_kernel(machine.cpus.length, { config: new Set(config), cmdline: words }, changes), new Machine(machine), changes);
 }
 

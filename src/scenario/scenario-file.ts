@@ -66,8 +66,11 @@ export type Name = string;
 export interface ScenarioFile {
   /** One line: what the scenario shows. */
   title?: string;
-  /** The kernel that is modelled: v5.10 (default), or v5.10.223 with the stable changes of four years. */
-  kernel?: 'v5.10' | 'v5.10.223';
+  /**
+   * The kernel that is modelled: v5.9 (before the series), v5.10 (default, after it), v5.10.223 with the stable changes of four years,
+   * v5.10+device-msi with the patches that were posted and not merged; or any point between.
+   */
+  kernel?: KernelName | KernelSection;
   /** The kernel's command line, such as "intremap=off" or "nox2apic". */
   cmdline?: string;
   /** What the kernel was built with, without CONFIG_; default: as distributions build it. */
@@ -82,6 +85,31 @@ export interface ScenarioFile {
    * @expected a list of actions, at least one
    */
   steps: Step[];
+}
+
+export type KernelName = 'v5.9' | 'v5.10' | 'v5.10.223' | 'v5.10+device-msi';
+
+/**
+ * A change of the kernel: a patch of the series, or a commit by the name that it has here. "irqstep run --help" says where they are listed.
+ * @expected the id of a change, such as v2-04
+ */
+export type ChangeName = string;
+
+/** A kernel between the releases: either `base` or `series`, and changes more or less. */
+export interface KernelSection {
+  /** The release to start from. */
+  base?: KernelName;
+  /**
+   * Patches of the series on top of v5.9: 0 to 46, of which the first 38 were merged.
+   * @asType integer
+   * @minimum 0
+   * @maximum 46
+   */
+  series?: number;
+  /** Changes on top of that, such as the repair of a later one. */
+  with?: ChangeName[];
+  /** Changes that are taken away from it: one, to see what it is good for. */
+  without?: ChangeName[];
 }
 
 export interface MachineSection {

@@ -68,7 +68,7 @@ export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, f
   for (const [i, step] of file.steps.entries()) {
     const place = placeOf(source, source.span(['steps', i]));
     if (step === 'boot') {
-      script.push(...bootTasks(world).map(task => ({ title: `boot ${task.name}`, source: place, task })));
+      script.push(...bootScript(source, world));
       if (failNth !== undefined) script.push({ title: `from here on allocation ${failNth} fails`, source: place, task: sh(world, 0, undefined, () => armed(failNth)) });
       check('boot', place);
       continue;
@@ -83,6 +83,12 @@ export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, f
     script.push({ title: `expect ${expect}`, source: expectAt, task: sh(world, cpu, undefined, () => compare(findings.results.at(-1)!.value, expect, expectAt)) });
   }
   return script;
+}
+
+/** The boot, task by task. It stands where the scenario's first step does. */
+export function bootScript(source: YamlSource, world: World): ScriptStep[] {
+  const place = placeOf(source, source.span(['steps', 0]));
+  return bootTasks(world).map(task => ({ title: `boot ${task.name}`, source: place, task }));
 }
 
 /** What a user does in a shell. The scheduler takes it off a CPU that is not online or about to go. */

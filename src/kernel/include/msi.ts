@@ -4,6 +4,8 @@ import type { irq_affinity_desc } from './interrupt';
 import type { irq_chip } from './irq';
 import type { irq_domain } from './irqdomain';
 import type { irq_flow_handler } from './irqdesc';
+import { member_of } from '../lib/fault';
+import { has } from '../world';
 
 /** The message a device writes to raise an interrupt; three unsigned 32-bit values. */
 export class msi_msg {
@@ -49,6 +51,13 @@ export class msi_desc {
   ) {}
 }
 
+/** Where struct msi_desc has its device, in C. */
+const OFFSETOF_DEV = 0x18;
+
+/** Inline of include/linux/msi.h. @throws kernel_oops for NULL */
+export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => member_of(desc, OFFSETOF_DEV).dev;
+
+/** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT. */
 export const X86_IRQ_ALLOC_TYPE = {
   IOAPIC: 1,
   HPET: 2,
@@ -59,6 +68,15 @@ export const X86_IRQ_ALLOC_TYPE = {
   IOAPIC_GET_PARENT: 7,
   HPET_GET_PARENT: 8,
 } as const;
+/** Names that have changed. */
+const OLD_TYPE_NAMES: Partial<Record<string, string>> = { PCI_MSI: 'MSI', PCI_MSIX: 'MSIX' };
+
+/** "PCI_MSIX": as the chosen kernel calls it; undefined for no type. */
+export function irq_alloc_type_name(type: number): string | undefined {
+  const name = Object.entries(X86_IRQ_ALLOC_TYPE).find(([, value]) => value === type)?.[0];
+  return name !== undefined && !has('v2-07') ? (OLD_TYPE_NAMES[name] ?? name) : name;
+}
+
 export const X86_IRQ_ALLOC_CONTIGUOUS_VECTORS = 1;
 export const X86_IRQ_ALLOC_LEGACY = 2;
 

@@ -33,7 +33,7 @@ import { local_irq_restore } from '../lib/locking';
 import { pr_err } from '../lib/printk';
 import { housekeeping_isolcpus_setup } from '../sched/isolation';
 import { smp_init_begin, smp_init_end } from '../smp';
-import { kernel, machine, type World } from '../world';
+import { has, kernel, machine, type World } from '../world';
 
 // The boot, as far as it concerns interrupts: init/main.c and what it calls.
 
@@ -161,7 +161,7 @@ function* kernel_init(): Op {
 
 /** Source: arch/x86/pci/init.c, pci_arch_init() */
 function* pci_arch_init(): Op {
-  yield* x86_create_pci_msi_domain();
+  if (has('v2-22')) yield* x86_create_pci_msi_domain();
 }
 
 /** A handler of a device that the model has not: it has nothing to do. */

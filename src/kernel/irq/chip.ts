@@ -309,14 +309,18 @@ export function* irq_modify_status(irq: number, clr: number, set: number): Op {
 export const irq_set_status_flags = (irq: number, set: number): Op => irq_modify_status(irq, 0, set);
 export const irq_clear_status_flags = (irq: number, clr: number): Op => irq_modify_status(irq, clr, 0);
 
-/** The message that raises the interrupt, by the first chip from outside in that can say it. @returns 0 or -ENOSYS for none. Source: kernel/irq/chip.c, irq_chip_compose_msi_msg() */
+/** The message that raises the interrupt, by the outermost chip that can say it; before v2-04 by the innermost. @returns 0 or -ENOSYS for none. Source: kernel/irq/chip.c, irq_chip_compose_msi_msg() */
 export function* irq_chip_compose_msi_msg(data: irq_data, msg: msi_msg): Op<number> {
-  for (let pos: irq_data | null = data; pos; pos = pos.parent_data) {
-    if (!pos.chip.irq_compose_msi_msg) continue;
-    yield* pos.chip.irq_compose_msi_msg(pos, msg);
-    return 0;
+  let pos: irq_data | null = null;
+  for (let level: irq_data | null = data; level; level = level.parent_data) {
+    if (!level.chip.irq_compose_msi_msg) continue;
+    pos = level;
+    if (has('v2-04')) break;
   }
-  return -ENOSYS;
+  if (!pos) return -ENOSYS;
+
+  yield* pos.chip.irq_compose_msi_msg!(pos, msg);
+  return 0;
 }
 
 /** Power up the chip's device; no x86 chip has one. @returns 0. Source: kernel/irq/chip.c, irq_chip_pm_get() */

@@ -132,6 +132,10 @@ export function* irq_domain_free_irqs_top(domain: irq_domain, virq: number, nr_i
 
 function* irq_domain_free_irqs_hierarchy(domain: irq_domain, irq_base: number, nr_irqs: number): Op {
   if (!domain.ops.free) return;
+  if (!has('free-mapped-irqs-only')) {
+    yield* domain.ops.free(domain, irq_base, nr_irqs);
+    return;
+  }
   for (let i = 0; i < nr_irqs; i++) {
     if (yield* irq_domain_get_irq_data(domain, irq_base + i)) yield* domain.ops.free(domain, irq_base + i, 1);
   }
@@ -213,7 +217,7 @@ export function* __irq_domain_alloc_irqs(
 
   yield* mutex_lock(kernel.irq_domain_mutex);
   let ret = yield* irq_domain_alloc_irqs_hierarchy(domain, virq, nr_irqs, arg);
-  for (let i = 0; ret >= 0 && i < nr_irqs; i++) ret = yield* irq_domain_trim_hierarchy(virq + i);
+  for (let i = 0; has('trim-hierarchy') && ret >= 0 && i < nr_irqs; i++) ret = yield* irq_domain_trim_hierarchy(virq + i);
   if (ret < 0) {
     yield* mutex_unlock(kernel.irq_domain_mutex);
     yield* irq_domain_free_irq_data(virq, nr_irqs);

@@ -7,6 +7,7 @@ import { MSI_FLAG, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_inf
 import type { PciDev } from '../include/pci';
 import type { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOSPC } from '../lib/errno';
+import { called } from '../lib/fault';
 import { BUG_ON, WARN_ON } from '../lib/printk';
 import { kzalloc } from '../lib/slab';
 import { has, kernel } from '../world';
@@ -70,7 +71,7 @@ function* msi_domain_alloc(domain: irq_domain, virq: number, nr_irqs: number, ar
   const info = info_of(domain);
   const { ops } = info;
   const msi_arg = arg as msi_alloc_info_t;
-  const hwirq = yield* ops.get_hwirq!(info, msi_arg);
+  const hwirq = yield* called(ops.get_hwirq)(info, msi_arg);
 
   if ((yield* irq_find_mapping(domain, hwirq)) > 0) return -EEXIST;
   if (domain.parent) {
@@ -142,13 +143,17 @@ const msi_domain_ops_default: Readonly<msi_domain_ops> = Object.freeze({
 function* msi_domain_update_dom_ops(info: msi_domain_info): Op {
   const { ops } = info;
   const def = msi_domain_ops_default;
-  ops.domain_alloc_irqs ??= def.domain_alloc_irqs;
-  ops.domain_free_irqs ??= def.domain_free_irqs;
+  if (has('v2-29')) {
+    ops.domain_alloc_irqs ??= def.domain_alloc_irqs;
+    ops.domain_free_irqs ??= def.domain_free_irqs;
+  }
   if (!(info.flags & MSI_FLAG.USE_DEF_DOM_OPS)) return;
 
-  ops.get_hwirq ??= def.get_hwirq;
   ops.msi_init ??= def.msi_init;
   ops.msi_check ??= def.msi_check;
+  // Before v2-19 these are built with GENERIC_MSI_DOMAIN_OPS only, and x86 is without: a domain without its own has none.
+  if (!has('v2-19')) return;
+  ops.get_hwirq ??= def.get_hwirq;
   ops.msi_prepare ??= def.msi_prepare;
   ops.set_desc ??= def.set_desc;
 }
@@ -161,7 +166,7 @@ function* msi_domain_update_chip_ops(info: msi_domain_info): Op {
 
 /** A domain of messages on top of `parent`; `info` is completed in place. Source: kernel/irq/msi.c, msi_create_irq_domain() */
 export function* msi_create_irq_domain(fwnode: fwnode_handle | null, info: msi_domain_info, parent: irq_domain | null): Op<irq_domain> {
-  yield* msi_domain_update_dom_ops(info);
+  if (has('v2-29') || info.flags & MSI_FLAG.USE_DEF_DOM_OPS) yield* msi_domain_update_dom_ops(info);
   if (info.flags & MSI_FLAG.USE_DEF_CHIP_OPS) yield* msi_domain_update_chip_ops(info);
   return yield* irq_domain_create_hierarchy(parent, IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
 }
@@ -197,7 +202,8 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: PciDev, virq:
 
 /** Whether a vector need not be taken before request_irq(): a message to nowhere must be maskable. */
 function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<boolean> {
-  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && domain.bus_token !== DOMAIN_BUS.VMD_MSI) return false;
+  const by_vmd = has('v2-23') && domain.bus_token === DOMAIN_BUS.VMD_MSI;
+  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !by_vmd) return false;
   if (!(info.flags & MSI_FLAG.MUST_REACTIVATE)) return false;
   if (kernel.pci_msi_ignore_mask) return false;
   const { msi_attrib } = dev.msi_list[0];
@@ -264,8 +270,9 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: 
   return 0;
 }
 
-/** As the domain does it. @returns 0, an errno, or the number of messages to try instead. Source: kernel/irq/msi.c, msi_domain_alloc_irqs() */
+/** As the domain does it; before v2-29 that is one way for all. @returns 0, an errno, or the number of messages to try instead. Source: kernel/irq/msi.c, msi_domain_alloc_irqs() */
 export function* msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: number): Op<number> {
+  if (!has('v2-29')) return yield* __msi_domain_alloc_irqs(domain, dev, nvec);
   return yield* info_of(domain).ops.domain_alloc_irqs!(domain, dev, nvec);
 }
 
@@ -284,9 +291,10 @@ export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
   }
 }
 
-/** As the domain does it. Source: kernel/irq/msi.c, msi_domain_free_irqs() */
+/** As the domain does it; before v2-29 one way for all. Source: kernel/irq/msi.c, msi_domain_free_irqs() */
 export function* msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
-  yield* info_of(domain).ops.domain_free_irqs!(domain, dev);
+  if (has('v2-29')) yield* info_of(domain).ops.domain_free_irqs!(domain, dev);
+  else yield* __msi_domain_free_irqs(domain, dev);
 }
 
 export function* msi_get_domain_info(domain: irq_domain): Op<msi_domain_info> {

@@ -3,7 +3,7 @@ import { irqd_is_handle_enforce_irqctx } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
 import { EBUSY, EINVAL } from '../lib/errno';
 import { local_irq_restore, local_irq_save } from '../lib/locking';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 import { irq_chip_retrigger_hierarchy } from './chip';
 import { irq_to_desc } from './irqdesc';
 import { irq_settings_is_level } from './settings';
@@ -36,7 +36,7 @@ function* irq_sw_resend(desc: irq_desc): Op<number> {
 function* try_retrigger(desc: irq_desc): Op<number> {
   const { chip } = desc.irq_data;
   if (chip.irq_retrigger) return yield* chip.irq_retrigger(desc.irq_data);
-  return yield* irq_chip_retrigger_hierarchy(desc.irq_data);
+  return has('retrigger-hierarchy') ? yield* irq_chip_retrigger_hierarchy(desc.irq_data) : 0;
 }
 
 /**

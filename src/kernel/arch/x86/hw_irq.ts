@@ -2,7 +2,9 @@ import type { ChangeId } from '../../changes';
 import type { cpumask } from '../../lib/cpumask';
 import { IRQCHIP_AFFINITY_PRE_STARTUP, IRQCHIP_SKIP_SET_WAKE } from '../../include/irq';
 import { irq_desc } from '../../include/irqdesc';
-import type { msi_desc } from '../../include/msi';
+import { type msi_desc, msi_desc_to_pci_dev } from '../../include/msi';
+import type { PciDev } from '../../include/pci';
+import { has } from '../../world';
 
 // Types of arch/x86/include/asm/hw_irq.h and irq_vectors.h.
 
@@ -80,7 +82,13 @@ export class irq_alloc_info {
   data: unknown = null;
   ioapic: ioapic_alloc_info | null = null;
   uv: uv_alloc_info | null = null;
+  /** the device of an MSI and the number of its message, before v2-18; then desc and hwirq */
+  msi_dev: PciDev | null = null;
+  msi_hwirq = 0;
 }
+
+/** The device that asks for an MSI. */
+export const msi_dev_of = (info: irq_alloc_info): PciDev => (has('v2-18') ? msi_desc_to_pci_dev(info.desc) : info.msi_dev!);
 
 /** What is programmed into the hardware. */
 export class irq_cfg {

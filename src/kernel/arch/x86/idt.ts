@@ -1,5 +1,5 @@
 import type { Op } from '../../../stepper/op';
-import { kernel } from '../../world';
+import { has, kernel } from '../../world';
 import { spurious_interrupt, sysvec_apic_timer_interrupt, sysvec_error_interrupt, sysvec_spurious_apic_interrupt } from './apic/apic';
 import { sysvec_irq_move_cleanup } from './apic/vector';
 import {
@@ -62,7 +62,7 @@ const def_idts = (): idt_data[] => [
 ];
 
 /** Those on an interrupt stack of their own that are not in the tables above. */
-const ist_idts = (): idt_data[] => [INTG(29, 'exc_vmm_communication', undefined, 'AMD_MEM_ENCRYPT')];
+const ist_idts = (): idt_data[] => (has('vmm-communication-vector') ? [INTG(29, 'exc_vmm_communication', undefined, 'AMD_MEM_ENCRYPT')] : []);
 
 const apic_idts = (): idt_data[] => [
   INTG(RESCHEDULE_VECTOR, 'sysvec_reschedule_ipi', sysvec_reschedule_ipi),

@@ -20,6 +20,8 @@ export interface irq_remap_ops {
   readonly enable: () => Op<number>;
   readonly enable_faulting: () => Op<number>;
   readonly get_irq_domain: (info: irq_alloc_info) => Op<irq_domain | null>;
+  /** before v2-11: the parent of an IOAPIC's or HPET's domain; then get_irq_domain finds that too */
+  readonly get_ir_irq_domain?: (info: irq_alloc_info) => Op<irq_domain | null>;
 }
 
 export const irq_remapping_globals = () => ({
@@ -53,8 +55,10 @@ export function irq_remapping_cap(cap: number): boolean {
 export function* irq_remapping_prepare(): Op<number> {
   if (kernel.disable_irq_remap) return -ENOSYS;
 
-  if ((yield* intel_irq_remap_ops.prepare()) === 0) kernel.remap_ops = intel_irq_remap_ops;
-  else if ((yield* amd_iommu_irq_ops.prepare()) === 0) kernel.remap_ops = amd_iommu_irq_ops;
+  const intel = intel_irq_remap_ops();
+  const amd = amd_iommu_irq_ops();
+  if ((yield* intel.prepare()) === 0) kernel.remap_ops = intel;
+  else if ((yield* amd.prepare()) === 0) kernel.remap_ops = amd;
   else return -ENOSYS;
 
   return 0;
@@ -82,4 +86,11 @@ export function* irq_remapping_get_irq_domain(info: irq_alloc_info): Op<irq_doma
   if (!kernel.remap_ops) return null;
 
   return yield* kernel.remap_ops.get_irq_domain(info);
+}
+
+/** Before v2-11: the domain below which an IOAPIC's or HPET's stands, or null. Source: drivers/iommu/irq_remapping.c (v5.9), irq_remapping_get_ir_irq_domain() */
+export function* irq_remapping_get_ir_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  if (!kernel.remap_ops?.get_ir_irq_domain) return null;
+
+  return yield* kernel.remap_ops.get_ir_irq_domain(info);
 }

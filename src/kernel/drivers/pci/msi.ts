@@ -3,6 +3,7 @@ import {
   PCI_MSIX_ENTRY_SIZE, PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_FLAGS, PCI_MSIX_TABLE,
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
+import * as x86_init from '../../arch/x86/x86_init';
 import type { irq_affinity } from '../../include/interrupt';
 import { irq_desc_has_action } from '../../include/irqdesc';
 import { irq_domain_is_hierarchy } from '../../include/irqdomain';
@@ -48,10 +49,10 @@ function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<nu
   const domain = dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) return yield* msi_domain_alloc_irqs(domain, dev, nvec);
 
-  return yield* arch_setup_msi_irqs(dev, nvec, type);
+  return has('v2-35') ? yield* arch_setup_msi_irqs(dev, nvec, type) : yield* x86_init.arch_setup_msi_irqs(dev, nvec, type);
 }
 
-/** The stub for a platform that has irqdomains for everything. Source: include/linux/msi.h, arch_setup_msi_irqs() */
+/** From v2-35 on the stub for a platform that has irqdomains for everything. Source: include/linux/msi.h, arch_setup_msi_irqs() */
 function* arch_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
   WARN_ON_ONCE(true, 'include/linux/msi.h arch_setup_msi_irqs');
   return -ENODEV;
@@ -61,7 +62,16 @@ function* arch_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<numbe
 function* pci_msi_teardown_msi_irqs(dev: PciDev): Op {
   const domain = dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) yield* msi_domain_free_irqs(domain, dev);
-  else WARN_ON_ONCE(true, 'include/linux/msi.h arch_teardown_msi_irqs');
+  else if (has('v2-35')) WARN_ON_ONCE(true, 'include/linux/msi.h arch_teardown_msi_irqs');
+  else yield* x86_init.arch_teardown_msi_irqs(dev);
+}
+
+/** Before v2-35: interrupt by interrupt. Source: drivers/pci/msi.c, default_teardown_msi_irqs() */
+export function* default_teardown_msi_irqs(dev: PciDev): Op {
+  for (const entry of dev.msi_list) {
+    if (entry.irq === 0) continue;
+    for (let i = 0; i < entry.nvec_used; i++) yield* x86_init.arch_teardown_msi_irq(entry.irq + i);
+  }
 }
 
 /** Free the irqs and forget the descriptors. @throws kernel_bug when one is still requested. Source: drivers/pci/msi.c, free_msi_irqs() */

@@ -8,6 +8,7 @@ import { msi_create_irq_domain } from '../../irq/msi';
 import { ENOSPC, ENOTSUPP } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { WARN_ON } from '../../lib/printk';
+import { has } from '../../world';
 import { __pci_write_msi_msg, pci_msi_mask_irq, pci_msi_unmask_irq } from './msi_message';
 
 // The part of drivers/pci/msi.c that makes an irqdomain one for PCI/MSI.
@@ -54,7 +55,8 @@ export function* pci_msi_domain_set_desc(arg: msi_alloc_info_t, desc: msi_desc):
 /** Fill the callbacks that the domain does not bring itself. Source: drivers/pci/msi.c, pci_msi_domain_update_dom_ops() */
 function* pci_msi_domain_update_dom_ops(info: msi_domain_info): Op {
   const ops = info.ops;
-  ops.set_desc ??= pci_msi_domain_set_desc;
+  // Before v2-19 this is built with GENERIC_MSI_DOMAIN_OPS only, and x86 is without.
+  if (has('v2-19')) ops.set_desc ??= pci_msi_domain_set_desc;
   ops.msi_check ??= pci_msi_domain_check_cap;
   ops.handle_error ??= pci_msi_domain_handle_error;
 }

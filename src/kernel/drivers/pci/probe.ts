@@ -6,7 +6,7 @@ import {
 import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
 import { PciDev } from '../../include/pci';
-import { kernel, machine } from '../../world';
+import { has, kernel, machine } from '../../world';
 import { iommu_bus_notifier } from '../iommu/amd/device';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
 import { pci_read_config_byte, pci_read_config_word } from './access';
@@ -78,7 +78,7 @@ function* pci_device_add(dev: PciDev): Op {
 
 /** The default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
 function* pcibios_add_device(dev: PciDev): Op<number> {
-  dev.msi_domain = kernel.x86_pci_msi_default_domain;
+  if (has('v2-33')) dev.msi_domain = kernel.x86_pci_msi_default_domain;
   return 0;
 }
 

@@ -1,6 +1,6 @@
 import { RTE } from '../../../../hardware/io-apic';
 import type { Op } from '../../../../stepper/op';
-import { irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
+import { irq_remapping_get_ir_irq_domain, irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
 import { IRQ_LEVEL, type irq_data } from '../../../include/irq';
 import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
 import { X86_IRQ_ALLOC_LEGACY, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
@@ -15,7 +15,7 @@ import { EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSYS } from '../../../
 import { local_irq_restore, local_irq_save, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
 import { BUG_ON, panic, pr_err, WARN_ON } from '../../../lib/printk';
 import { kzalloc } from '../../../lib/slab';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { irq_alloc_info, type irq_cfg } from '../hw_irq';
 import { nr_legacy_irqs, PIC_CASCADE_IR } from '../i8259';
 import { apic_printk, APIC_VERBOSE } from './apic';
@@ -298,9 +298,9 @@ function* mp_irqdomain_create(idx: number): Op<number> {
   const info = new irq_alloc_info();
 
   yield* init_irq_alloc_info(info, null);
-  info.type = X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT;
+  info.type = has('v2-08') ? X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT : X86_IRQ_ALLOC_TYPE.IOAPIC;
   info.devid = mpc_ioapic_id(idx);
-  const remapping = yield* irq_remapping_get_irq_domain(info);
+  const remapping = has('v2-11') ? yield* irq_remapping_get_irq_domain(info) : yield* irq_remapping_get_ir_irq_domain(info);
 
   const fn = yield* irq_domain_alloc_named_id_fwnode(remapping ? 'IO-APIC-IR' : 'IO-APIC', idx);
   ip.irqdomain = yield* irq_domain_create_linear(fn, ip.nr_registers, mp_ioapic_irqdomain_ops, idx);

@@ -2,21 +2,24 @@ import { MSI_ADDRESS_LO, MSI_BASE, MSI_DATA } from '../../../../hardware/message
 import type { Op } from '../../../../stepper/op';
 import type { ChangeId } from '../../../changes';
 import { dmar_msi_mask, dmar_msi_unmask, dmar_msi_write } from '../../../drivers/iommu/intel/dmar';
-import { pci_msi_create_irq_domain } from '../../../drivers/pci/msi_irqdomain';
+import { irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
+import { pci_msi_create_irq_domain, pci_msi_domain_calc_hwirq } from '../../../drivers/pci/msi_irqdomain';
 import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../../../drivers/pci/msi_message';
 import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_msi_nomask_quirk } from '../../../include/irq';
 import { type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
-import { MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
+import { type msi_desc, MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import type { PciDev } from '../../../include/pci';
 import { handle_edge_irq, irq_chip_ack_parent, irq_chip_retrigger_hierarchy } from '../../../irq/chip';
+import { irq_chip_set_vcpu_affinity_parent } from '../../../irq/hierarchy';
 import {
-  __irq_domain_alloc_irqs, irq_domain_alloc_named_fwnode, irq_domain_alloc_named_id_fwnode, irq_domain_set_info,
+  __irq_domain_alloc_irqs, irq_domain_alloc_named_fwnode, irq_domain_alloc_named_id_fwnode, irq_domain_free_irqs, irq_domain_set_info,
 } from '../../../irq/irqdomain';
-import { msi_create_irq_domain, msi_domain_set_affinity } from '../../../irq/msi';
+import { msi_create_irq_domain, msi_domain_alloc_irqs, msi_domain_set_affinity } from '../../../irq/msi';
 import type { cpumask } from '../../../lib/cpumask';
+import { ENOSYS } from '../../../lib/errno';
 import { mutex, mutex_lock, mutex_unlock } from '../../../lib/locking';
 import { WARN_ON_ONCE } from '../../../lib/printk';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { irq_alloc_info, irq_cfg, is_irq_desc, MANAGED_IRQ_SHUTDOWN_VECTOR, VECTOR_RETRIGGERED, x86_chip_flags } from '../hw_irq';
 import { lapic_vector_set_in_irr, x2apic_enabled } from './apic';
 import { init_irq_alloc_info, irqd_cfg, lock_vector_lock, unlock_vector_lock } from './vector';
@@ -24,6 +27,8 @@ import { init_irq_alloc_info, irqd_cfg, lock_vector_lock, unlock_vector_lock } f
 // Message signalled interrupts: arch/x86/kernel/apic/msi.c.
 
 export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
+  const before = (change: ChangeId): boolean => !changes.has(change);
+  const compose = before('v2-05') ? { irq_compose_msi_msg: irq_msi_compose_msg } : {};
   const pci_msi_controller: irq_chip = {
     name: 'PCI-MSI',
     irq_unmask: pci_msi_unmask_irq,
@@ -31,6 +36,7 @@ export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
     irq_ack: irq_chip_ack_parent,
     irq_retrigger: irq_chip_retrigger_hierarchy,
     irq_set_affinity: msi_set_affinity,
+    ...compose,
     flags: x86_chip_flags(changes),
   };
   const pci_msi_ir_controller: irq_chip = {
@@ -39,6 +45,7 @@ export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
     irq_mask: pci_msi_mask_irq,
     irq_ack: irq_chip_ack_parent,
     irq_retrigger: irq_chip_retrigger_hierarchy,
+    ...(before('v2-06') && { irq_set_vcpu_affinity: irq_chip_set_vcpu_affinity_parent }),
     flags: x86_chip_flags(changes),
   };
   const dmar_msi_controller: irq_chip = {
@@ -49,12 +56,19 @@ export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
     irq_set_affinity: msi_domain_set_affinity,
     irq_retrigger: irq_chip_retrigger_hierarchy,
     irq_write_msi_msg: dmar_msi_write_msg,
+    ...compose,
     flags: x86_chip_flags(changes),
   };
-  const pci_msi_domain_ops: msi_domain_ops = { msi_prepare: pci_msi_prepare };
+  const pci_msi_domain_ops: msi_domain_ops = {
+    msi_prepare: pci_msi_prepare,
+    ...(before('v2-19') && { get_hwirq: pci_msi_get_hwirq, set_desc: pci_msi_set_desc }),
+  };
+  const use_def_dom_ops = before('dmar-hpet-msi-flags') ? 0 : MSI_FLAG.USE_DEF_DOM_OPS;
 
   return {
     x86_pci_msi_default_domain: null as irq_domain | null,
+    /** what it is called, and who sees it, before v2-22 */
+    msi_default_domain: null as irq_domain | null,
     pci_msi_controller,
     pci_msi_ir_controller,
     pci_msi_domain_info: {
@@ -72,8 +86,8 @@ export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
       handler_name: 'edge',
     } as msi_domain_info,
     dmar_msi_domain_info: {
-      flags: MSI_FLAG.USE_DEF_DOM_OPS,
-      ops: { msi_init: dmar_msi_init },
+      flags: use_def_dom_ops,
+      ops: { msi_init: dmar_msi_init, ...(before('v2-19') && { get_hwirq: dmar_msi_get_hwirq }) },
       chip: dmar_msi_controller,
     } as msi_domain_info,
     dmar_domain: null as irq_domain | null,
@@ -96,6 +110,11 @@ function* __irq_msi_compose_msg(cfg: irq_cfg, msg: msi_msg): Op {
 
 /** Source: arch/x86/kernel/apic/msi.c, x86_vector_msi_compose_msg() */
 export function* x86_vector_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
+  yield* __irq_msi_compose_msg((yield* irqd_cfg(data))!, msg);
+}
+
+/** Before v2-05: the same by the chips of the messages, on their own level. Source: arch/x86/kernel/apic/msi.c (v5.9), irq_msi_compose_msg() */
+function* irq_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
   yield* __irq_msi_compose_msg((yield* irqd_cfg(data))!, msg);
 }
 
@@ -153,11 +172,47 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
   return ret;
 }
 
+/** Before v2-35: the domain is looked for at each allocation. @returns 0, -ENOSYS without a domain, or as msi_domain_alloc_irqs(). Source: arch/x86/kernel/apic/msi.c (v5.9), native_setup_msi_irqs() */
+export function* native_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
+  const info = new irq_alloc_info();
+
+  yield* init_irq_alloc_info(info, null);
+  info.type = X86_IRQ_ALLOC_TYPE.PCI_MSI;
+  if (!has('v2-18')) info.msi_dev = dev;
+
+  const domain = (yield* irq_remapping_get_irq_domain(info)) ?? (has('v2-22') ? kernel.x86_pci_msi_default_domain : kernel.msi_default_domain);
+  if (!domain) return -ENOSYS;
+
+  return yield* msi_domain_alloc_irqs(domain, dev, nvec);
+}
+
+/** Source: arch/x86/kernel/apic/msi.c (v5.9), native_teardown_msi_irq() */
+export function* native_teardown_msi_irq(irq: number): Op {
+  yield* irq_domain_free_irqs(irq, 1);
+}
+
+/** Before v2-19; then msi_domain_ops_get_hwirq(). Source: arch/x86/kernel/apic/msi.c (v5.9), pci_msi_get_hwirq() */
+function* pci_msi_get_hwirq(info: msi_domain_info, arg: irq_alloc_info): Op<number> {
+  return has('v2-18') ? arg.hwirq : arg.msi_hwirq;
+}
+
+/** Before v2-19; then pci_msi_domain_set_desc(). Source: arch/x86/kernel/apic/msi.c (v5.9), pci_msi_set_desc() */
+function* pci_msi_set_desc(arg: irq_alloc_info, desc: msi_desc): Op {
+  const hwirq = yield* pci_msi_domain_calc_hwirq(desc);
+  if (has('v2-18')) {
+    arg.desc = desc;
+    arg.hwirq = hwirq;
+  } else {
+    arg.msi_hwirq = hwirq;
+  }
+}
+
 /** Source: arch/x86/kernel/apic/msi.c, pci_msi_prepare() */
 function* pci_msi_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: irq_alloc_info): Op<number> {
   const desc = dev.msi_list[0];
 
   yield* init_irq_alloc_info(arg, null);
+  if (!has('v2-18')) arg.msi_dev = dev;
   if (desc.msi_attrib.is_msix) {
     arg.type = X86_IRQ_ALLOC_TYPE.PCI_MSIX;
   } else {
@@ -166,6 +221,15 @@ function* pci_msi_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: ir
   }
 
   return 0;
+}
+
+/** Before v2-22: made with the vector domain. Source: arch/x86/kernel/apic/msi.c (v5.9), arch_init_msi_domain() */
+export function* arch_init_msi_domain(parent: irq_domain): Op {
+  if (kernel.disable_apic) return;
+
+  const fn = yield* irq_domain_alloc_named_fwnode('PCI-MSI');
+  kernel.msi_default_domain = yield* pci_msi_create_irq_domain(fn, kernel.pci_msi_domain_info, parent);
+  kernel.msi_default_domain.flags |= IRQ_DOMAIN_FLAG.MSI_NOMASK_QUIRK;
 }
 
 /** Source: arch/x86/kernel/apic/msi.c, native_create_pci_msi_domain() */
@@ -194,6 +258,11 @@ function* dmar_msi_write_msg(data: irq_data, msg: msi_msg): Op {
   yield* dmar_msi_write(data.irq, msg);
 }
 
+/** Before v2-19; then the default's. Source: arch/x86/kernel/apic/msi.c (v5.9), dmar_msi_get_hwirq() */
+function* dmar_msi_get_hwirq(info: msi_domain_info, arg: irq_alloc_info): Op<number> {
+  return arg.devid;
+}
+
 /** Source: arch/x86/kernel/apic/msi.c, dmar_msi_init() */
 function* dmar_msi_init(domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: irq_alloc_info): Op<number> {
   yield* irq_domain_set_info(domain, virq, arg.devid, info.chip, null, handle_edge_irq, arg.data, 'edge');
@@ -219,7 +288,7 @@ export function* dmar_alloc_hwirq(id: number, node: number, arg: unknown): Op<nu
   yield* init_irq_alloc_info(info, null);
   info.type = X86_IRQ_ALLOC_TYPE.DMAR;
   info.devid = id;
-  info.hwirq = id;
+  if (has('v2-15')) info.hwirq = id;
   info.data = arg;
 
   return yield* __irq_domain_alloc_irqs(domain, -1, 1, node, info, false, null);

@@ -1,4 +1,5 @@
 import type { Op } from '../../../../stepper/op';
+import type { ChangeId } from '../../../changes';
 import {
   IRQ_SET_MASK_OK, type irq_chip, type irq_data, irq_data_get_affinity_mask, irq_data_get_effective_affinity_mask, irqd_affinity_is_managed,
   irqd_can_reserve, irqd_is_activated, irqd_is_managed_and_shutdown, irqd_set_affinity_on_activate, irqd_set_can_reserve,
@@ -17,13 +18,13 @@ import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_
 import { BUG_ON, pr_err, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
 import { kzalloc } from '../../../lib/slab';
 import { trace_vector_activate, trace_vector_deactivate, trace_vector_setup, trace_vector_teardown } from '../../../trace/irq_vectors';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR, irq_alloc_info, type irq_cfg, ISA_IRQ_VECTOR, NR_VECTORS } from '../hw_irq';
 import { nr_legacy_irqs, NR_IRQS_LEGACY } from '../i8259';
 import { ack_APIC_irq } from './apic';
 import { apic_chip_data, apic_chip_data_of } from './apic_chip_data';
 import { arch_early_ioapic_init } from './io_apic';
-import { x86_vector_msi_compose_msg } from './msi';
+import { arch_init_msi_domain, x86_vector_msi_compose_msg } from './msi';
 import {
   assign_irq_vector_any_locked, assign_irq_vector_policy, assign_managed_vector, assign_vector_locked, apic_update_irq_cfg, clear_irq_vector,
   reserve_irq_vector_locked, vector_assign_managed_shutdown,
@@ -36,7 +37,7 @@ export * from './vector_move';
 // The root of the hierarchy: CPU vectors. arch/x86/kernel/apic/vector.c, whose parts about the choice of vectors, about moved ones, and about CPUs that come and go
 // stand in vector_assign.ts, vector_move.ts and lapic.ts.
 
-export const vector_globals = (nr_cpus: number) => ({
+export const vector_globals = (nr_cpus: number, changes: ReadonlySet<ChangeId>) => ({
   x86_vector_domain: null as irq_domain | null,
   vector_lock: new raw_spinlock('vector_lock'),
   vector_matrix: null as unknown as irq_matrix,
@@ -44,7 +45,7 @@ export const vector_globals = (nr_cpus: number) => ({
     name: 'APIC',
     irq_ack: apic_ack_edge,
     irq_set_affinity: apic_set_affinity,
-    irq_compose_msi_msg: x86_vector_msi_compose_msg,
+    ...(changes.has('v2-05') && { irq_compose_msi_msg: x86_vector_msi_compose_msg }),
     irq_retrigger: apic_retrigger_irq,
     flags: 0,
   } as irq_chip,
@@ -258,6 +259,7 @@ export function* arch_early_irq_init(): Op<number> {
   const fn = yield* irq_domain_alloc_named_fwnode('VECTOR');
   kernel.x86_vector_domain = yield* irq_domain_create_tree(fn, x86_vector_domain_ops, null);
   yield* irq_set_default_host(kernel.x86_vector_domain);
+  if (!has('v2-22')) yield* arch_init_msi_domain(kernel.x86_vector_domain);
 
   const matrix = yield* irq_alloc_matrix(NR_VECTORS, FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR);
   BUG_ON(matrix === null, 'arch/x86/kernel/apic/vector.c arch_early_irq_init');

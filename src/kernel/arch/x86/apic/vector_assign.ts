@@ -13,7 +13,7 @@ import {
   trace_vector_alloc, trace_vector_alloc_managed, trace_vector_clear, trace_vector_config, trace_vector_reserve, trace_vector_reserve_managed,
   trace_vector_update,
 } from '../../../trace/irq_vectors';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { type irq_alloc_info, is_irq_desc, MANAGED_IRQ_SHUTDOWN_VECTOR, VECTOR_SHUTDOWN } from '../hw_irq';
 import { apic_chip_data_of, hlist_del_init } from './apic_chip_data';
 
@@ -124,7 +124,7 @@ function* assign_irq_vector(irqd: irq_data, dest: cpumask): Op<number> {
   return ret;
 }
 
-/** From near to far: affinity on the node, affinity, node, anywhere. @returns 0, or the error of the last try. Source: arch/x86/kernel/apic/vector.c, assign_irq_vector_any_locked() */
+/** From near to far: affinity on the node, affinity, node, anywhere; before vector-search-order the node comes before the affinity. @returns 0, or the error of the last try. Source: arch/x86/kernel/apic/vector.c, assign_irq_vector_any_locked() */
 export function* assign_irq_vector_any_locked(irqd: irq_data): Op<number> {
   const affmsk = irq_data_get_affinity_mask(irqd);
   const node = irq_data_get_node(irqd);
@@ -133,9 +133,13 @@ export function* assign_irq_vector_any_locked(irqd: irq_data): Op<number> {
     if (!(yield* assign_vector_locked(irqd, cpumask_of_node(node).and(affmsk)))) return 0;
   }
 
+  if (node !== NUMA_NO_NODE && !has('vector-search-order')) {
+    if (!(yield* assign_vector_locked(irqd, cpumask_of_node(node)))) return 0;
+  }
+
   if (!(yield* assign_vector_locked(irqd, affmsk.and(kernel.cpu_online_mask)))) return 0;
 
-  if (node !== NUMA_NO_NODE) {
+  if (node !== NUMA_NO_NODE && has('vector-search-order')) {
     if (!(yield* assign_vector_locked(irqd, cpumask_of_node(node)))) return 0;
   }
 

@@ -1,6 +1,6 @@
 import type { Op } from '../../../../stepper/op';
 import { type PciDev, pci_dev_id } from '../../../include/pci';
-import { kernel, machine } from '../../../world';
+import { has, kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { pci_add_dma_alias, pci_for_each_dma_alias } from '../../pci/search';
 import { type amd_iommu, AMD_IOMMU_GUEST_IR_VAPIC_ON, iommu_dev_data, PCI_BUS_NUM } from './amd_iommu_types';
@@ -79,7 +79,7 @@ function* amd_iommu_probe_device(dev: PciDev): Op {
 
   const iommu = kernel.amd_iommu_rlookup_table.get(pci_dev_id(dev))!;
   yield* iommu_init_device(dev);
-  yield* amd_iommu_set_pci_msi_domain(dev, iommu);
+  if (has('v2-32')) yield* amd_iommu_set_pci_msi_domain(dev, iommu);
   yield* iommu_completion_wait(iommu);
 }
 

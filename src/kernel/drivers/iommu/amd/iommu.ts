@@ -4,7 +4,7 @@ import type { Op } from '../../../../stepper/op';
 import { arch_create_remap_msi_irq_domain } from '../../../arch/x86/apic/msi';
 import { apic_ack_irq, irqd_cfg } from '../../../arch/x86/apic/vector';
 import { send_cleanup_vector } from '../../../arch/x86/apic/vector_move';
-import type { irq_alloc_info, irq_cfg } from '../../../arch/x86/hw_irq';
+import { type irq_alloc_info, type irq_cfg, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { IRQ_MOVE_PCNTXT, IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data } from '../../../include/irq';
 import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
 import { type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
@@ -16,7 +16,7 @@ import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
 import { raw_spinlock } from '../../../lib/locking';
 import { BUG_ON, pr_warn, WARN_ON, WARN_ON_ONCE } from '../../../lib/printk';
 import { kzalloc, lose, should_fail } from '../../../lib/slab';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import type { irq_remap_ops } from '../irq_remapping';
 import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, amd_ir_data, get_hpet_devid, get_ioapic_devid, type iommu_dev_data, type irq_2_irte, type irq_remap_table, irte, irte_ga } from './amd_iommu_types';
 import { amd_ir_set_vcpu_affinity } from './guest';
@@ -59,17 +59,21 @@ function* get_devid(info: irq_alloc_info): Op<number> {
       return get_hpet_devid(info.devid);
     case X86_IRQ_ALLOC_TYPE.PCI_MSI:
     case X86_IRQ_ALLOC_TYPE.PCI_MSIX:
-      return pci_dev_id(info.desc!.dev);
+      return pci_dev_id(msi_dev_of(info));
     default:
+      BUG_ON(!has('v2-10'), 'drivers/iommu/amd/iommu.c get_devid()');
       WARN_ON_ONCE(true, 'drivers/iommu/amd/iommu.c get_devid()');
       return -1;
   }
 }
 
-/** Source: get_irq_domain_for_devid() */
+/** The domain of an IOAPIC's or HPET's parent; before v2-38 that of a device too. Source: get_irq_domain_for_devid() */
 function* get_irq_domain_for_devid(info: irq_alloc_info, devid: number): Op<irq_domain | null> {
   const iommu = kernel.amd_iommu_rlookup_table.get(devid);
   if (!iommu) return null;
+
+  const is_msi = info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI || info.type === X86_IRQ_ALLOC_TYPE.PCI_MSIX;
+  if (is_msi && !has('v2-38')) return iommu.msi_domain;
 
   switch (info.type) {
     case X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT:
@@ -88,11 +92,25 @@ function* get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
   return yield* get_irq_domain_for_devid(info, devid);
 }
 
-export const amd_iommu_irq_ops: irq_remap_ops = Object.freeze({
+/** Before v2-10: the domain of a device, and of nothing else. Source: get_irq_domain() of v5.9 */
+function* get_msi_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  if (info.type !== X86_IRQ_ALLOC_TYPE.PCI_MSI && info.type !== X86_IRQ_ALLOC_TYPE.PCI_MSIX) return null;
+  return kernel.amd_iommu_rlookup_table.get(pci_dev_id(msi_dev_of(info)))?.msi_domain ?? null;
+}
+
+/** Before v2-10: the domain below which an IOAPIC's or HPET's stands. Source: get_ir_irq_domain() of v5.9 */
+function* get_ir_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  const devid = yield* get_devid(info);
+  if (devid < 0) return null;
+  return kernel.amd_iommu_rlookup_table.get(devid)?.ir_domain ?? null;
+}
+
+export const amd_iommu_irq_ops = (): irq_remap_ops => ({
   prepare: amd_iommu_prepare,
   enable: amd_iommu_enable,
   enable_faulting: amd_iommu_enable_faulting,
-  get_irq_domain,
+  get_irq_domain: has('v2-10') ? get_irq_domain : get_msi_irq_domain,
+  ...(!has('v2-11') && { get_ir_irq_domain: has('v2-10') ? get_irq_domain : get_ir_irq_domain }),
 });
 
 /** The entry as it will be, and what the IOAPIC or the device shall send: the entry's number. Source: irq_remapping_prepare_irte() */
@@ -180,7 +198,7 @@ function* irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number,
 
   let index: number;
   if (info.type === X86_IRQ_ALLOC_TYPE.IOAPIC) index = yield* alloc_ioapic_index(info, devid);
-  else if (is_msi) index = yield* alloc_irq_index(devid, nr_irqs, info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI, info.desc!.dev);
+  else if (is_msi) index = yield* alloc_irq_index(devid, nr_irqs, info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI, msi_dev_of(info));
   else index = yield* alloc_irq_index(devid, nr_irqs, false, null);
 
   if (index < 0) {

@@ -16,7 +16,7 @@ import type { bitmap } from '../../../lib/bitmap';
 import { EINVAL, ENODEV, ENOENT } from '../../../lib/errno';
 import { down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore, up_write } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_info } from '../../../lib/printk';
-import { kernel, machine } from '../../../world';
+import { has, kernel, machine } from '../../../world';
 import { dmar_insert_dev_scope, dmar_pci_device_match } from './dmar_scope';
 import { intel_irq_remap_add_device } from './irq_remapping';
 
@@ -161,7 +161,7 @@ function* dmar_pci_bus_add_dev(dev: PciDev): Op {
   for (const unit of kernel.dmar_drhd_units) {
     if (!unit.include_all && (yield* dmar_insert_dev_scope(dev, unit))) break;
   }
-  yield* intel_irq_remap_add_device(dev);
+  if (has('v2-31')) yield* intel_irq_remap_add_device(dev);
 }
 
 /** A function has appeared. Those found at boot come before the notifier is registered. Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_notifier() */

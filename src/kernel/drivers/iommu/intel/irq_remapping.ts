@@ -5,7 +5,7 @@ import { x2apic_supported } from '../../../arch/x86/apic/apic';
 import { arch_create_remap_msi_irq_domain } from '../../../arch/x86/apic/msi';
 import { apic_ack_irq, irqd_cfg } from '../../../arch/x86/apic/vector';
 import { send_cleanup_vector } from '../../../arch/x86/apic/vector_move';
-import type { irq_alloc_info } from '../../../arch/x86/hw_irq';
+import { type irq_alloc_info, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { IRQ_MOVE_PCNTXT, IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data } from '../../../include/irq';
 import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
 import { type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
@@ -19,9 +19,9 @@ import { bitmap } from '../../../lib/bitmap';
 import type { cpumask } from '../../../lib/cpumask';
 import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
 import { down_read, down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, up_read, up_write } from '../../../lib/locking';
-import { pr_err, pr_info, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
+import { BUG_ON, pr_err, pr_info, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
 import { should_fail } from '../../../lib/slab';
-import { kernel, machine } from '../../../world';
+import { has, kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { IRQ_POSTING_CAP, IRQ_REMAP_X2APIC_MODE, IRQ_REMAP_XAPIC_MODE, type irq_remap_ops } from '../irq_remapping';
 import {
@@ -254,8 +254,12 @@ export function* intel_irq_remap_add_device(dev: PciDev): Op {
   dev.msi_domain = yield* map_dev_to_ir(dev);
 }
 
-/** Source: drivers/iommu/intel/irq_remapping.c, intel_get_irq_domain() */
+/** The domain of an IOAPIC's or HPET's parent; before v2-37 that of a device too, before v2-09 nothing else. Source: drivers/iommu/intel/irq_remapping.c, intel_get_irq_domain() */
 function* intel_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  const is_msi = info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI || info.type === X86_IRQ_ALLOC_TYPE.PCI_MSIX;
+  if (is_msi && !has('v2-37')) return yield* map_dev_to_ir(msi_dev_of(info));
+  if (!has('v2-09')) return null;
+
   switch (info.type) {
     case X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT:
       return yield* map_ioapic_to_ir(info.devid);
@@ -267,11 +271,27 @@ function* intel_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
   }
 }
 
-export const intel_irq_remap_ops: irq_remap_ops = Object.freeze({
+/** Before v2-09: the other half. Source: drivers/iommu/intel/irq_remapping.c (v5.9), intel_get_ir_irq_domain() */
+function* intel_get_ir_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
+  switch (info.type) {
+    case X86_IRQ_ALLOC_TYPE.IOAPIC:
+    case X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT:
+      return yield* map_ioapic_to_ir(info.devid);
+    case X86_IRQ_ALLOC_TYPE.HPET:
+    case X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT:
+      return null; // no unit of the machine has an HPET in its scope
+    default:
+      BUG_ON(true, 'drivers/iommu/intel/irq_remapping.c intel_get_ir_irq_domain');
+      return null;
+  }
+}
+
+export const intel_irq_remap_ops = (): irq_remap_ops => ({
   prepare: intel_prepare_irq_remapping,
   enable: intel_enable_irq_remapping,
   enable_faulting: enable_drhd_fault_handling,
   get_irq_domain: intel_get_irq_domain,
+  ...(!has('v2-11') && { get_ir_irq_domain: has('v2-09') ? intel_get_irq_domain : intel_get_ir_irq_domain }),
 });
 
 /** Take over the current vector and destination. @param force also while posting. Source: drivers/iommu/intel/irq_remapping.c, intel_ir_reconfigure_irte() */

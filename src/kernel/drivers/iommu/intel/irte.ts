@@ -4,7 +4,7 @@ import { IRTE_HIGH, IRTE_LOW, IRTE_POSTED_HIGH, IRTE_POSTED_LOW, IRTE_SIZE } fro
 import { DMAR_MSI_ADDRESS_LO, MSI_BASE } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
 import { apic_printk, APIC_VERBOSE } from '../../../arch/x86/apic/apic';
-import type { irq_alloc_info, irq_cfg } from '../../../arch/x86/hw_irq';
+import { type irq_alloc_info, type irq_cfg, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { msi_msg, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import { type PciDev, pci_dev_id } from '../../../include/pci';
 import { down_read, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, up_read } from '../../../lib/locking';
@@ -261,7 +261,7 @@ export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_
     case X86_IRQ_ALLOC_TYPE.PCI_MSI:
     case X86_IRQ_ALLOC_TYPE.PCI_MSIX:
       if (info.type === X86_IRQ_ALLOC_TYPE.HPET) yield* set_hpet_sid(data, info.devid);
-      else yield* set_msi_sid(data, info.desc!.dev);
+      else yield* set_msi_sid(data, msi_dev_of(info));
 
       data.msi_entry.address_hi = 0;
       data.msi_entry.data = sub_handle;

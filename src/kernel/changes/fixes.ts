@@ -1,0 +1,46 @@
+import type { Change } from './change';
+
+/** Repairs of the series: two fix-ups that were merged with it, then what was found later. */
+export const FIXES = {
+  'dmar-hpet-msi-flags': {
+    commit: 'd27e623ace6a',
+    subject: 'x86/apic/msi: Unbreak DMAR and HPET MSI',
+    release: 'v5.10',
+    effect: 'the DMAR and HPET domains ask for the default operations: after v2-19 they have no get_hwirq without it',
+    removable: true,
+  },
+  'kconfig-arch-fallbacks': {
+    commit: '981aa1d366bf',
+    subject: 'PCI: MSI: Fix Kconfig dependencies for PCI_MSI_ARCH_FALLBACKS',
+    release: 'v5.10',
+    effect: 'a dependency of other architectures',
+    needs: ['v2-34'],
+  },
+  'vf-inherits-msi-domain': {
+    commit: 'ff828729be44',
+    subject: 'iommu/vt-d: Cure VF irqdomain hickup',
+    release: 'v5.10',
+    effect: 'a virtual function gets the domain of its physical function; after v2-31 its messages are blocked without it',
+  },
+  'pci-msi-domain-after-arch-init': {
+    commit: '70245f86c109',
+    subject: 'x86/pci: Create PCI/MSI irqdomain after x86_init.pci.arch_init()',
+    release: 'v5.11',
+    effect: 'a Xen PV guest creates its own PCI/MSI domain; after v2-22 it used the native one',
+    needs: ['v2-22'],
+  },
+  'vmd-domain-before-enumeration': {
+    commit: '886e67100b90',
+    subject: 'PCI: vmd: Assign VMD IRQ domain before enumeration',
+    release: 'v6.1',
+    effect: 'devices behind a VMD that remaps nothing get the right domain when they are found',
+    needs: ['v2-33'],
+  },
+  'xen-msix-flag': {
+    commit: '0a3a58de3195',
+    subject: 'x86/pci/xen: Set MSI_FLAG_PCI_MSIX support in Xen MSI domain',
+    release: 'v6.2',
+    effect: 'MSI-X works in the Xen domain of v2-30 where the flag is checked',
+    needs: ['v2-30'],
+  },
+} as const satisfies Record<string, Change>;
