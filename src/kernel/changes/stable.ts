@@ -79,6 +79,11 @@ export const STABLE = {
     effect: 'without an IOAPIC the vectors of the 8259 pair become system vectors on all CPUs',
     removable: true,
   },
+  'nvme-no-default-node': {
+    subject: 'nvme-pci: do not set the NUMA node of device if it has none',
+    effect: 'the interrupts of an NVMe drive without a node belong to none, not to the first node with memory',
+    removable: true,
+  },
   'legacy-pic-level': {
     commit: '5fa55950729d',
     subject: 'x86/i8259: Mark legacy PIC interrupts with IRQ_LEVEL',

@@ -5,7 +5,8 @@ import { disable_irq, enable_irq } from '../irq/manage';
 import { EIO, ENOMEM } from '../lib/errno';
 import { pr_info } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
-import { kernel, spawn } from '../world';
+import { has, kernel, spawn } from '../world';
+import { first_online_node, NUMA_NO_NODE } from '../include/topology';
 import { pci_free_irq, pci_request_irq } from './pci/irq';
 import { pci_alloc_irq_vectors, pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
 import { pci_disable_device, pci_enable_device, pci_is_enabled, pci_set_master } from './pci/pci';
@@ -248,6 +249,7 @@ function* nvme_instance(): Op<number> {
 }
 
 function* nvme_init_ctrl(pdev: PciDev): Op<nvme_dev | null> {
+  if (pdev.numa_node === NUMA_NO_NODE && !has('nvme-no-default-node')) pdev.numa_node = first_online_node();
   const instance = yield* nvme_instance();
   const dev = kzalloc('nvme_probe: struct nvme_dev', () => new nvme_dev(pdev, instance));
   if (!dev || should_fail('nvme_probe: queues')) return null;

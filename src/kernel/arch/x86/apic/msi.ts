@@ -114,7 +114,7 @@ export function* x86_vector_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
 }
 
 /** Before v2-05: the same by the chips of the messages, on their own level. Source: arch/x86/kernel/apic/msi.c (v5.9), irq_msi_compose_msg() */
-function* irq_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
+export function* irq_msi_compose_msg(data: irq_data, msg: msi_msg): Op {
   yield* __irq_msi_compose_msg((yield* irqd_cfg(data))!, msg);
 }
 

@@ -279,7 +279,7 @@ function* intel_get_ir_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
       return yield* map_ioapic_to_ir(info.devid);
     case X86_IRQ_ALLOC_TYPE.HPET:
     case X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT:
-      return null; // no unit of the machine has an HPET in its scope
+      return yield* map_hpet_to_ir(info.devid);
     default:
       BUG_ON(true, 'drivers/iommu/intel/irq_remapping.c intel_get_ir_irq_domain');
       return null;
