@@ -2,11 +2,12 @@ import { version } from '../../package.json';
 import { list, suggestion } from '../scenario/nearest';
 import { readArguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
+import { compareCommand } from './compare';
 import { runCommand } from './run';
 import { showCommand } from './show';
 import { verifyCommand } from './verify';
 
-const COMMANDS: readonly Command[] = [runCommand, showCommand, verifyCommand];
+const COMMANDS: readonly Command[] = [runCommand, showCommand, verifyCommand, compareCommand];
 
 const HELP = `irqstep steps through Linux interrupt allocation.
 

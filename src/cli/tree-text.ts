@@ -26,8 +26,8 @@ function addItems(lines: string[], { items, cpu }: Call, indent: string): void {
   }
 }
 
-/** @param cpu the caller's */
-function itemText(item: Item, cpu: number): string {
+/** One line of a tree. @param cpu the caller's */
+export function itemText(item: Item, cpu: number): string {
   if ('trace' in item) return `* ${item.trace.event}: ${item.trace.text}`;
   if ('log' in item) return `! ${item.log.text}`;
   if ('limit' in item) return `# ${limit_text(item.limit)}`;
