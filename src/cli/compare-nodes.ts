@@ -24,6 +24,7 @@ function itemNode(item: Item, cpu: number): TreeNode {
   if ('call' in item) return { key: item.call.name, text, place: `${item.call.path}:${item.call.line}`, children: itemNodes(item.call) };
   if ('trace' in item) return leaf(`* ${item.trace.event}`, text);
   if ('hardware' in item) return leaf(`~ ${item.hardware.kind}`, text);
+  if ('limit' in item) return leaf(`# ${withoutFigures(text)}`, text);
   // Of a line of the log the figures are what may differ.
   return leaf(`! ${withoutFigures(item.log.text)}`, text);
 }

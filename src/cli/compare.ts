@@ -49,7 +49,7 @@ async function compare(args: Arguments, output: Output): Promise<ExitStatus> {
   }
   const [a, b] = sides;
   const found: Comparison = { a, b, trees: compareTrees(a.trees, b.trees), state: compareTexts(a.texts, b.texts) };
-  output.out(args.flags.has('json') ? jsonText(found) : comparisonText(found, process.stdout.columns ?? WIDTH));
+  output.out(args.flags.has('json') ? jsonText(found) : comparisonText(found, process.stdout.isTTY ? process.stdout.columns : WIDTH));
   return isSame(found) ? 0 : 1;
 }
 
@@ -72,4 +72,4 @@ async function runOn(kernel: string, path: string, args: Arguments, output: Outp
 /** Files that say what has become of interrupts, domains and remapping tables. */
 const STATE = /^\/proc\/interrupts$|^\/sys\/kernel\/debug\/(irq|iommu)\//;
 
-const stateOf = (world: World): Texts => new Map(textFiles(world).filter(({ path }) => STATE.test(path)).map(({ path, read }) => [path, read()]));
+const stateOf = (world: World): Texts => new Map(textFiles(world).filter(({ path }) => STATE.test(path)).map(file => [file.path, file.read()]));

@@ -64,14 +64,13 @@ function stateText({ a, b, state }: Comparison): string {
 /** For programs: { title, kernels, same, first?, lines, steps, state }; of what is equal, only how many lines it has. */
 export function jsonText(found: Comparison): string {
   const { a, b, trees, state } = found;
-  const { inside: _, ...lines } = countLines(trees);
   const first = firstDifference(trees);
   const json = {
     title: a.title,
     kernels: [a.name, b.name],
     same: isSame(found),
     first: first && { ...sides(first.at), in: first.above.map(caller => (caller.b ?? caller.a)!.node.key) },
-    lines,
+    lines: countLines(trees),
     steps: trees.map(jsonNode),
     state,
   };

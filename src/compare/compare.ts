@@ -12,18 +12,18 @@ export function compareTrees(a: readonly TreeNode[], b: readonly TreeNode[]): Al
 }
 
 /** Lines of both trees by what became of them. */
-export type Counts = Record<Aligned['kind'], number>;
+export type Counts = Record<Exclude<Aligned['kind'], 'inside'>, number>;
 
-/** `inside` counts as same: such a line is. */
+/** A line above a difference is the same. */
 export function countLines(trees: readonly Aligned[]): Counts {
-  const counts: Counts = { same: 0, inside: 0, changed: 0, renamed: 0, removed: 0, added: 0, moved: 0 };
+  const counts: Counts = { same: 0, changed: 0, renamed: 0, removed: 0, added: 0, moved: 0 };
   const walk = ({ kind, b, children, movedTo }: Aligned): void => {
     if (movedTo) return;
-    counts[kind] += kind === 'same' || (kind === 'moved' && children.length === 0) ? b!.size : 1;
+    counts[kind === 'inside' ? 'same' : kind] += kind === 'same' || (kind === 'moved' && children.length === 0) ? b!.size : 1;
     children.forEach(walk);
   };
   trees.forEach(walk);
-  return { ...counts, same: counts.same + counts.inside, inside: 0 };
+  return counts;
 }
 
 export const isDifferent = ({ kind }: Aligned): boolean => kind !== 'same' && kind !== 'inside';
