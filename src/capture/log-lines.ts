@@ -2,7 +2,11 @@
 
 /** What the files that count print: the beginnings of their lines, by file. */
 const PRINTED: Record<string, readonly RegExp[]> = {
-  'kernel/irq': [/^IRQ ?\d+: /, /^NR_IRQS: /, /^irq \d+: /, /^irq event \d+: /, /^genirq: /, /^Eff\. affinity /, /^Trying to free (already-free )?IRQ /, /^handlers:$/, /^Disabling IRQ #/],
+  'kernel/irq': [
+    /^IRQ ?\d+: /, /^NR_IRQS: /, /^irq \d+: /, /^irq event \d+: /, /^(genirq|irq): /, /^Eff\. affinity /, /^Trying to free (already-free )?IRQ /, /^handlers:$/, /^Disabling IRQ #/,
+    /^IRQ \d+ device .* returned IRQ_WAKE_THREAD /, /^Unbalanced enable for IRQ /, /^Chained irq \d+ should /, /^(Primary|Secondary action) handler called for /, /^irq \d+ handler .* enabled interrupts/,
+    /^irq \d+, desc: /, /^->(handle_irq|irq_data\.chip|action)/, /^ +IRQS?_[A-Z]+ set$/, /^(IRQ lockup detection|Misrouted IRQ fixup) /,
+  ],
   'arch/x86/kernel/apic/apic.c': [
     /^APIC: /, /^APIC (calibration|delta|frequency|timer|error|disabled) /, /^(mapped|Disabling) APIC /, /^x2apic/, /^Using local APIC timer /, /^calibrating APIC timer /, /^lapic timer /,
     /^\.\.\. (lapic|PM-Timer|jiffies) (delta|result)/, /^\.{5} (delta|mult|calibration|CPU clock|host bus clock)\b/, /^TSC delta adjusted /, /^ESR value before /, /^(enabled|masked) ExtINT on CPU#/,
@@ -19,10 +23,14 @@ const PRINTED: Record<string, readonly RegExp[]> = {
   'other files of arch/x86/kernel/apic': [/^(Switched|Setting) APIC routing /, /^IPI shorthand broadcast: /, /^System requires x2apic physical mode/, /^Failed to (initialize PCI-MSI irqdomain|register X2APIC_PREPARE)/],
   'arch/x86/kernel/irq*.c': [/^unexpected IRQ trap /, /No irq handler for vector/, /^cascade: request_irq/],
   'arch/x86/kernel/acpi/boot.c': [/^ACPI: (Local APIC address|IRQ\d+ used by override|INT_SRC_OVR|Skipping IOAPIC probe|No IOAPIC entries) ?/, /^Using ACPI (\(MADT\)|for processor)/, /^Failed to find ioapic /],
-  'arch/x86/kernel/smpboot.c': [/^smpboot: (Allowing|Booting Node|CPU \d+ is now offline)/, /^SMP disabled$/, /^x86: Booting SMP configuration:/, /^\.{4} node /, /^ +#\d+$/],
+  'arch/x86/kernel/smpboot.c': [/^smpboot: (Allowing|Booting Node|CPU \d+ is now offline|SMP disabled)/, /^x86: Booting SMP configuration:/, /^\.{4} node /, /^ +#\d+$/],
   'kernel/smp.c': [/^smp: Br(inging|ought) up /],
   'arch/x86/kernel/hpet.c': [/^hpet: \d+ channels of /, /^hpet: Spurious interrupt /],
-  'drivers/iommu': [/^DMAR-IR: /, /^DMAR: (\[INTR-REMAP\]|DRHD: handling fault)/, /^AMD-Vi: (Interrupt remapping|Virtual APIC|X2APIC|x2apic)/i],
+  'drivers/pci/msi.c': [/: can't enable MSI(-X)? \(/, /: Device has broken 64-bit MSI /],
+  'drivers/iommu': [
+    /^DMAR-IR: /, /^DMAR: (\[INTR-REMAP\]|DRHD: handling fault|No free IRQ vectors|Can't request irq|DRHD [\da-f]+: failed to enable fault, interrupt)/,
+    /^AMD-Vi: (Interrupt remapping|Disabling interrupt remapping|Virtual APIC|X2APIC|Failed to allocate IRTE|(\[Firmware Bug\]: )?(: )?(IOAPIC\[|No southbridge IOAPIC)|GA log notifier)/i,
+  ],
   'WARN_ON() in one of them': [/^WARNING: CPU: \d+ .*\b(kernel\/irq|arch\/x86\/kernel\/(apic|irq)|drivers\/pci\/msi\.c|drivers\/iommu)/],
 };
 const PATTERNS = Object.values(PRINTED).flat();

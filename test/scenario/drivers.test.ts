@@ -56,7 +56,7 @@ describe('a driver of the scenario', () => {
     assert.deepEqual([run.results[0], run.desc(22).threads_handled, run.desc(22).action!.thread], [0, 1, 'irq/22-card']);
     const refused = await play(`${machine('gsi: 22')}\n${driver('')}`, ['probe: { device: card, driver: mine }']);
     assert.equal(refused.results[0], -EINVAL);
-    assert.ok(refused.log.includes('Threaded irq requested with handler=NULL and !ONESHOT for card (irq 22)'));
+    assert.ok(refused.log.includes('genirq: Threaded irq requested with handler=NULL and !ONESHOT for card (irq 22)'));
     assert.equal(refused.guest.world.kernel.irq_desc_tree.has(22), false, 'the pin is given back');
   });
 

@@ -21,7 +21,7 @@ describe('a shared line', () => {
   it('is refused to who will not share', async () => {
     const run = await play(MACHINE, [...alloc('a', 'b'), shared('a'), 'request: { device: b }']);
     assert.equal(run.results.at(-1), -EBUSY);
-    assert.equal(run.log.at(-1), `Flags mismatch irq ${IRQ}. 00000000 (b) vs. 00000080 (a)`);
+    assert.equal(run.log.at(-1), `genirq: Flags mismatch irq ${IRQ}. 00000000 (b) vs. 00000080 (a)`);
   });
 
   it('stays open for the other one when one is freed', async () => {

@@ -48,7 +48,7 @@ export function* __irq_domain_add(fwnode: fwnode_handle | null, size: number, hw
   yield* mutex_lock(kernel.irq_domain_mutex);
   kernel.irq_domain_list.unshift(domain);
   yield* mutex_unlock(kernel.irq_domain_mutex);
-  pr_debug(`Added domain ${domain.name}`);
+  pr_debug(`irq: Added domain ${domain.name}`);
   return domain;
 }
 
@@ -64,7 +64,7 @@ export function* irq_domain_remove(domain: irq_domain): Op {
   kernel.irq_domain_list.splice(kernel.irq_domain_list.indexOf(domain), 1);
   if (kernel.irq_default_domain === domain) yield* irq_set_default_host(null);
   yield* mutex_unlock(kernel.irq_domain_mutex);
-  pr_debug(`Removed domain ${domain.name}`);
+  pr_debug(`irq: Removed domain ${domain.name}`);
 }
 
 /** Say what kind of bus the domain serves: its name grows by the token. Source: kernel/irq/irqdomain.c, irq_domain_update_bus_token() */

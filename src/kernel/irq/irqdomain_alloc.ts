@@ -90,7 +90,7 @@ function* irq_domain_trim_hierarchy(virq: number): Op<number> {
   }
   if (!tail) return 0;
 
-  pr_info(`IRQ${virq}: trimming hierarchy from ${tail.parent_data!.domain!.name}`);
+  pr_info(`irq: IRQ${virq}: trimming hierarchy from ${tail.parent_data!.domain!.name}`);
   tail.parent_data = null;
   return 0;
 }
@@ -144,7 +144,7 @@ function* irq_domain_free_irqs_hierarchy(domain: irq_domain, irq_base: number, n
 /** @returns what the domain's alloc says, -ENOSYS without one. Source: kernel/irq/irqdomain.c, irq_domain_alloc_irqs_hierarchy() */
 export function* irq_domain_alloc_irqs_hierarchy(domain: irq_domain, irq_base: number, nr_irqs: number, arg: unknown): Op<number> {
   if (!domain.ops.alloc) {
-    pr_debug('domain->ops->alloc() is NULL');
+    pr_debug('irq: domain->ops->alloc() is NULL');
     return -ENOSYS;
   }
   return yield* domain.ops.alloc(domain, irq_base, nr_irqs, arg);
@@ -158,12 +158,12 @@ function* irq_domain_alloc_irqs_locked(
   if (!realloc || irq_base < 0) {
     virq = yield* irq_domain_alloc_descs(irq_base, nr_irqs, 0, node, affinity);
     if (virq < 0) {
-      pr_debug(`cannot allocate IRQ(base ${irq_base}, count ${nr_irqs})`);
+      pr_debug(`irq: cannot allocate IRQ(base ${irq_base}, count ${nr_irqs})`);
       return virq;
     }
   }
   if (yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs)) {
-    pr_debug(`cannot allocate memory for IRQ${virq}`);
+    pr_debug(`irq: cannot allocate memory for IRQ${virq}`);
     yield* irq_free_descs(virq, nr_irqs);
     return -ENOMEM;
   }
@@ -205,12 +205,12 @@ export function* __irq_domain_alloc_irqs(
   if (!realloc || irq_base < 0) {
     virq = yield* irq_domain_alloc_descs(irq_base, nr_irqs, 0, node, affinity);
     if (virq < 0) {
-      pr_debug(`cannot allocate IRQ(base ${irq_base}, count ${nr_irqs})`);
+      pr_debug(`irq: cannot allocate IRQ(base ${irq_base}, count ${nr_irqs})`);
       return virq;
     }
   }
   if (yield* irq_domain_alloc_irq_data(domain, virq, nr_irqs)) {
-    pr_debug(`cannot allocate memory for IRQ${virq}`);
+    pr_debug(`irq: cannot allocate memory for IRQ${virq}`);
     yield* irq_free_descs(virq, nr_irqs);
     return -ENOMEM;
   }

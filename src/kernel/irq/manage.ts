@@ -103,7 +103,7 @@ export function* __irq_set_trigger(desc: irq_desc, flags: number): Op<number> {
   const { chip } = desc.irq_data;
   const { irq } = desc.irq_data;
   if (!chip.irq_set_type) {
-    pr_debug(`No set_type function for IRQ ${irq} (${chip.name})`);
+    pr_debug(`genirq: No set_type function for IRQ ${irq} (${chip.name})`);
     return 0;
   }
 
@@ -130,7 +130,7 @@ export function* __irq_set_trigger(desc: irq_desc, flags: number): Op<number> {
     }
     ret = 0;
   } else {
-    pr_err(`Setting trigger mode ${flags} for irq ${irq} failed (${chip.irq_set_type.name})`);
+    pr_err(`genirq: Setting trigger mode ${flags} for irq ${irq} failed (${chip.irq_set_type.name})`);
   }
   if (unmask) yield* unmask_irq(desc);
   return ret;
@@ -177,7 +177,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
   if (!desc.action) {
     ret = yield* irq_request_resources(desc);
     if (ret) {
-      pr_err(`Failed to request resources for ${action.name} (irq ${irq}) on irqchip ${chip.name}`);
+      pr_err(`genirq: Failed to request resources for ${action.name} (irq ${irq}) on irqchip ${chip.name}`);
       yield* chip_bus_sync_unlock(desc);
       yield* mutex_unlock(desc.request_mutex);
       yield* stop_irq_threads(action);
@@ -189,7 +189,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
   out_unlock: {
     const old = desc.action;
     if (old && !may_share(desc, old, action)) {
-      if (!(action.flags & IRQF_PROBE_SHARED)) pr_err(`Flags mismatch irq ${irq}. ${hex8(action.flags)} (${action.name}) vs. ${hex8(old.flags)} (${old.name})`);
+      if (!(action.flags & IRQF_PROBE_SHARED)) pr_err(`genirq: Flags mismatch irq ${irq}. ${hex8(action.flags)} (${action.name}) vs. ${hex8(old.flags)} (${old.name})`);
       ret = -EBUSY;
       break out_unlock;
     }
@@ -203,7 +203,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
       action.thread_mask = free;
     } else if (action.handler === irq_default_primary_handler && !(chip.flags & IRQCHIP_ONESHOT_SAFE)) {
       // a level line would be opened again before the thread has served the device
-      pr_err(`Threaded irq requested with handler=NULL and !ONESHOT for ${action.name} (irq ${irq})`);
+      pr_err(`genirq: Threaded irq requested with handler=NULL and !ONESHOT for ${action.name} (irq ${irq})`);
       ret = -EINVAL;
       break out_unlock;
     }
@@ -236,7 +236,7 @@ function* __setup_irq(irq: number, desc: irq_desc, action: irqaction): Op<number
     } else if (action.flags & IRQF_TRIGGER_MASK) {
       const nmsk = action.flags & IRQF_TRIGGER_MASK;
       const omsk = irqd_get_trigger_type(desc.irq_data);
-      if (nmsk !== omsk) pr_warn(`irq ${irq} uses trigger mode ${omsk}; requested ${nmsk}`);
+      if (nmsk !== omsk) pr_warn(`genirq: irq ${irq} uses trigger mode ${omsk}; requested ${nmsk}`);
     }
 
     append_action(desc, action);

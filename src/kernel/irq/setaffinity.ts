@@ -33,7 +33,7 @@ export function* irq_can_set_affinity_usr(irq: number): Op<boolean> {
 
 function* irq_validate_effective_affinity(data: irq_data): Op {
   if (!irq_data_get_effective_affinity_mask(data).empty) return;
-  pr_warn_once(`irq_chip ${data.chip.name} did not update eff. affinity mask of irq ${data.irq}`, 'kernel/irq/manage.c irq_validate_effective_affinity');
+  pr_warn_once(`genirq: irq_chip ${data.chip.name} did not update eff. affinity mask of irq ${data.irq}`, 'kernel/irq/manage.c irq_validate_effective_affinity');
 }
 
 /**

@@ -116,7 +116,7 @@ for (const kernel of ['v5.10', 'v5.10.223'] as const) {
       };
       assert.equal(run(irq_domain_alloc_irqs(bus, 1, -1, null)), 24);
       assert.equal(irq_get_irq_data(24)!.parent_data, null);
-      assert.equal(world.kernel.log.at(-1)!.text, 'IRQ24: trimming hierarchy from ROOT');
+      assert.equal(world.kernel.log.at(-1)!.text, 'irq: IRQ24: trimming hierarchy from ROOT');
       run(irq_domain_free_irqs(24, 1));
       assert.ok(!calls.includes('root.free 24'));
 

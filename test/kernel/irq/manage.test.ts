@@ -119,7 +119,7 @@ describe('a shared line', () => {
     assert.equal(request(0, 'b', 2), -EBUSY);
     assert.equal(request(IRQF_SHARED | IRQF_ONESHOT, 'c', 3), -EBUSY);
     assert.equal(request(IRQF_SHARED | 8, 'd', 4), -EBUSY);
-    assert.equal(warnings(world)[0], 'Flags mismatch irq 24. 00000000 (b) vs. 00000080 (a)');
+    assert.equal(warnings(world)[0], 'genirq: Flags mismatch irq 24. 00000000 (b) vs. 00000080 (a)');
   });
   it('is shut down with the last of them only', () => {
     const { calls } = line();

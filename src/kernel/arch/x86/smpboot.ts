@@ -57,7 +57,7 @@ export function* arch_disable_smp_support(): Op {
 
 /** Only the boot CPU is left. Source: arch/x86/kernel/smpboot.c, disable_smp() */
 function* disable_smp(): Op {
-  pr_info('SMP disabled');
+  pr_info('smpboot: SMP disabled');
 
   yield* disable_ioapic_support();
 
