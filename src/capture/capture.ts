@@ -1,6 +1,7 @@
 import type { MachineConfig } from '../hardware/machine-config';
 import { parseCpuinfo, parseDmesg } from './boot';
 import { contradictionsOf } from './contradictions';
+import { type DebugfsSection, parseDebugfs } from './debugfs';
 import { CaptureFiles, type Unread } from './files';
 import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './interrupts';
 import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
@@ -32,6 +33,8 @@ export interface Capture {
   readonly snapshots: readonly Snapshot[];
   readonly interrupts: readonly InterruptTable[];
   readonly sysIrqs: readonly SysIrqs[];
+  /** /sys/kernel/debug/irq; none of a kernel without it */
+  readonly debugfs: readonly DebugfsSection[];
   readonly pci: readonly PciSnapshot[];
   readonly unread: readonly Unread[];
   readonly problems: readonly string[];
@@ -80,6 +83,7 @@ export function readCapture(folder: string): Capture {
     snapshots: snapshots.value,
     interrupts: interrupts.value,
     sysIrqs: sysIrqs.value,
+    debugfs: parseDebugfs(files.read('debugfs-irq.txt') ?? ''),
     pci: pci.value,
     unread: [...script.unread, ...(kernelNameOf(uname) === undefined ? [] : unknownFunctions(graph.value.trees)), ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
     problems: files.problems,

@@ -8,6 +8,7 @@ import { PROC_IRQ } from '../text/proc-irq';
 import { procInterrupts } from '../text/proc-interrupts';
 import { SYS_IRQ } from '../text/sys-irq';
 import type { Capture } from './capture';
+import { debugfsFiles, irqOfFile, withoutProgress } from './debugfs';
 import { parseProcInterrupts, type InterruptRow, type InterruptTable, type SysIrq } from './interrupts';
 import { lensBlocks, lensFormatOf, lensLines } from './lens-text';
 
@@ -32,23 +33,24 @@ export type Part = (typeof PARTS)[number];
 /** Every line of a part of the snapshot `label`, the model's beside it. */
 export function partLines(world: World, capture: Capture, label: string, part: Part): StateLine[] {
   if (part === 'tables') return [...rowState(world, capture, label), ...sysState(world, capture, label)];
-  return lensState(world, capture, label, key => key.startsWith('irq ') === (part === 'irqs'));
+  const lens = lensState(world, capture, label, key => key.startsWith('irq ') === (part === 'irqs'));
+  return part === 'irqs' ? [...lens, ...debugfsState(world, capture, label)] : lens;
 }
 
-/** Every line of the three files under `label`, the model's beside it. */
+/** Every line of the files under `label` (of debugfs each file as a whole), the model's beside it. */
 export const stateLines = (world: World, capture: Capture, label: string): StateLine[] => PARTS.flatMap(part => partLines(world, capture, label, part));
 
 /** How many lines the capture has under `label`. */
-export function capturedLines({ snapshots, interrupts, sysIrqs }: Capture, label: string): number {
+export function capturedLines({ snapshots, interrupts, sysIrqs, debugfs }: Capture, label: string): number {
   const under = <T extends { readonly label: string }>(sections: readonly T[]): T | undefined => sections.find(s => s.label === label);
-  return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.lines.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0);
+  return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.lines.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0) + (under(debugfs)?.files.size ?? 0);
 }
 
 /** irqlens.txt: by domain, matrix and irq, line by line. */
 function lensState(world: World, capture: Capture, label: string, isMeant: (key: string) => boolean): StateLine[] {
   const snapshot = capture.snapshots.find(s => s.label === label);
   if (!snapshot) return [];
-  const clocked = new Set([...world.kernel.irq_desc_tree].flatMap(([irq, desc]) => (isClocked(desc) ? [irq] : [])));
+  const clocked = clockedIrqs(world);
   const captured = new Map(lensBlocks(snapshot.lines).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
   const model = new Map(lensBlocks(lensLines(world, lensFormatOf(snapshot.lines))).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
   return [...new Set([...captured.keys(), ...model.keys()])].filter(isMeant).flatMap(key =>
@@ -66,6 +68,8 @@ function isClocked(desc: irq_desc): boolean {
   for (let action = desc.action; action; action = action.next) if (CLOCKED.test(action.name)) return true;
   return false;
 }
+
+const clockedIrqs = ({ kernel }: World): ReadonlySet<number> => new Set([...kernel.irq_desc_tree].flatMap(([irq, desc]) => (isClocked(desc) ? [irq] : [])));
 
 /** Whether a clocked interrupt is being handled at the instant of the snapshot is masked. */
 function masked(key: string, lines: readonly string[], clocked: ReadonlySet<number>): string[] {
@@ -137,6 +141,16 @@ function sysLine(world: World, irq: number, desc: irq_desc): string {
   const sys = SYS_FIELDS.map(name => `|${name}=${SYS_IRQ[name](desc, world).trimEnd()}`);
   const proc = PROC_FIELDS.map(name => `|${name}=${desc.dir ? PROC_IRQ[name](desc).trimEnd() : ''}`);
   return [irq, ...sys, ...proc].join('');
+}
+
+/** /sys/kernel/debug/irq, of a kernel that has it: byte for byte. */
+function debugfsState(world: World, { debugfs }: Capture, label: string): StateLine[] {
+  const captured = debugfs.find(s => s.label === label);
+  if (!captured) return [];
+  const clocked = clockedIrqs(world);
+  const text = ([path, content]: readonly [string, string]): [string, string] => [path, clocked.has(irqOfFile(path) ?? -1) ? withoutProgress(content) : content];
+  const files = keyed(new Map([...captured.files].map(text)), new Map([...debugfsFiles(world)].map(text)), `debugfs-irq.txt, snapshot ${label}`);
+  return files.map(({ where, ...file }) => ({ ...file, where, irq: irqOfFile(where) }));
 }
 
 function keyed(captured: ReadonlyMap<string, string>, model: ReadonlyMap<string, string>, where: string): StateLine[] {

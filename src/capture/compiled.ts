@@ -1,4 +1,4 @@
-import type { CallTree } from './graph';
+import type { CalledFunction, CallTree } from './graph';
 
 // What a compiler has made of the functions that count: which calls a call tree can show.
 
@@ -47,6 +47,8 @@ interface Build {
   readonly uname: RegExp;
   /** functions without code that is traced: put into each of their callers, or marked so */
   readonly absent: ReadonlySet<string>;
+  /** pairs of a caller and a function that its trees show, where only they tell; undefined: INTO holds */
+  readonly called?: ReadonlySet<string>;
   /** their greater part is `name.part.0` */
   readonly split: ReadonlySet<string>;
   /** their code has a name with another ending, which the tracer was not told */
@@ -110,17 +112,33 @@ export const isBuildKnown = (uname: string): boolean => buildOf(uname) !== undef
 
 /** @param trees of a kernel whose build is not known, a function that none of them shows counts as put into its callers */
 export function compiledOf(uname: string, trees: readonly CallTree[]): Compiled {
-  const { absent, split, renamed } = buildOf(uname) ?? seenIn(trees);
+  const { absent, split, renamed, called } = buildOf(uname) ?? seenIn(trees);
+  const into = (name: string, { name: caller, file }: NamedFunction): boolean =>
+    called?.has(`${caller} ${name}`) !== true && [caller, `${file}/${caller}`].some(place => INTO[name]?.includes(place));
   return {
-    shows: (name, caller) => !absent.has(name) && !(caller !== undefined && [caller.name, `${caller.file}/${caller.name}`].some(into => INTO[name]?.includes(into))),
+    shows: (name, caller) => !absent.has(name) && !(caller !== undefined && into(name, caller)),
     isSplit: name => split.has(name),
     isStart: name => !split.has(name) && !renamed.has(name),
   };
 }
 
-function seenIn(trees: readonly CallTree[]): Pick<Build, 'split' | 'renamed'> & { readonly absent: Pick<ReadonlySet<string>, 'has'> } {
+/** Callers with those that they call, `caller name`: what shows there is not put into its caller. */
+function callsIn(trees: readonly CallTree[]): ReadonlySet<string> {
+  const pairs = new Set<string>();
+  for (const { calls } of trees) {
+    const callers: CalledFunction[] = [];
+    for (const call of calls) {
+      while (callers.length > 0 && callers.at(-1)!.indent >= call.indent) callers.pop();
+      if (callers.length > 0) pairs.add(`${callers.at(-1)!.name} ${call.name}`);
+      callers.push(call);
+    }
+  }
+  return pairs;
+}
+
+function seenIn(trees: readonly CallTree[]): Pick<Build, 'split' | 'renamed' | 'called'> & { readonly absent: Pick<ReadonlySet<string>, 'has'> } {
   const calls = trees.flatMap(tree => tree.calls);
   const seen = new Set(calls.map(({ name }) => name));
   const split = new Set(calls.flatMap(({ name, isPart }) => (isPart ? [name] : [])));
-  return { absent: { has: name => !seen.has(name) }, split, renamed: setOf('write_irq_affinity') };
+  return { absent: { has: name => !seen.has(name) }, split, renamed: setOf('write_irq_affinity'), called: callsIn(trees) };
 }

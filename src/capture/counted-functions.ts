@@ -236,6 +236,10 @@ export const EXCEPTIONS: Record<string, string> = {
   irqd_cfg: 'an accessor',
   msi_desc_to_pci_dev: 'an accessor: in the model an expression',
   free_msi_entry: 'gives memory back',
+  irq_add_debugfs_entry: 'makes a file of debugfs: nothing else reads it',
+  irq_debugfs_copy_devname: 'names the device in a file of debugfs',
+  debugfs_add_domain_dir: 'makes a file of debugfs',
+  debugfs_remove_domain_dir: 'removes a file of debugfs',
   native_smp_send_reschedule: 'the scheduler wakes a CPU: the APIC functions below it are not called by interrupt code',
 };
 

@@ -34,10 +34,12 @@ export interface Verdict {
 
 /**
  * Performs a capture on the model, from power-on, and compares what the model does with what the kernel did.
+ * @param kernel runs this one instead of the capture's; as parseKernel() reads it
  * @param print gets the report, line by line; the last one is `CAPTURE: events M/N, state M/N, calls M/N, log M/N, inputs K, resumed 0, unread U`
  */
-export function verify(folder: string, print: (line: string) => void): Verdict {
-  const capture = readCapture(folder);
+export function verify(folder: string, print: (line: string) => void, kernel?: string): Verdict {
+  const captured = readCapture(folder);
+  const capture = kernel === undefined ? captured : { ...captured, kernel };
   const plan = planOf(capture);
   const refused = refusals(capture, plan);
   const problems = [...capture.problems, ...plan.problems, ...refused];

@@ -6,9 +6,11 @@ import { choice } from '../scenario/nearest';
 import { type Arguments, type OptionSpec, UsageError } from './arguments';
 import type { Output } from './command';
 
+export const KERNEL_OPTION: OptionSpec = { type: 'text' };
+
 /** Options of every command that runs a scenario. */
 export const SCENARIO_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  kernel: { type: 'text' },
+  kernel: KERNEL_OPTION,
   expect: { type: 'text', values: ['yes', 'no'] },
   check: { type: 'flag' },
   'fail-nth': { type: 'text' },
@@ -29,18 +31,19 @@ function failNth(text: string | undefined): number | undefined {
 
 /** Reads the scenario that a command names; prints what is wrong with it. @param options besides those of the command line */
 export function loadFor(path: string, { texts, flags }: Arguments, { err }: Output, options: LoadOptions = { failNth: failNth(texts.get('fail-nth')) }): Extract<Loaded, { ok: true }> | undefined {
-  const kernel = texts.get('kernel');
-  if (kernel !== undefined) checkKernel(kernel);
+  const kernel = kernelIn(texts);
   const loaded = loadScenario(path, undefined, { kernel, expect: texts.get('expect') !== 'no', check: flags.has('check'), ...options });
   if (loaded.ok) return loaded;
   err(loaded.diagnostics.map(d => `${formatDiagnostic(d)}\n`).join(''));
   return undefined;
 }
 
-/** @throws UsageError for one that cannot be had */
-function checkKernel(text: string): void {
+/** @returns the kernel that --kernel names, as parseKernel() reads it; undefined for none @throws UsageError for one that cannot be had */
+export function kernelIn(texts: Arguments['texts']): string | undefined {
+  const text = texts.get('kernel');
+  if (text === undefined) return undefined;
   const found = kernelOf(parseKernel(text));
-  if (found.ok) return;
+  if (found.ok) return text;
   const { message, unknown } = found.problems[0];
   throw new UsageError(`--kernel: ${message}${unknown ? choice(unknown.word, unknown.known) : ''}`);
 }

@@ -1,18 +1,22 @@
 import { readdirSync, statSync } from 'node:fs';
 import { verify } from '../capture/verify';
 import { type Arguments, UsageError } from './arguments';
+import { KERNEL_OPTION, kernelIn } from './load';
 import type { Command, ExitStatus, Output } from './command';
 
 export const verifyCommand: Command = {
   name: 'verify',
   summary: 'compare the model with what a real kernel did',
-  options: {},
-  help: `usage: irqstep verify DIR...
+  options: { kernel: KERNEL_OPTION },
+  help: `usage: irqstep verify [--kernel K] DIR...
 
 Builds the machine of a capture, performs on it what the capture's kernel did, from power-on, and compares every trace
 event, every interrupt after each step, the call trees and the log with the kernel's. The last line of each capture is
 
   CAPTURE: events M/N, state M/N, calls M/N, log M/N, inputs K, resumed 0, unread U
+
+options:
+  --kernel K      let this kernel do it instead of the capture's: what differs is what a change does (v5.10.223-v2-04)
 
 exit status: 0 when all is the same; 1 when something differs; 2 when there is no such capture
 
@@ -27,12 +31,13 @@ examples:
 const PARTS = /^(trace-vectors|irqlens)\.txt(\.gz)?$/;
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a command is asynchronous; this one has nothing to wait for
-async function verifyAll({ positionals }: Arguments, { out }: Output): Promise<ExitStatus> {
+async function verifyAll({ positionals, texts }: Arguments, { out }: Output): Promise<ExitStatus> {
   if (positionals.length === 0) throw new UsageError('DIR is missing: a folder with a capture');
   const missing = positionals.find(path => !statSync(path, { throwIfNoEntry: false })?.isDirectory());
   if (missing !== undefined) throw new UsageError(`there is no folder ${missing}; expected one with a capture`);
   const other = positionals.find(path => !readdirSync(path).some(file => PARTS.test(file)));
   if (other !== undefined) throw new UsageError(`${other} holds no capture: neither trace-vectors.txt nor irqlens.txt is in it`);
-  const verdicts = positionals.map(folder => verify(folder, line => out(`${line}\n`)));
+  const kernel = kernelIn(texts);
+  const verdicts = positionals.map(folder => verify(folder, line => out(`${line}\n`), kernel));
   return verdicts.every(verdict => verdict.ok) ? 0 : 1;
 }

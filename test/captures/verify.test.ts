@@ -15,6 +15,8 @@ function run(folder: string): { verdict: Verdict; lines: string[] } {
 
 describe('verifying a capture from power-on', () => {
   const captures = {
+    '5.9.2-oracle-n-4cpu-1nvme-min': { events: 855, log: 164, calls: 1413 },
+    '5.9.2-oracle-n-4cpu-1nvme-min-intelir': { events: 858, log: 187, calls: 1550 },
     '5.10.0-32-n-4cpu-1nvme-min': { events: 916, log: 168, calls: 1426 },
     '5.10.0-32-n-4cpu-1nvme-min-intelir': { events: 921, log: 190, calls: 1581 },
   };

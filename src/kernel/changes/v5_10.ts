@@ -27,6 +27,12 @@ export const V5_10 = {
     effect: 'levels that a domain marks as unused are cut off before the interrupt can be found; no domain of x86 marks any',
     removable: true,
   },
+  'log-empty-continuation': {
+    subject: 'printk: reimplement log_cont using record extension',
+    release: 'v5.10',
+    effect: 'a newline that continues no line is an empty line of the log',
+    removable: true,
+  },
   'retrigger-hierarchy': {
     subject: 'genirq: Walk the irq_data hierarchy when resending an interrupt',
     release: 'v5.10',

@@ -1,4 +1,4 @@
-import { calls, kernel, warned } from '../world';
+import { calls, has, kernel, warned } from '../world';
 
 // There is no clock: what the kernel says at a limited rate is said each time.
 
@@ -24,7 +24,10 @@ export function printk_open(level: LogLevel, text: string): void {
 
 /** Goes on with this CPU's line; a newline ends it. Where another line came between, or none is open, it begins one. Source: kernel/printk/printk.c, log_output() */
 export function pr_cont(text: string): void {
-  if (kernel.log.at(-1)?.open !== kernel.this_cpu) printk_open('warn', '');
+  if (kernel.log.at(-1)?.open !== kernel.this_cpu) {
+    if (text === '\n' && !has('log-empty-continuation')) return;
+    printk_open('warn', '');
+  }
   const line = kernel.log.at(-1)!;
   line.text += text.replace(/\n$/, '');
   if (text.endsWith('\n')) line.open = undefined;
