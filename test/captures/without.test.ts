@@ -7,10 +7,8 @@ describe('a capture of 5.10.223 on a kernel without one of its changes', functio
   const cases: readonly (readonly [without: string, where: RegExp, captured: RegExp, model: RegExp])[] = [
     ['v2-04', /^irqlens.txt, snapshot e1000e-probed, irq 25$/, /addr_lo 0xfee00218 data 0x00000000/, /addr_lo 0xfee01004 data 0x000040ef/],
     ['v2-19', /^graph-tree.txt:38$/, /pci_msi_domain_set_desc/, /pci_msi_set_desc/],
-    ['v2-33', /^irqlens.txt, snapshot e1000e-probed, domain INTEL-IR-MSI-0-3$/, /mapped 3/, /mapped 0/],
     ['vector-search-order', /^trace-vectors.txt:165$/, /irq_matrix_online/, /vector_alloc: irq=0 .* ret=-22/],
     ['domain-alloc-locked', /^graph-tree.txt:40$/, /irq_domain_alloc_irqs_locked/, /__irq_alloc_descs/],
-    ['legacy-pic-level', /^irqlens.txt, snapshot boot, irq 2$/, /state 0x00032000/, /state 0x00030000/],
     ['vector-leak-cpu-offline', /^trace-vectors.txt:369$/, /kp_force_complete/, /kp_do_set_affinity/],
   ];
   for (const [without, where, captured, model] of cases) {
