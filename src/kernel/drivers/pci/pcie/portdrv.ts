@@ -1,9 +1,9 @@
 import { EXP_FLAGS, PCI_CAP_ID_EXP, PCI_EXP_FLAGS, PCI_EXP_TYPE } from '../../../../hardware/pci-registers';
 import { bits } from '../../../../hardware/bits';
 import type { Op } from '../../../../stepper/op';
-import { IRQF_SHARED, IRQ_HANDLED } from '../../../include/interrupt';
+import { IRQF_SHARED, IRQ_HANDLED, type irq_handler_t } from '../../../include/interrupt';
 import { PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, type PciDev } from '../../../include/pci';
-import { free_irq, request_irq } from '../../../irq/manage';
+import { free_irq, request_threaded_irq } from '../../../irq/manage';
 import { EIO, ENODEV } from '../../../lib/errno';
 import { pr_info } from '../../../lib/printk';
 import { machine } from '../../../world';
@@ -18,26 +18,58 @@ import type { pci_driver } from '../pci-driver';
 const PCI_EXP_SLTCAP = 0x14;
 const SLTCAP = bits(32, { hpc: [6, 'can be hotplugged'] });
 
-const PCI_EXT_CAP_ID_ERR = 1;
+const PCI_EXT_CAP_ID_ERR = 0x01;
 const PCI_ERR_ROOT_STATUS = 0x30;
 const ERR_ROOT_STATUS = bits(32, { irq: [27, 31, 'vector of error reports'] });
+const PCI_EXT_CAP_ID_DPC = 0x1d;
+const PCI_EXP_DPC_CAP = 0x04;
+const DPC_CAP = bits(16, { irq: [0, 4, 'vector of downstream port containment'] });
 const EXT_CAP = bits(32, { id: [0, 15], next: [20, 31] });
 const FIRST_EXT_CAP = 0x100;
 
 const PCIE_PORT_MAX_MSI_ENTRIES = 32;
 
-/** A service, with the interrupt that its driver requests. */
-interface service {
-  readonly name: 'PME' | 'AER' | 'hotplug';
+/** The driver of a service: it requests the service's interrupt. */
+interface service_driver {
   readonly devname: string;
-  readonly message: (irq: number) => string;
+  /** a kind of port; undefined: any */
+  readonly port_type?: number;
+  /** what its handler leaves to a thread */
+  readonly thread_fn: irq_handler_t | null;
+  /** what it logs; undefined: not of its interrupt */
+  readonly message?: (irq: number) => string;
 }
 
-/** In the order of their numbers. A service's irq thread is not modelled. */
+/** A service of a port; without a driver it has a vector all the same. */
+interface service {
+  readonly name: 'PME' | 'AER' | 'hotplug' | 'DPC' | 'BWNOTIF';
+  readonly driver?: service_driver;
+}
+
+/** A handler that finds its events in registers which are not modelled. */
+function* service_irq(_irq: number, _context: unknown): Op<number> {
+  return IRQ_HANDLED;
+}
+
+function* aer_isr(_irq: number, _context: unknown): Op<number> {
+  return IRQ_HANDLED;
+}
+
+function* pciehp_ist(_irq: number, _context: unknown): Op<number> {
+  return IRQ_HANDLED;
+}
+
+function* dpc_handler(_irq: number, _context: unknown): Op<number> {
+  return IRQ_HANDLED;
+}
+
+/** In the order of their numbers. Sources: drivers/pci/pcie/{pme,aer,dpc}.c, drivers/pci/hotplug/pciehp_hpc.c; CONFIG_PCIE_BW is off */
 const SERVICES: readonly service[] = [
-  { name: 'PME', devname: 'PCIe PME', message: irq => `PME: Signaling with IRQ ${irq}` },
-  { name: 'AER', devname: 'aerdrv', message: irq => `AER: enabled with IRQ ${irq}` },
-  { name: 'hotplug', devname: 'pciehp', message: irq => `pciehp: enabled with IRQ ${irq}` },
+  { name: 'PME', driver: { devname: 'PCIe PME', port_type: PCI_EXP_TYPE.ROOT_PORT, thread_fn: null, message: irq => `PME: Signaling with IRQ ${irq}` } },
+  { name: 'AER', driver: { devname: 'aerdrv', port_type: PCI_EXP_TYPE.ROOT_PORT, thread_fn: aer_isr, message: irq => `AER: enabled with IRQ ${irq}` } },
+  { name: 'hotplug', driver: { devname: 'pciehp', thread_fn: pciehp_ist } },
+  { name: 'DPC', driver: { devname: 'pcie-dpc', thread_fn: dpc_handler, message: irq => `DPC: enabled with IRQ ${irq}` } },
+  { name: 'BWNOTIF' },
 ];
 
 class port_services {
@@ -70,20 +102,26 @@ const flags_of = (dev: PciDev): number => pci_read_config_word(dev, pci_pcie_cap
 /** What the port can, and firmware has left to the kernel. Source: drivers/pci/pcie/portdrv_core.c, get_port_device_capability() */
 function* get_port_device_capability(dev: PciDev): Op<service[]> {
   const native = machine.config.osc ?? [];
-  const cap = pci_pcie_cap(dev);
-  const flags = flags_of(dev);
+  const flags = EXP_FLAGS.decode(flags_of(dev));
+  const hotplug = flags.slot === 1 && SLTCAP.get(pci_read_config_dword(dev, pci_pcie_cap(dev) + PCI_EXP_SLTCAP), 'hpc') === 1;
+  const aer = pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) !== 0 && native.includes('AER');
   const can: Record<service['name'], boolean> = {
-    hotplug: EXP_FLAGS.get(flags, 'slot') === 1 && SLTCAP.get(pci_read_config_dword(dev, cap + PCI_EXP_SLTCAP), 'hpc') === 1 && native.includes('PCIeHotplug'),
-    AER: pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) !== 0 && native.includes('AER'),
-    PME: EXP_FLAGS.get(flags, 'type') === PCI_EXP_TYPE.ROOT_PORT && native.includes('PME'),
+    hotplug: hotplug && native.includes('PCIeHotplug'),
+    AER: aer,
+    PME: flags.type === PCI_EXP_TYPE.ROOT_PORT && native.includes('PME'),
+    DPC: aer && pci_find_ext_capability(dev, PCI_EXT_CAP_ID_DPC) !== 0,
+    BWNOTIF: flags.type === PCI_EXP_TYPE.DOWNSTREAM || flags.type === PCI_EXP_TYPE.ROOT_PORT,
   };
   return SERVICES.filter(({ name }) => can[name]);
 }
 
 /** The vector of each service. Source: drivers/pci/pcie/portdrv_core.c, pcie_message_numbers() */
 function* pcie_message_number(dev: PciDev, { name }: service): Op<number> {
-  if (name !== 'AER') return EXP_FLAGS.get(flags_of(dev), 'irq');
-  return ERR_ROOT_STATUS.get(pci_read_config_dword(dev, pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) + PCI_ERR_ROOT_STATUS), 'irq');
+  switch (name) {
+    case 'AER': return ERR_ROOT_STATUS.get(pci_read_config_dword(dev, pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) + PCI_ERR_ROOT_STATUS), 'irq');
+    case 'DPC': return DPC_CAP.get(pci_read_config_word(dev, pci_find_ext_capability(dev, PCI_EXT_CAP_ID_DPC) + PCI_EXP_DPC_CAP), 'irq');
+    default: return EXP_FLAGS.get(flags_of(dev), 'irq');
+  }
 }
 
 /** As many vectors as the services use. @returns each service's irq, or an errno. Source: drivers/pci/pcie/portdrv_core.c, pcie_port_enable_irq_vec() */
@@ -119,9 +157,17 @@ function* pcie_init_service_irqs(dev: PciDev, services: readonly service[]): Op<
   return services.map(() => irq);
 }
 
-function* service_irq(_irq: number, _context: unknown): Op<number> {
-  return IRQ_HANDLED;
+/** Its driver takes a service, where the port is of the kind that it is for. Source: drivers/pci/pcie/portdrv_core.c, pcie_device_init(); pcie_port_bus_match() */
+function* pcie_device_init(dev: PciDev, port: port_services, { driver }: service, irq: number): Op {
+  if (!driver || (driver.port_type !== undefined && driver.port_type !== EXP_FLAGS.get(flags_of(dev), 'type'))) return;
+  const dev_id = {};
+  if (yield* request_threaded_irq(irq, service_irq, driver.thread_fn, IRQF_SHARED, driver.devname, dev_id)) return;
+  port.requested.push({ irq, dev_id });
+  if (driver.message) pr_info(`pcieport ${dev.name}: ${driver.message(irq)}`);
 }
+
+/** What a service without an interrupt is given. */
+const NO_IRQ = -1;
 
 /** @returns 0 or an errno. Source: drivers/pci/pcie/portdrv_core.c, pcie_port_device_register() */
 function* pcie_port_device_register(dev: PciDev): Op<number> {
@@ -130,21 +176,21 @@ function* pcie_port_device_register(dev: PciDev): Op<number> {
 
   const port = new port_services();
   dev.drvdata = port;
-  const services = yield* get_port_device_capability(dev);
+  let services = yield* get_port_device_capability(dev);
   if (services.length === 0) return 0;
 
   yield* pci_set_master(dev);
-  const irqs = yield* pcie_init_service_irqs(dev, services);
+  let irqs = yield* pcie_init_service_irqs(dev, services);
   if (typeof irqs === 'number') {
-    yield* pci_disable_device(dev);
-    return irqs;
+    // hotplug might poll
+    services = services.filter(({ name }) => name === 'hotplug');
+    if (services.length === 0) {
+      yield* pci_disable_device(dev);
+      return irqs;
+    }
+    irqs = [NO_IRQ];
   }
-  for (const [i, { devname, message }] of services.entries()) {
-    const dev_id = {};
-    if (yield* request_irq(irqs[i], service_irq, IRQF_SHARED, devname, dev_id)) continue;
-    port.requested.push({ irq: irqs[i], dev_id });
-    pr_info(`pcieport ${dev.name}: ${message(irqs[i])}`);
-  }
+  for (const [i, service] of services.entries()) yield* pcie_device_init(dev, port, service, irqs[i]);
   return 0;
 }
 
