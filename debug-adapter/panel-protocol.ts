@@ -15,7 +15,7 @@ export interface PanelRequests {
 
 export type PanelCommand = keyof PanelRequests;
 
-export type Section = 'domains' | 'chain' | 'current' | 'matrix';
+export type Section = 'domains' | 'chain' | 'current' | 'matrix' | 'series';
 
 export interface SnapshotArguments {
   /** Only these parts are computed and sent. */
@@ -39,6 +39,7 @@ export interface Snapshot {
   chain?: Chain | null;
   current?: Current;
   matrix?: Matrix | null;
+  series?: Series;
 }
 
 /** A value for people. `changed`: it was another one at the last stop, `was` says which. */
@@ -181,4 +182,32 @@ export interface VectorOwner {
   /** `moving`: the interrupt's old vector. `shutdown`: allocated, but the interrupt is not active. */
   state: 'allocated' | 'managed' | 'moving' | 'shutdown';
   name: string;
+}
+
+/** The patches that lead from one kernel to another, as a document. */
+export interface Series {
+  /** The releases that can be chosen: "v5.9". */
+  kernels: string[];
+  /** Patches of the series that this kernel has, when it has the first ones and no others: the point where it stands. */
+  patches: number | null;
+  groups: PatchGroup[];
+}
+
+export interface PatchGroup {
+  /** "one way to ask for a remapping domain" */
+  title: string;
+  patches: Patch[];
+}
+
+export interface Patch {
+  /** From 1. */
+  number: number;
+  id: string;
+  subject: string;
+  effect: string;
+  /** Ids of changes. */
+  needs: string[];
+  merged: boolean;
+  /** This run's kernel has it. */
+  present: boolean;
 }

@@ -16,7 +16,9 @@ export type ToHost =
   | { type: 'select'; irq: number | null }
   | { type: 'sections'; sections: Section[] }
   | { type: 'vectors'; cpu: number }
-  | { type: 'openText'; path: string };
+  | { type: 'openText'; path: string }
+  /** start again on this kernel */
+  | { type: 'kernel'; kernel: string };
 
 /** What survives the page being hidden or reloaded. */
 export interface PageState {

@@ -4,6 +4,7 @@ import type { Section, Snapshot, VectorOwner } from '../debug-adapter/panel-prot
 import './chain-view';
 import './domain-tree';
 import './message-view';
+import './series-view';
 import './struct-view';
 import './vector-matrix';
 import { host, loadState, saveState } from './host';
@@ -14,6 +15,7 @@ const SECTIONS: readonly { id: Section; title: string }[] = [
   { id: 'current', title: 'Allocation info, descriptor and message' },
   { id: 'domains', title: 'Domains' },
   { id: 'matrix', title: 'Vector matrix' },
+  { id: 'series', title: 'Kernel and patch series' },
 ];
 
 /** The page: draws the last snapshot, tells the host what the user looks at. */
@@ -158,6 +160,10 @@ class IrqstepPanel extends LitElement {
         return this.current(snapshot);
       case 'domains':
         return html`<domain-tree .domains=${snapshot.domains ?? []} .selected=${snapshot.irq} @select-irq=${(e: CustomEvent<number>) => this.select(e.detail)}></domain-tree>`;
+      case 'series':
+        return snapshot.series
+          ? html`<series-view .series=${snapshot.series} .kernel=${snapshot.kernel} @choose-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'kernel', kernel: e.detail })}></series-view>`
+          : html`<p class="note">The next stop shows it.</p>`;
       default:
         return snapshot.matrix
           ? html`<vector-matrix

@@ -4,11 +4,12 @@ import { gone, RequestError } from '../protocol/errors';
 import type { PanelRequests, Section, Snapshot, SnapshotArguments } from '../panel-protocol';
 import { chainOf, currentOf } from './panel-interrupt';
 import { domainsOf, matrixOf, vectorsOf } from './panel-world';
+import { seriesOf } from './panel-series';
 import { request } from '../protocol/registry';
 import type { Session } from '../session';
 import { irqOf } from '../variables/interrupt';
 
-const SECTIONS: readonly Section[] = ['domains', 'chain', 'current', 'matrix'];
+const SECTIONS: readonly Section[] = ['domains', 'chain', 'current', 'matrix', 'series'];
 
 const SNAPSHOT = { sections: ['string'], 'irq?': 'number', 'frameId?': 'number' } as const;
 
@@ -54,5 +55,6 @@ function snapshot({ sections, irq, frameId }: { [K in keyof SnapshotArguments]: 
     ...(wants('chain') ? { chain: chainOf(world, selected, changes) } : {}),
     ...(wants('current') ? { current: currentOf(frames, world, selected, changes) } : {}),
     ...(wants('matrix') ? { matrix: matrixOf(world, changes) } : {}),
+    ...(wants('series') ? { series: seriesOf(world.changes) } : {}),
   };
 }

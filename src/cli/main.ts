@@ -4,10 +4,11 @@ import { readArguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
 import { compareCommand } from './compare';
 import { runCommand } from './run';
+import { seriesCommand } from './series';
 import { showCommand } from './show';
 import { verifyCommand } from './verify';
 
-const COMMANDS: readonly Command[] = [runCommand, showCommand, verifyCommand, compareCommand];
+const COMMANDS: readonly Command[] = [runCommand, showCommand, verifyCommand, compareCommand, seriesCommand];
 
 const HELP = `irqstep steps through Linux interrupt allocation.
 

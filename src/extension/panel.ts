@@ -113,6 +113,9 @@ class PanelHost {
       case 'openText':
         void vscode.commands.executeCommand('irqstep.openTextFile', message.path);
         return;
+      case 'kernel':
+        void this.restart(message.kernel);
+        return;
     }
     void this.refresh();
   }
@@ -132,6 +135,15 @@ class PanelHost {
       if (mine === this.asked) this.send({ type: 'snapshot', session: session.name, snapshot });
     } catch (error) {
       if (mine === this.asked) this.send({ type: 'idle', reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** The scenario from its beginning, on another kernel. */
+  private async restart(kernel: string): Promise<void> {
+    try {
+      await this.session?.customRequest('restart', { arguments: { kernel } });
+    } catch (error) {
+      void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
     }
   }
 

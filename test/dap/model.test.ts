@@ -164,6 +164,25 @@ describe('debug adapter: the kernel model', () => {
     assert.equal((await snapshot(client, { sections: [] })).kernel, 'v5.10.223');
   });
 
+  it('starts again after another patch of the series, and says which patches that kernel has', async () => {
+    const client = await TestClient.open();
+    await client.initialize();
+    await client.ask('launch', { program: PLAIN, cwd: process.cwd(), kernel: 'v5.10', stopOnEntry: true });
+    await client.next('initialized');
+    await client.ask('configurationDone');
+    await client.stops('entry');
+    const merged = (await snapshot(client, { sections: ['series'] })).series!;
+    assert.deepEqual([merged.patches, merged.groups.map(({ patches }) => patches.length).reduce((sum, n) => sum + n)], [38, 46]);
+    await client.ask('restart', { arguments: { kernel: 'series:17' } });
+    await client.stops('entry');
+    const { kernel, series } = await snapshot(client, { sections: ['series'] });
+    assert.deepEqual([kernel, series!.patches], ['series:17', 17]);
+    assert.deepEqual(series!.groups.flatMap(({ patches }) => patches).filter(({ present }) => present).map(({ number }) => number), Array.from({ length: 17 }, (_, i) => i + 1));
+    assert.match(await client.refused('restart', { arguments: { kernel: 'v5.10-v2-18' } }), /v2-19 needs v2-18/);
+    await client.next('output');
+    assert.equal((await snapshot(client, { sections: [] })).kernel, 'series:17');
+  });
+
   it('runs the examples to their end', async () => {
     for (const program of [REMAPPED, PLAIN]) {
       const client = await TestClient.launched(program);

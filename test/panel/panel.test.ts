@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cellsOf, vectorsOf } from '../../webview/vector-cells';
 import { PanelPage } from './page';
-import { stopInActivation } from './snapshot';
+import { stopInActivation, twoGroups } from './snapshot';
 
 const AXE = readFileSync(createRequire(join(process.cwd(), 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -83,6 +83,19 @@ describe('the hierarchy panel in a browser', function () {
     assert.equal(await panel.page.locator('irqstep-panel main.stale').count(), 0);
   });
 
+  it('lists the patches by group, marks where the kernel stands, and asks for another one', async () => {
+    await panel.page.locator('[data-section="series"]').locator('.collapsible-header').click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'sections', sections: ['chain', 'current', 'domains', 'matrix', 'series'] });
+    await panel.send({ type: 'snapshot', session: 'test', snapshot: { ...stopInActivation, kernel: 'series:2', series: twoGroups } });
+    assert.deepEqual(await panel.page.locator('series-view h3').allTextContents(), ['first things', 'later things']);
+    assert.deepEqual(await panel.page.locator('series-view li.here').allTextContents().then((texts) => texts.map((text) => /\d/.exec(text)![0])), ['2']);
+    assert.equal(await panel.page.locator('series-view li.present').count(), 2);
+    await panel.page.getByRole('button', { name: 'Start again after patch 3' }).click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'kernel', kernel: 'series:3' });
+    await panel.page.getByRole('button', { name: 'Start again on v5.9' }).click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'kernel', kernel: 'v5.9' });
+  });
+
   it('says what to do while there is no session', async () => {
     await panel.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' });
     assert.equal(await panel.page.getByRole('status').textContent(), 'No session. Open a scenario (*.irq.yaml) and press F5.');
@@ -92,7 +105,8 @@ describe('the hierarchy panel in a browser', function () {
     it(`has no accessibility fault that axe finds, ${theme} theme`, async () => {
       await panel.close();
       panel = await PanelPage.open(theme, browserPath);
-      await panel.send({ type: 'snapshot', session: 'test', snapshot: stopInActivation });
+      await panel.send({ type: 'snapshot', session: 'test', snapshot: { ...stopInActivation, series: twoGroups } });
+      await panel.page.locator('[data-section="series"]').locator('.collapsible-header').click();
       await panel.page.evaluate(AXE);
       const result = await panel.page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run());
       mkdirSync(join('dist', 'screenshots'), { recursive: true });

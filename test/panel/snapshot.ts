@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../debug-adapter/panel-protocol';
+import type { Patch, Series, Snapshot } from '../../debug-adapter/panel-protocol';
 
 /** A stop inside the activation of an NVMe queue under Intel remapping, in the figures of a 4-CPU machine. */
 export const stopInActivation: Snapshot = {
@@ -38,4 +38,16 @@ export const stopInActivation: Snapshot = {
     system: '0-19,29,32,50,128,236,240-242,244,246-255',
     cpus: [0, 1, 2, 3].map((cpu) => ({ cpu, online: true, available: 199, allocated: 2, managed: 1, managedAllocated: 1, allocMap: '33-34', managedMap: '34', moving: '', ...(cpu === 0 && { changed: true as const }) })),
   },
+};
+
+const patch = (number: number, present: boolean): Patch => ({ number, id: `v2-0${number}`, subject: `Subject of patch ${number}`, effect: 'something that one sees', needs: number === 3 ? ['v2-02'] : [], merged: number < 4, present });
+
+/** A series of four patches, of which this kernel has two. */
+export const twoGroups: Series = {
+  kernels: ['v5.9', 'v5.10'],
+  patches: 2,
+  groups: [
+    { title: 'first things', patches: [patch(1, true), patch(2, true)] },
+    { title: 'later things', patches: [patch(3, false), patch(4, false)] },
+  ],
 };
