@@ -1,8 +1,9 @@
 import type { World } from '../kernel/world';
+import { Drift } from './invariants/drift';
 import { checkHardware } from './invariants/hardware';
 import { checkIrqs } from './invariants/irqs';
 import { checkLines } from './invariants/lines';
-import { checkMatrix, type Drift } from './invariants/matrix';
+import { checkMatrix } from './invariants/matrix';
 import { vectorIrqs } from './invariants/owners';
 import { Report, type Violation } from './invariants/report';
 
@@ -10,27 +11,28 @@ export type { Violation } from './invariants/report';
 
 /** What must hold of a World between two steps, whatever they do. One of these goes with a World: some of it compares with what was before. */
 export class Invariants {
-  private readonly drift: Drift = { available: new Map(), total: 0 };
+  private readonly drift = new Drift();
   /** trace events that were looked at */
   private seen = 0;
 
   /** Looks at a World of which no part is in the middle of something. */
   check(world: World): Violation[] {
     const report = new Report();
+    this.follow(world, report);
     // Before its boot has got there, a machine has no vectors.
-    if ((world.kernel.vector_matrix as unknown) === null) return [];
+    if ((world.kernel.vector_matrix as unknown) === null) return report.violations;
     const irqs = vectorIrqs(world.kernel);
     checkMatrix(world, irqs, this.drift, report);
-    checkIrqs(world, irqs, report);
+    checkIrqs(world, irqs, this.drift, report);
     checkLines(world, irqs, report);
     checkHardware(world, irqs, report);
-    this.checkMoves(world, report);
     return report.violations;
   }
 
-  /** I14: a move always leads to another CPU. */
-  private checkMoves({ kernel: { trace } }: World, report: Report): void {
+  /** What has happened since the last time. I14: a move always leads to another CPU. */
+  private follow({ kernel: { trace } }: World, report: Report): void {
     for (; this.seen < trace.length; this.seen++) {
+      this.drift.note(trace[this.seen]);
       const { event, text } = trace[this.seen];
       if (event !== 'vector_update') continue;
       const [irq, vector, cpu, prev_vector, prev_cpu] = (text.match(/\d+/g) ?? []).map(Number);

@@ -4,14 +4,14 @@ import type { Kernel } from '../../kernel/globals';
 import { irqd_affinity_is_managed, irqd_is_activated, irqd_is_managed_and_shutdown, irqd_is_started } from '../../kernel/include/irq';
 import type { irq_domain } from '../../kernel/include/irqdomain';
 import type { World } from '../../kernel/world';
+import type { Drift } from './drift';
 import { chainOf, type VectorIrq } from './owners';
 import { KNOWN, type Report } from './report';
 
 /** Each interrupt's vector, state and chain: I10, I11, I13, I15, I16, I20 to I22. */
-export function checkIrqs({ kernel, changes }: World, irqs: readonly VectorIrq[], report: Report): void {
-  const leak = changes.has('vector-leak-cpu-offline') ? undefined : KNOWN.OFFLINE_LEAK;
+export function checkIrqs({ kernel }: World, irqs: readonly VectorIrq[], drift: Drift, report: Report): void {
   for (const irq of irqs) {
-    checkVector(kernel, irq, report, leak);
+    checkVector(kernel, irq, drift, report);
     checkState(kernel, irq, report);
   }
   checkChains(kernel, report);
@@ -19,17 +19,17 @@ export function checkIrqs({ kernel, changes }: World, irqs: readonly VectorIrq[]
   checkMsiDescs(kernel, report);
 }
 
-function checkVector(kernel: Kernel, { irq, desc, apicd }: VectorIrq, report: Report, leak: string | undefined): void {
+function checkVector(kernel: Kernel, { irq, desc, apicd }: VectorIrq, drift: Drift, report: Report): void {
   const { vector_matrix: m, vector_irq, cpu_online_mask } = kernel;
   const { vector, cpu, prev_vector, prev_cpu, move_in_progress, clist, has_reserved, can_reserve, is_managed, hw_irq_cfg } = apicd;
   if (vector !== 0) {
     report.expect(m.maps[cpu].alloc_map.test(vector), 'I10', () => `irq ${irq} has vector ${vector} of CPU ${cpu}, which is not allocated`);
     const installed = vector_irq[cpu][vector] === desc || !cpu_online_mask.test(cpu);
-    const forgotten = installed ? undefined : whyForgotten(kernel, irq, !can_reserve && !is_managed);
+    const forgotten = installed || !drift.hasBeenDown(cpu, true) ? undefined : whyForgotten(kernel, irq, !can_reserve && !is_managed);
     report.expect(installed, 'I10', () => `irq ${irq} has vector ${vector} of CPU ${cpu}, whose table does not lead to it`, forgotten);
   }
   if (prev_vector !== 0) {
-    report.expect(m.maps[prev_cpu].alloc_map.test(prev_vector), 'I11', () => `irq ${irq} left vector ${prev_vector} of CPU ${prev_cpu}, which is not allocated`, leak);
+    report.expect(m.maps[prev_cpu].alloc_map.test(prev_vector), 'I11', () => `irq ${irq} left vector ${prev_vector} of CPU ${prev_cpu}, which is not allocated`);
   }
   report.expect(!move_in_progress || prev_vector !== 0, 'I11', () => `irq ${irq} is being moved from nowhere`);
   report.expect(clist === null || (prev_vector !== 0 && !move_in_progress), 'I11', () => `irq ${irq} waits for its clean-up without a vector left behind, or while it is being moved`);
@@ -50,7 +50,9 @@ function checkState(kernel: Kernel, { irq, desc, apicd }: VectorIrq, report: Rep
     report.equal(hw_irq_cfg.vector, vector, 'I15', () => `irq ${irq}: the vector programmed`);
     report.equal(hw_irq_cfg.dest_apicid >>> 0, destinationOf(kernel, cpu), 'I15', () => `irq ${irq}: the destination programmed, for CPU ${cpu},`);
     const effective = desc.irq_common_data.effective_affinity;
-    const asAsked = !apicd.can_reserve && !apicd.is_managed ? KNOWN.EFFECTIVE_AFFINITY : undefined;
+    // It kept its vector because that was on one of the CPUs, or because none of them was online.
+    const kept = effective.test(cpu) || !effective.intersects(kernel.cpu_online_mask);
+    const asAsked = kept && !apicd.can_reserve && !apicd.is_managed ? KNOWN.EFFECTIVE_AFFINITY : undefined;
     report.expect(effective.weight === 1 && effective.test(cpu), 'I15', () => `irq ${irq}: its effective affinity is ${effective.toString()}; expected ${cpu}`, asAsked);
   }
   const started = irqd_is_started(data);

@@ -4,14 +4,9 @@ import type { Kernel } from '../../kernel/globals';
 import type { cpumap } from '../../kernel/irq/matrix';
 import { bitmap } from '../../kernel/lib/bitmap';
 import type { World } from '../../kernel/world';
+import type { Drift } from './drift';
 import type { VectorIrq } from './owners';
 import { KNOWN, type Report } from './report';
-
-/** How far counters are off since a CPU was offline: what happened then stays. */
-export interface Drift {
-  readonly available: Map<number, number>;
-  total: number;
-}
 
 /** The vector matrix against itself, against the interrupts and against the CPUs' tables: I1 to I9, I12, orphans. */
 export function checkMatrix({ kernel, changes }: World, irqs: readonly VectorIrq[], drift: Drift, report: Report): void {
@@ -20,7 +15,7 @@ export function checkMatrix({ kernel, changes }: World, irqs: readonly VectorIrq
   checkGlobals(kernel, irqs, drift, report);
   const owners = checkOwners(irqs, report);
   const leak = changes.has('vector-leak-cpu-offline') ? undefined : KNOWN.OFFLINE_LEAK;
-  checkOrphans(kernel, owners, report, leak);
+  checkOrphans(kernel, owners, report, cpu => (drift.hasBeenDown(cpu, m.maps[cpu].online) ? leak : undefined));
 }
 
 const scratch = new bitmap(256);
@@ -34,9 +29,7 @@ function checkMap(kernel: Kernel, cm: cpumap, cpu: number, drift: Drift, report:
   const m = kernel.vector_matrix;
   if (cm.initialized) {
     const off = cm.available - (m.alloc_size - m.systembits_inalloc - cm.managed - (cm.allocated - cm.managed_allocated));
-    const before = drift.available.get(cpu) ?? 0;
-    if (!cm.online) drift.available.set(cpu, off);
-    const known = cm.online && off !== before ? undefined : KNOWN.AVAILABLE_DRIFT;
+    const known = off === (drift.available.get(cpu) ?? 0) ? KNOWN.AVAILABLE_DRIFT : undefined;
     report.expect(off === 0, 'I1', () => `CPU ${cpu}: available is ${cm.available}, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}`, known);
   }
   report.equal(cm.allocated, cm.alloc_map.weight, 'I2', () => `CPU ${cpu}: allocated`);
@@ -60,9 +53,8 @@ function checkGlobals({ vector_matrix: m, cpu_online_mask }: Kernel, irqs: reado
   m.maps.forEach((cm, cpu) => report.expect(cm.online === cpu_online_mask.test(cpu), 'I6', () => `CPU ${cpu} is ${cm.online ? '' : 'not '}in the matrix; expected what cpu_online_mask says`));
 
   const off = m.total_allocated - sum(m.maps, 'allocated');
-  const known = online.length === m.maps.length && off !== drift.total ? undefined : KNOWN.OFFLINE_TOTAL;
+  const known = off === drift.total ? KNOWN.OFFLINE_TOTAL : undefined;
   report.expect(off === 0, 'I7', () => `total_allocated is ${m.total_allocated}, ${Math.abs(off)} too ${off > 0 ? 'many' : 'few'}`, known);
-  if (online.length < m.maps.length) drift.total = off;
 
   report.equal(m.global_reserved, irqs.filter(({ apicd }) => apicd.has_reserved).length, 'I8', () => 'global_reserved');
   const managed = irqs.filter(({ apicd }) => apicd.is_managed).reduce((total, { desc }) => total + desc.irq_common_data.affinity.weight, 0);
@@ -92,12 +84,12 @@ function checkOwners(irqs: readonly VectorIrq[], report: Report): Owners {
 }
 
 /** Vectors that are taken, and entries of the CPUs' tables, that are nobody's. */
-function checkOrphans(kernel: Kernel, owners: Owners, report: Report, leak: string | undefined): void {
+function checkOrphans(kernel: Kernel, owners: Owners, report: Report, leak: (cpu: number) => string | undefined): void {
   const { vector_matrix, vector_irq, cpu_online_mask } = kernel;
   vector_matrix.maps.forEach((cm, cpu) => {
     for (const vector of cm.alloc_map) {
       const owned = owners.has(slotOf(cpu, vector)) || isLegacy(kernel, vector);
-      report.expect(owned, 'orphan', () => `${place(cpu, vector)} is allocated, and no interrupt has it`, leak);
+      report.expect(owned, 'orphan', () => `${place(cpu, vector)} is allocated, and no interrupt has it`, leak(cpu));
     }
   });
   for (const cpu of cpu_online_mask) {

@@ -16,6 +16,7 @@ export const KNOWN = {
   AMD_HWIRQ: 'below AMD-Vi all pins of an IOAPIC, and all MSI-X vectors of a device, have one hwirq: when one of them is freed the others cannot be found by it either',
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
+  MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
 } as const;
 
