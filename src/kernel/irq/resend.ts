@@ -3,10 +3,10 @@ import { irqd_is_handle_enforce_irqctx } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
 import { EBUSY, EINVAL } from '../lib/errno';
 import { local_irq_restore, local_irq_save } from '../lib/locking';
-import { has, kernel } from '../world';
+import { has, kernel, spawn } from '../world';
 import { irq_chip_retrigger_hierarchy } from './chip';
 import { irq_to_desc } from './irqdesc';
-import { irq_settings_is_level } from './settings';
+import { irq_settings_is_level, irq_settings_is_nested_thread } from './settings';
 
 export const resend_globals = () => ({
   /** interrupts that wait for the resend tasklet */
@@ -26,10 +26,19 @@ export function* resend_irqs(): Op {
   }
 }
 
-/** @returns 0 or -EINVAL where the chip needs interrupt context. */
+/** After this interrupt, or in ksoftirqd where there is none. Source: kernel/softirq.c, tasklet_schedule(), raise_softirq_irqoff() */
+function* schedule_resend(irq: number): Op {
+  const is_scheduled = kernel.irqs_resend.size > 0;
+  kernel.irqs_resend.add(irq);
+  const cpu = kernel.this_cpu;
+  if (!is_scheduled && kernel.cpus[cpu].hardirq_count === 0) spawn({ name: `ksoftirqd/${cpu}`, cpu, run: resend_irqs });
+}
+
+/** @returns 0 or -EINVAL where the chip needs interrupt context, and for one that nests in a thread: whose, irq_set_parent() would say, which nobody calls. Source: kernel/irq/resend.c, irq_sw_resend() */
 function* irq_sw_resend(desc: irq_desc): Op<number> {
   if (irqd_is_handle_enforce_irqctx(desc.irq_data)) return -EINVAL;
-  kernel.irqs_resend.add(desc.irq_data.irq);
+  if (irq_settings_is_nested_thread(desc)) return -EINVAL;
+  yield* schedule_resend(desc.irq_data.irq);
   return 0;
 }
 

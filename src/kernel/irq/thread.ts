@@ -160,9 +160,15 @@ function* irq_wake_secondary(desc: irq_desc, action: irqaction): Op {
 function* irq_finalize_oneshot(desc: irq_desc, action: irqaction): Op {
   if (!(desc.istate & IRQS.ONESHOT) || action.handler === irq_forced_secondary_handler) return;
 
-  yield* cpu_relax_until(`irq ${action.irq} in progress`, () => !irqd_irq_inprogress(desc.irq_data));
-  yield* chip_bus_lock(desc);
-  yield* raw_spin_lock_irq(desc.lock);
+  for (;;) {
+    yield* cpu_relax_until(`irq ${action.irq} in progress`, () => !irqd_irq_inprogress(desc.irq_data));
+    yield* chip_bus_lock(desc);
+    yield* raw_spin_lock_irq(desc.lock);
+    // while it waited for the locks the next one may have come
+    if (!irqd_irq_inprogress(desc.irq_data)) break;
+    yield* raw_spin_unlock_irq(desc.lock);
+    yield* chip_bus_sync_unlock(desc);
+  }
   if (!(action.thread_flags & IRQTF.RUNTHREAD)) {
     desc.threads_oneshot &= ~action.thread_mask;
     if (!desc.threads_oneshot && !irqd_irq_disabled(desc.irq_data) && irqd_irq_masked(desc.irq_data)) yield* unmask_threaded_irq(desc);

@@ -70,7 +70,7 @@ export function* do_IRQ_entry(vector: number): Op {
   cpu.irqs_enabled = flags;
 }
 
-/** Softirqs follow the outermost hard interrupt: of them only the resend tasklet. What is queued outside of one waits for the next. Source: kernel/softirq.c, irq_exit_rcu() */
+/** Softirqs follow the outermost hard interrupt: of them only the resend tasklet. Source: kernel/softirq.c, irq_exit_rcu() */
 function* irq_exit_rcu(): Op {
   if (kernel.irqs_resend.size > 0) yield* resend_irqs();
 }
