@@ -1,7 +1,7 @@
 import type { Op } from '../stepper/op';
-import { CPUHP, type cpuhp_callback, type cpuhp_step } from './include/cpuhotplug';
+import { CPUHP, type cpuhp_step } from './include/cpuhotplug';
 import { completion } from './lib/completion';
-import { EBUSY, EINVAL, ENOSPC } from './lib/errno';
+import { EBUSY, ENOSPC } from './lib/errno';
 import { kernel } from './world';
 
 // The states of a CPU, and who wants to know of them: this part of kernel/cpu.c.
@@ -37,30 +37,4 @@ export function* cpuhp_store_callbacks(state: number, step: cpuhp_step): Op<numb
   if (kernel.cpuhp_hp_states.has(free)) return free === state ? -EBUSY : -ENOSPC;
   kernel.cpuhp_hp_states.set(free, step);
   return free;
-}
-
-/** A driver wants to know of CPUs that come and go; for those that are up it calls itself. @returns the state or an errno. Source: cpuhp_setup_state_nocalls() */
-export function* cpuhp_setup_state_nocalls(state: number, name: string, startup?: cpuhp_callback, teardown?: cpuhp_callback): Op<number> {
-  return yield* cpuhp_store_callbacks(state, { name, startup, teardown });
-}
-
-/** The same for each of several devices. Source: cpuhp_setup_state_multi() */
-export function* cpuhp_setup_state_multi(state: number, name: string, startup?: cpuhp_callback, teardown?: cpuhp_callback): Op<number> {
-  return yield* cpuhp_store_callbacks(state, { name, startup, teardown, instances: [] });
-}
-
-/** The last one added is called first. Source: __cpuhp_state_add_instance(), without invoke */
-export function* cpuhp_state_add_instance_nocalls(state: number, node: unknown): Op<number> {
-  const step = kernel.cpuhp_hp_states.get(state);
-  if (!step?.instances) return -EINVAL;
-  step.instances.unshift(node);
-  return 0;
-}
-
-/** Source: __cpuhp_state_remove_instance(), without invoke */
-export function* cpuhp_state_remove_instance_nocalls(state: number, node: unknown): Op<number> {
-  const instances = kernel.cpuhp_hp_states.get(state)?.instances;
-  if (!instances) return -EINVAL;
-  instances.splice(instances.indexOf(node), 1);
-  return 0;
 }

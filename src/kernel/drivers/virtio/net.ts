@@ -1,5 +1,6 @@
 import type { Op } from '../../../stepper/op';
-import { cpuhp_setup_state_multi, cpuhp_state_add_instance_nocalls, cpuhp_state_remove_instance_nocalls } from '../../cpu';
+import { cpus_read_lock, cpus_read_unlock } from '../../cpu';
+import { cpuhp_remove_multi_state, cpuhp_setup_state_multi, cpuhp_state_add_instance_nocalls, cpuhp_state_remove_instance_nocalls } from '../../cpuhp_setup';
 import { CPUHP } from '../../include/cpuhotplug';
 import { cpumask } from '../../lib/cpumask';
 import { kernel } from '../../world';
@@ -10,6 +11,11 @@ import { type virtio_device, type virtqueue, vp_del_vqs, vp_find_vqs, vp_set_vq_
 
 /** Without the feature MQ there is one pair. */
 const QUEUE_PAIRS = 1;
+
+export const virtio_net_globals = () => ({
+  /** the state in which a CPU that is up is told to the driver */
+  virtionet_online: 0,
+});
 
 class virtnet_info {
   affinity_hint_set = false;
@@ -62,7 +68,9 @@ function* init_vqs(vi: virtnet_info): Op<number> {
   const pairs = Array.from({ length: QUEUE_PAIRS }, (_, i) => [{ name: `input.${i}`, callback: true }, { name: `output.${i}`, callback: true }]);
   const ret = yield* vp_find_vqs(vi.vdev, [...pairs.flat(), { name: 'control', callback: false }], null);
   if (ret) return ret;
+  yield* cpus_read_lock();
   yield* virtnet_set_affinity(vi);
+  yield* cpus_read_unlock();
   return 0;
 }
 
@@ -72,7 +80,7 @@ function* virtnet_probe(vdev: virtio_device): Op<number> {
   vdev.priv = vi;
   const err = yield* init_vqs(vi);
   if (err) return err;
-  yield* cpuhp_state_add_instance_nocalls(CPUHP.AP_ONLINE_DYN, vi);
+  yield* cpuhp_state_add_instance_nocalls(kernel.virtionet_online, vi);
   yield* cpuhp_state_add_instance_nocalls(CPUHP.VIRT_NET_DEAD, vi);
   return 0;
 }
@@ -80,7 +88,7 @@ function* virtnet_probe(vdev: virtio_device): Op<number> {
 /** Source: virtnet_remove() */
 function* virtnet_remove(vdev: virtio_device): Op {
   const vi = vdev.priv as virtnet_info;
-  yield* cpuhp_state_remove_instance_nocalls(CPUHP.AP_ONLINE_DYN, vi);
+  yield* cpuhp_state_remove_instance_nocalls(kernel.virtionet_online, vi);
   yield* cpuhp_state_remove_instance_nocalls(CPUHP.VIRT_NET_DEAD, vi);
   yield* virtnet_clean_affinity(vi);
   yield* vp_del_vqs(vdev);
@@ -91,7 +99,7 @@ const virtio_net_driver: virtio_driver = Object.freeze({ name: 'virtio_net', id:
 
 /** Source: virtio_net_driver_init() */
 export function* virtio_net_driver_init(): Op {
-  yield* cpuhp_setup_state_multi(CPUHP.AP_ONLINE_DYN, 'virtio/net:online', virtnet_cpu_online, virtnet_cpu_down_prep);
+  kernel.virtionet_online = yield* cpuhp_setup_state_multi(CPUHP.AP_ONLINE_DYN, 'virtio/net:online', virtnet_cpu_online, virtnet_cpu_down_prep);
   yield* cpuhp_setup_state_multi(CPUHP.VIRT_NET_DEAD, 'virtio/net:dead', undefined, virtnet_cpu_dead);
   yield* register_virtio_driver(virtio_net_driver);
 }
@@ -99,6 +107,6 @@ export function* virtio_net_driver_init(): Op {
 /** Source: virtio_net_driver_exit() */
 export function* virtio_net_driver_exit(): Op {
   yield* unregister_virtio_driver(virtio_net_driver);
-  kernel.cpuhp_hp_states.delete(CPUHP.AP_ONLINE_DYN);
-  kernel.cpuhp_hp_states.delete(CPUHP.VIRT_NET_DEAD);
+  yield* cpuhp_remove_multi_state(CPUHP.VIRT_NET_DEAD);
+  yield* cpuhp_remove_multi_state(kernel.virtionet_online);
 }
