@@ -2,6 +2,7 @@ import type { Op } from '../../stepper/op';
 import { IRQF_SHARED, IRQ_HANDLED } from '../include/interrupt';
 import type { PciDev } from '../include/pci';
 import { free_irq, request_irq } from '../irq/manage';
+import { cpu_relax } from '../lib/locking';
 import { kernel } from '../world';
 import { pci_disable_msi, pci_disable_msix, type msix_entry } from './pci/msi';
 import { pci_enable_msi, pci_enable_msix_range } from './pci/msi_api';
@@ -16,6 +17,9 @@ const NUM_VECTORS = 3;
 class e1000_adapter {
   msix_entries: msix_entry[] | null = null;
   msi_enabled = false;
+  /** the best kind of interrupt that has not failed */
+  int_mode: 'MSIX' | 'MSI' | 'LEGACY' = 'MSIX';
+  msi_test_failed = false;
   /** the interface is up */
   running = false;
   constructor(
@@ -55,14 +59,19 @@ function* e1000e_reset_interrupt_capability(adapter: e1000_adapter): Op {
   }
 }
 
-/** MSI-X, else MSI, else the pin. */
+/** MSI-X, else MSI, else the pin; not what has failed before. */
 function* e1000e_set_interrupt_capability(adapter: e1000_adapter): Op {
-  adapter.msix_entries = Array.from({ length: NUM_VECTORS }, (_, entry) => ({ vector: 0, entry }));
-  const err = yield* pci_enable_msix_range(adapter.pdev, adapter.msix_entries, NUM_VECTORS, NUM_VECTORS);
-  if (err > 0) return;
-
-  yield* e1000e_reset_interrupt_capability(adapter);
-  adapter.msi_enabled = (yield* pci_enable_msi(adapter.pdev)) === 0;
+  const { pdev } = adapter;
+  if (adapter.int_mode === 'MSIX') {
+    adapter.msix_entries = Array.from({ length: NUM_VECTORS }, (_, entry) => ({ vector: 0, entry }));
+    const err = yield* pci_enable_msix_range(pdev, adapter.msix_entries, NUM_VECTORS, NUM_VECTORS);
+    if (err > 0) return;
+    yield* e1000e_reset_interrupt_capability(adapter);
+    adapter.int_mode = 'MSI';
+  }
+  if (adapter.int_mode !== 'MSI') return;
+  adapter.msi_enabled = (yield* pci_enable_msi(pdev)) === 0;
+  if (!adapter.msi_enabled) adapter.int_mode = 'LEGACY';
 }
 
 /** @returns 0 or an errno. */
@@ -82,12 +91,14 @@ function* e1000_request_irq(adapter: e1000_adapter): Op<number> {
     const err = yield* e1000_request_msix(adapter, adapter.msix_entries);
     if (!err) return err;
     yield* e1000e_reset_interrupt_capability(adapter);
-    adapter.msi_enabled = (yield* pci_enable_msi(pdev)) === 0;
+    adapter.int_mode = 'MSI';
+    yield* e1000e_set_interrupt_capability(adapter);
   }
   if (adapter.msi_enabled) {
     const err = yield* request_irq(pdev.irq, e1000_intr_msi, 0, netdev_name, adapter);
     if (!err) return err;
     yield* e1000e_reset_interrupt_capability(adapter);
+    adapter.int_mode = 'LEGACY';
   }
   return yield* request_irq(pdev.irq, e1000_intr, IRQF_SHARED, netdev_name, adapter);
 }
@@ -100,10 +111,43 @@ function* e1000_free_irq(adapter: e1000_adapter): Op {
   for (const { vector } of adapter.msix_entries) yield* free_irq(vector, adapter);
 }
 
+function* e1000_intr_msi_test(_irq: number, data: unknown): Op<number> {
+  (data as e1000_adapter).msi_test_failed = false;
+  return IRQ_HANDLED;
+}
+
+/** The device sends one message to a handler of the test's own; where none arrives the pin it is. @returns 0 or an errno. Source: e1000_test_msi_interrupt() */
+function* e1000_test_msi_interrupt(adapter: e1000_adapter): Op<number> {
+  const { pdev, netdev_name } = adapter;
+  yield* e1000_free_irq(adapter);
+  yield* e1000e_reset_interrupt_capability(adapter);
+
+  if ((yield* pci_enable_msi(pdev)) === 0) {
+    if ((yield* request_irq(pdev.irq, e1000_intr_msi_test, 0, netdev_name, adapter)) === 0) {
+      pdev.hw.raise(0);
+      // for 100 ms
+      yield* cpu_relax();
+      if (adapter.msi_test_failed) adapter.int_mode = 'LEGACY';
+      yield* free_irq(pdev.irq, adapter);
+    }
+    yield* pci_disable_msi(pdev);
+  }
+  yield* e1000e_set_interrupt_capability(adapter);
+  return yield* e1000_request_irq(adapter);
+}
+
+/** Some chipsets lose messages of a device that has no MSI-X. @returns 0 or an errno. Source: e1000_test_msi() */
+function* e1000_test_msi(adapter: e1000_adapter): Op<number> {
+  if (!adapter.msi_enabled) return 0;
+  adapter.msi_test_failed = true;
+  return yield* e1000_test_msi_interrupt(adapter);
+}
+
 /** The interface comes up. @returns 0 or an errno. Source: e1000e_open() */
 export function* e1000e_open(pdev: PciDev): Op<number> {
   const adapter = pdev.drvdata as e1000_adapter;
-  const err = yield* e1000_request_irq(adapter);
+  let err = yield* e1000_request_irq(adapter);
+  if (!err && adapter.int_mode !== 'LEGACY') err = yield* e1000_test_msi(adapter);
   if (!err) adapter.running = true;
   return err;
 }
