@@ -57,8 +57,8 @@ function* nothing(): Op<number> {
   return 0;
 }
 
-/** Every network card that is not up comes up. */
+/** The script brings up the network card whose name comes first. */
 function* link_up(): Op<number> {
-  for (const dev of kernel.pci_devices) if (dev.driver === 'e1000e') yield* e1000e_open(dev);
-  return 0;
+  const dev = kernel.pci_devices.find(({ driver }) => driver === 'e1000e');
+  return dev ? yield* e1000e_open(dev) : 0;
 }

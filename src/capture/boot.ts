@@ -82,6 +82,8 @@ export interface BootLog {
   readonly hpet: HpetLines | undefined;
   /** what _OSC gives the kernel: PME, AER ... */
   readonly osc: readonly string[];
+  /** buses, "0000:06", with slots that ACPI can eject devices from */
+  readonly ejectable: readonly string[];
   /** the board is QEMU's q35 */
   readonly q35: boolean;
   /** NUMA node of an APIC id; CPUs that SRAT does not name are absent */
@@ -134,6 +136,7 @@ export function parseDmesg(text: string): BootLog {
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
     hpet: hpetLines(all),
     osc: all(/_OSC: OS now controls \[([^\]]*)\]/).flatMap(m => m[1].split(' ')),
+    ejectable: ejectableBuses(lines),
     q35: lines.some(line => /^DMI: QEMU Standard PC \(Q35/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
@@ -169,6 +172,15 @@ function amdUnits(all: Matches): AmdUnit[] {
 }
 
 type Matches = (pattern: RegExp) => RegExpExecArray[];
+
+/** acpiphp tells of slots but not of their bus: it registers them when the bus is made, right before it is scanned. Of an empty one only its bridge tells. */
+function ejectableBuses(lines: readonly string[]): string[] {
+  return lines.flatMap((line, i) => {
+    if (!line.startsWith('acpiphp: Slot [') || lines[i + 1].startsWith('acpiphp: Slot [')) return [];
+    const [, device, bridge] = /^pci (?:(\S+:\S+):\S+: \[\w+:\w+\] type |(\S+:)\S+: PCI bridge to \[bus )/.exec(lines[i + 1]) ?? [];
+    return device ?? (bridge === undefined ? [] : `${bridge.slice(0, 5)}${/\[bus (\w+)/.exec(lines[i + 1])![1]}`);
+  });
+}
 
 /** CONFIG_HZ: RCU says how many ticks 100 ms are. */
 const ticksPerSecond = (all: Matches): number => Number(all(/^rcu: RCU calculated value of scheduler-enlistment delay is (\d+) jiffies/).at(0)?.[1] ?? 25) * 10;

@@ -1,6 +1,6 @@
 import { FEATURE, IOMMU_CAP_BASE_LOW } from '../hardware/amd-iommu-registers';
 import type { AmdRemapUnitConfig, CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
-import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS } from '../hardware/pci-registers';
+import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PCI_SECONDARY_BUS } from '../hardware/pci-registers';
 import { KERNELS } from '../kernel/changes';
 import type { BootLog, CpuInfo } from './boot';
 import { capabilityOf, type PciSnapshot, type PciState } from './pci';
@@ -29,6 +29,7 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     ...hpetConfig(log),
     pci: functions.map(f => functionConfig(f, facts)),
     osc: log.osc,
+    ejectable: log.ejectable,
     ...(log.clocks && { clocks: log.clocks }),
   };
 }
@@ -167,7 +168,6 @@ function q35Gsi(address: string, pin: number, functions: readonly PciState[]): n
 }
 
 const PCI_CLASS_BRIDGE_PCI = 0x0604;
-const PCI_SECONDARY_BUS = 0x19;
 
 /** Kconfig symbols that show as system vectors: the entries that only a kernel with the symbol installs. */
 const SYMBOL_OF_VECTOR: Record<number, string> = {

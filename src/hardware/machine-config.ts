@@ -27,6 +27,8 @@ export interface MachineConfig {
   readonly hypervisor?: 'kvm';
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
+  /** buses, "0000:06", with slots that ACPI can eject devices from (_EJ0) */
+  readonly ejectable?: readonly string[];
   /** NUMA nodes that have memory; default: those of the CPUs */
   readonly memoryNodes?: readonly number[];
   /** default: exact clocks */

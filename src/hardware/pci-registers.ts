@@ -14,6 +14,7 @@ export const PCI_INTERRUPT_LINE = 0x3c;
 export const PCI_INTERRUPT_PIN = 0x3d;
 
 export const PCI_CAP_ID_MSI = 0x05;
+export const PCI_CAP_ID_SHPC = 0x0c;
 export const PCI_CAP_ID_EXP = 0x10;
 export const PCI_CAP_ID_MSIX = 0x11;
 

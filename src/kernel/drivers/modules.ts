@@ -6,6 +6,7 @@ import { ahci_pci_driver } from './ahci';
 import { e1000_driver } from './e1000e';
 import { nvme_queued_driver } from './nvme';
 import { pcie_portdriver } from './pci/pcie/portdrv';
+import { shpc_driver } from './pci/hotplug/shpchp';
 import type { pci_driver } from './pci/pci-driver';
 import { __pci_register_driver, type pci_match, pci_unregister_driver } from './pci/register';
 import { virtio_blk_driver } from './virtio/blk';
@@ -55,7 +56,7 @@ const MODULES: Record<string, module> = {
 };
 
 /** Names of the drivers of PCI functions that are modelled. */
-export const PCI_DRIVERS: readonly string[] = [nvme_queued_driver, e1000_driver, ahci_pci_driver, xhci_pci_driver, virtio_pci_driver, pcie_portdriver].map(({ name }) => name);
+export const PCI_DRIVERS: readonly string[] = [nvme_queued_driver, e1000_driver, ahci_pci_driver, xhci_pci_driver, virtio_pci_driver, pcie_portdriver, shpc_driver].map(({ name }) => name);
 
 /** Whether a module's interrupts are modelled. */
 export const has_module = (name: string): boolean => name in MODULES;

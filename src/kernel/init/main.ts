@@ -12,6 +12,7 @@ import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
 import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
 import { parse_amd_iommu_intr, parse_amd_iommu_options, parse_ivrs_hpet, parse_ivrs_ioapic } from '../drivers/iommu/amd/options';
+import { shpc_driver } from '../drivers/pci/hotplug/shpchp';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { x86_late_time_init } from '../arch/x86/time';
@@ -203,6 +204,7 @@ const there = (device: IsaDevice): boolean => (machine.config.isaDevices ?? PC_I
 /** Drivers of ports and of the old devices, in the order of their probes, where the machine has the device. */
 function* device_initcalls(): Op {
   yield* __pci_register_driver(pcie_portdriver, is_port);
+  yield* __pci_register_driver(shpc_driver, is_port);
   if (there('i8042')) yield* i8042_probe();
   if (there('rtc')) yield* cmos_do_probe();
 }
