@@ -234,8 +234,9 @@ export class Conductor {
     }
     const actor = this.running;
     if (actor && this.entries === 0 && this.arriving.length > 0) return true;
+    if (this.entries > 0) return this.gates[probe] === LOCK && this.isOvertaken();
     const line = this.events.next;
-    if (this.entries > 0 || !actor || !line || line.line >= this.until) return false;
+    if (!actor || !line || line.line >= this.until) return false;
     const isPreemptible = this.isPreemptible(actor.cpu);
     if (line.hardirq) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
     if (isPreemptible && this.cpuOf(actor) !== actor.cpu) return true;
@@ -267,6 +268,16 @@ export class Conductor {
     return this.first.length > 0;
   }
 
+  /** Whether another CPU's interrupt, which waits there, made its events while the running one went on to its own. */
+  private isOvertaken(): boolean {
+    const { next } = this.events;
+    const { this_cpu: cpu } = this.guest.world.kernel;
+    if (!next?.hardirq || next.line >= this.until || next.cpu === cpu || !this.guest.pending(next.cpu)) return false;
+    const last = this.burst().at(-1)!;
+    for (const own of this.events.left()) if (own.line > last.line) return own.line < this.until && own.hardirq && own.cpu === cpu;
+    return false;
+  }
+
   /** Whether the task's next captured event is one that is made with vector_lock held. */
   private isInLock(actor: Actor): boolean {
     const next = this.nextOf(actor);
@@ -284,15 +295,17 @@ export class Conductor {
 
   /** Lowest CPU first, until no CPU has one. */
   private takeEntries(): void {
-    for (let cpu = 0; cpu < this.guest.cpus; cpu++) {
-      this.guest.enter(cpu);
-      const entry = this.guest.pending(cpu);
-      if (!entry) continue;
-      this.entries++;
-      this.finish(cpu, entry.run());
-      this.entries--;
-      cpu = -1;
-    }
+    for (let cpu = 0; cpu < this.guest.cpus; cpu++) if (this.takeEntry(cpu)) cpu = -1;
+  }
+
+  private takeEntry(cpu: number): boolean {
+    this.guest.enter(cpu);
+    const entry = this.guest.pending(cpu);
+    if (!entry) return false;
+    this.entries++;
+    this.finish(cpu, entry.run());
+    this.entries--;
+    return true;
   }
 
   private finish(cpu: number, op: Op): void {
@@ -302,7 +315,10 @@ export class Conductor {
       $.lim = Infinity;
       const { done, value } = this.within(frames, () => op.next());
       if (done) return;
-      if (typeof value === 'number') continue;
+      if (typeof value === 'number') {
+        this.takeEntry(this.events.next!.cpu);
+        continue;
+      }
       this.takeEntries();
       this.guest.enter(cpu);
       if (value.wait === 'until' && !value.ready()) throw new Error(`an interrupt on CPU ${cpu} waits for ${value.on}`);

@@ -79,7 +79,7 @@ function* alloc_nodes_vectors(numvecs: number, node_to_cpumask: readonly cpumask
   for (const node of nodes) {
     const { ncpus } = node;
     if (ncpus === NO_CPUS) continue;
-    WARN_ON_ONCE(numvecs === 0, 'kernel/irq/affinity.c alloc_nodes_vectors');
+    WARN_ON_ONCE(numvecs === 0, 'kernel/irq/affinity.c alloc_nodes_vectors', 'none left');
     node.nvectors = Math.max(1, Math.floor((numvecs * ncpus) / remaining_ncpus));
     WARN_ON_ONCE(node.nvectors > ncpus, 'kernel/irq/affinity.c alloc_nodes_vectors');
     remaining_ncpus -= ncpus;

@@ -69,9 +69,9 @@ export function WARN_ON(condition: boolean, where: string): boolean {
   return condition;
 }
 
-/** Like WARN_ON(), logged once for each place. */
-export function WARN_ON_ONCE(condition: boolean, where: string): boolean {
-  if (condition && first_time(`WARN ${where}`)) WARN_ON(true, where);
+/** Like WARN_ON(), logged once for each place. @param place tells a function's places apart where it has several */
+export function WARN_ON_ONCE(condition: boolean, where: string, place = ''): boolean {
+  if (condition && first_time(`WARN ${where} ${place}`)) WARN_ON(true, where);
   return condition;
 }
 

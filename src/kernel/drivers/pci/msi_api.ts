@@ -159,7 +159,7 @@ export function* pci_irq_vector(dev: PciDev, nr: number): Op<number> {
   }
 
   const vectors = dev.msi_enabled ? dev.msi_list[0].nvec_used : 1;
-  if (WARN_ON_ONCE(nr >= vectors, 'drivers/pci/msi.c pci_irq_vector')) return -EINVAL;
+  if (WARN_ON_ONCE(nr >= vectors, 'drivers/pci/msi.c pci_irq_vector', 'INTx, MSI')) return -EINVAL;
   return dev.irq + nr;
 }
 
@@ -173,6 +173,6 @@ export function* pci_irq_get_affinity(dev: PciDev, nr: number): Op<cpumask | nul
   if (!dev.msi_enabled) return kernel.cpu_possible_mask;
 
   const entry = dev.msi_list[0];
-  if (WARN_ON_ONCE(!entry.affinity || nr >= entry.nvec_used, 'drivers/pci/msi.c pci_irq_get_affinity')) return null;
+  if (WARN_ON_ONCE(!entry.affinity || nr >= entry.nvec_used, 'drivers/pci/msi.c pci_irq_get_affinity', 'MSI')) return null;
   return entry.affinity![nr].mask;
 }
