@@ -64,7 +64,7 @@ const CORES_PER_PACKAGE = 0x10000;
 
 /** The log tells of a unit's IOAPICs but not of its devices: those that an IOMMU covers are below the first unit, or below the one that takes the rest. */
 function remapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): RemapUnitConfig[] {
-  const covered = functions.filter(f => f.remapped).map(f => f.address);
+  const covered = coveredBy(functions);
   return log.dmar.map((unit, i) => ({
     segment: 0,
     address: unit.address,
@@ -74,6 +74,12 @@ function remapUnits({ log, snapshots }: MachineFacts, functions: readonly PciSta
     devices: i === 0 && !unit.includeAll ? covered : [],
     ioapics: unit.ioapics.map(id => ({ id, requesterId: ioapicRequester(snapshots) })),
   }));
+}
+
+/** Functions in a group of an IOMMU. Where nothing is in one, DMA is not remapped and nobody tells: then it is all of them. */
+function coveredBy(functions: readonly PciState[]): string[] {
+  const grouped = functions.filter(f => f.remapped);
+  return (grouped.length > 0 ? grouped : functions).map(f => f.address);
 }
 
 const bit = (value: bigint, n: bigint): boolean => ((value >> n) & 1n) === 1n;
@@ -89,7 +95,7 @@ function ioapicRequester(snapshots: readonly Snapshot[]): number {
 
 /** What an IOMMU covers is below the first unit. The IVRS table names the IOAPICs that are remapped; how they sign stands with the pins' entries. */
 function amdRemapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): AmdRemapUnitConfig[] {
-  const covered = functions.filter(f => f.remapped).map(f => f.address);
+  const covered = coveredBy(functions);
   const requester = snapshots[0]?.irqs.flatMap(({ chain }) => (chain[0]?.domain?.startsWith('IO-APIC-IR') ? (chain[1]?.amdIrte?.devid ?? []) : [])).at(0);
   return log.amd.map((unit, i) => {
     const f = functions.find(({ address }) => address === unit.function);
