@@ -177,8 +177,9 @@ type Matches = (pattern: RegExp) => RegExpExecArray[];
 function ejectableBuses(lines: readonly string[]): string[] {
   return lines.flatMap((line, i) => {
     if (!line.startsWith('acpiphp: Slot [') || lines[i + 1].startsWith('acpiphp: Slot [')) return [];
-    const [, device, bridge] = /^pci (?:(\S+:\S+):\S+: \[\w+:\w+\] type |(\S+:)\S+: PCI bridge to \[bus )/.exec(lines[i + 1]) ?? [];
-    return device ?? (bridge === undefined ? [] : `${bridge.slice(0, 5)}${/\[bus (\w+)/.exec(lines[i + 1])![1]}`);
+    const device = /^pci (\w+:\w+):\S+: \[\w+:\w+\] type /.exec(lines[i + 1]);
+    const bridge = /^pci (\w+:)\S+: PCI bridge to \[bus (\w+)/.exec(lines[i + 1]);
+    return device ? device[1] : bridge ? bridge[1] + bridge[2] : [];
   });
 }
 

@@ -29,7 +29,7 @@ export class EventComparison {
     events: readonly TraceLine[],
     private readonly differs: (difference: Difference) => void,
   ) {
-    this.expected = [...events];
+    this.expected = inOrderOfCause(events);
   }
 
   /** Events of the trace. Those of the call trees say who ran when; some of them are lost, so that they are no proof. */
@@ -90,6 +90,27 @@ export class EventComparison {
       stack: this.lastStack,
     });
   }
+}
+
+/** Events of several CPUs with one time stamp may stand in any order: an old vector is freed behind the move that left it. */
+function inOrderOfCause(events: readonly TraceLine[]): TraceLine[] {
+  const ordered = [...events];
+  for (let at = 0; at < ordered.length; at++) {
+    const { event, text, time, cpu, task } = ordered[at];
+    const freed = event === 'vector_free_moved' ? /^(irq=\d+ )cpu=\d+ vector=(\d+) /.exec(text) : null;
+    if (!freed) continue;
+    const end = indexWhere(ordered, at, line => line.time !== time);
+    const own = indexWhere(ordered, at, line => line.cpu !== cpu || line.task !== task);
+    const cause = ordered.slice(own, end).some(line => line.event === 'vector_update' && line.text.startsWith(freed[1]) && line.text.endsWith(` prev_vector=${freed[2]} prev_cpu=${cpu}`));
+    if (cause) ordered.splice(at, end - at, ...ordered.slice(own, end), ...ordered.slice(at, own));
+  }
+  return ordered;
+}
+
+function indexWhere<T>(list: readonly T[], from: number, is: (element: T) => boolean): number {
+  let at = from;
+  while (at < list.length && !is(list[at])) at++;
+  return at;
 }
 
 const isOfTrace = ({ line }: TraceLine): boolean => line < GRAPH_LINES;

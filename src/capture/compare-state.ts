@@ -27,12 +27,13 @@ export interface StateLine {
 export const same = (line: StateLine): boolean => line.captured === line.model;
 
 /** Parts of a snapshot, in the order in which the rig looks at them: an interrupt may come between two. */
-export const PARTS = ['tables', 'matrix', 'irqs'] as const;
+export const PARTS = ['interrupts', 'tables', 'matrix', 'irqs'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Every line of a part of the snapshot `label`, the model's beside it. */
 export function partLines(world: World, capture: Capture, label: string, part: Part): StateLine[] {
-  if (part === 'tables') return [...rowState(world, capture, label), ...sysState(world, capture, label)];
+  if (part === 'interrupts') return rowState(world, capture, label);
+  if (part === 'tables') return sysState(world, capture, label);
   const lens = lensState(world, capture, label, key => key.startsWith('irq ') === (part === 'irqs'));
   return part === 'irqs' ? [...lens, ...debugfsState(world, capture, label)] : lens;
 }

@@ -16,7 +16,7 @@ export function shows(capture: Capture, label: string, part: Part, burst: readon
 
 function showsUpdate(capture: Capture, label: string, part: Part, line: TraceLine): boolean {
   const [irq, vector, cpu] = ['irq', 'vector', 'cpu'].map(name => field(line, name));
-  if (part === 'tables') {
+  if (part === 'interrupts' || part === 'tables') {
     const effective = effectiveOf(capture, label, irq);
     if (effective !== undefined && effective !== '') return effective === String(cpu);
   }

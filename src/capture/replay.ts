@@ -267,13 +267,15 @@ export class Replay {
   /** Interrupts that came without an event: those of devices whose counts are compared, and one that ended a pending move. */
   private arrivals(label: string, part: Part): void {
     const under = <T extends { readonly label: string }>(sections: readonly T[]): T | undefined => sections.find(s => s.label === label);
-    const counts = new Map(under(this.capture.sysIrqs)?.irqs.map(irq => [irq.irq, irq.per_cpu_count.reduce((a, b) => a + b, 0)]));
+    const online = part === 'interrupts' ? under(this.capture.interrupts)?.cpus : undefined;
+    const counted = part === 'interrupts' ? under(this.capture.interrupts)?.rows.map(row => [Number(row.label), row.counts] as const) : under(this.capture.sysIrqs)?.irqs.map(irq => [irq.irq, irq.per_cpu_count] as const);
+    const counts = new Map(counted?.map(([irq, columns]) => [irq, columns.reduce((a, b) => a + b, 0)]));
     const states = new Map(under(this.capture.snapshots)?.irqs.map(({ irq, state }) => [irq, state]));
     const isPending = (state: number | undefined): boolean => state !== undefined && (state & IRQD.SETAFFINITY_PENDING) !== 0;
     for (const [irq, desc] of this.world.kernel.irq_desc_tree) {
       if (desc.action?.name === 'irqlens') continue;
       let missing = 0;
-      if (part === 'tables' && !countsAreMasked(this.world, String(irq))) missing = (counts.get(irq) ?? 0) - total(desc);
+      if ((part === 'interrupts' || part === 'tables') && !countsAreMasked(this.world, String(irq))) missing = (counts.get(irq) ?? 0) - total(desc, online);
       if (part === 'irqs' && states.has(irq) && isPending(desc.irq_common_data.state_use_accessors) && !isPending(states.get(irq))) missing = 1;
       let times = 0;
       while (times < missing && this.conductor.comes(irq)) times++;

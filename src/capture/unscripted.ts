@@ -26,8 +26,9 @@ function pulse(machine: World['machine'], gsi: number): void {
   machine.setGsi(gsi, false);
 }
 
-/** How often an irq came, on all CPUs. */
-export const total = (desc: irq_desc): number => [...desc.kstat_irqs.values()].reduce((sum, count) => sum + count, 0);
+/** How often an irq came. @param cpus undefined: on all CPUs */
+export const total = (desc: irq_desc, cpus?: readonly number[]): number =>
+  [...desc.kstat_irqs].reduce((sum, [cpu, count]) => (cpus?.includes(cpu) ?? true ? sum + count : sum), 0);
 
 /**
  * An irq whose interrupt on this CPU does nothing but run its handler: an edge that is not on its way to another CPU.
