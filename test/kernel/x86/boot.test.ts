@@ -3,7 +3,9 @@ import type { CpuConfig, MachineConfig } from '../../../src/hardware/machine-con
 import { IRTE_LOW } from '../../../src/hardware/irte';
 import { RTE } from '../../../src/hardware/io-apic';
 import type { mp_chip_data } from '../../../src/kernel/arch/x86/apic/io_apic_types';
-import type { World } from '../../../src/kernel/world';
+import type { KernelTask, World } from '../../../src/kernel/world';
+import { IRQS } from '../../../src/kernel/include/irqdesc';
+import { disable_irq, enable_irq } from '../../../src/kernel/irq/manage';
 import { HK_FLAG, housekeeping_cpumask } from '../../../src/kernel/sched/isolation';
 import { LOCAL_TIMER_VECTOR } from '../../../src/kernel/arch/x86/hw_irq';
 import { boot, capturedBoot, events, plain, remapped, run } from './machines';
@@ -186,6 +188,20 @@ describe('boot', () => {
     const before = kernel.irq_desc_tree.get(4)!.tot_count;
     run(world, 0, function* () { machine.cpus[0].lapic.accept(LOCAL_TIMER_VECTOR); });
     assert.deepEqual([kernel.irqs_resend.size, kernel.irq_desc_tree.get(4)!.tot_count - before], [0, 1]);
+  });
+
+  it('has ksoftirqd raise again by software what waits for it outside of an interrupt', () => {
+    const world = boot(plain(), { kernel: 'v5.10', cmdline: 'noapic' });
+    const desc = world.kernel.irq_desc_tree.get(4)!;
+    const tasks: KernelTask[] = [];
+    world.spawn = task => void tasks.push(task);
+    run(world, 2, () => disable_irq(4));
+    desc.istate |= IRQS.PENDING;
+    const before = desc.tot_count;
+    run(world, 2, () => enable_irq(4));
+    assert.deepEqual([tasks.map(({ name }) => name), desc.tot_count - before], [['ksoftirqd/2'], 0]);
+    run(world, 2, tasks[0].run);
+    assert.equal(desc.tot_count - before, 1);
   });
 
   it('leaves no domain of a unit behind when remapping cannot be set up', () => {
