@@ -1,4 +1,4 @@
-import type { ClockCounts } from '../hardware/machine-config';
+import type { ClockCounts, MpInterrupt } from '../hardware/machine-config';
 import { linesOf } from './files';
 
 // What a machine says of itself while it boots: dmesg.txt, cpuinfo.txt.
@@ -76,6 +76,8 @@ export interface BootLog {
   readonly overrides: readonly Override[];
   /** GSIs that the kernel set up as active high; only apic=debug or apic=verbose tells */
   readonly activeHigh: ReadonlySet<number>;
+  /** lines of the MP table; empty where the kernel did not read it */
+  readonly mpTable: readonly MpInterrupt[];
   readonly dmar: readonly DmarUnit[];
   readonly amd: readonly AmdUnit[];
   readonly x2apic: boolean;
@@ -131,6 +133,7 @@ export function parseDmesg(text: string): BootLog {
       level: trigger === 'level',
       low: polarity === 'low',
     })),
+    mpTable: mpInterrupts(lines),
     dmar,
     amd: amdUnits(all),
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
@@ -180,6 +183,18 @@ function ejectableBuses(lines: readonly string[]): string[] {
     const device = /^pci (\w+:\w+):\S+: \[\w+:\w+\] type /.exec(lines[i + 1]);
     const bridge = /^pci (\w+:)\S+: PCI bridge to \[bus (\w+)/.exec(lines[i + 1]);
     return device ? device[1] : bridge ? bridge[1] + bridge[2] : [];
+  });
+}
+
+/** ACPI's lines are logged alike, but without the table. Needs apic=debug or apic=verbose. */
+function mpInterrupts(lines: readonly string[]): MpInterrupt[] {
+  const from = lines.findIndex(line => line.startsWith('MPTABLE: APIC at: '));
+  if (from < 0) return [];
+  return lines.slice(from).flatMap(line => {
+    const match = /^Int: type 0, pol (\d), trig (\d), bus ([\da-f]+), IRQ ([\da-f]+), APIC ID ([\da-f]+), APIC INT ([\da-f]+)$/.exec(line);
+    if (!match) return [];
+    const [pol, trig, bus, irq, apic, pin] = match.slice(1).map(digits => parseInt(digits, 16));
+    return { flags: pol | (trig << 2), bus, irq, apic, pin };
   });
 }
 

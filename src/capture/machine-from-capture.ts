@@ -24,6 +24,7 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     x2apic: log.x2apic,
     ioapics: log.ioapics.map(({ id, address, gsiBase, gsiEnd, version }) => ({ id, address, pins: gsiEnd - gsiBase + 1, gsiBase, version })),
     isaOverrides: log.overrides,
+    ...(log.mpTable.length > 0 && { mpTable: log.mpTable }),
     ...(log.dmar.length > 0 && { intelRemap: { units: remapUnits(facts, functions) } }),
     ...(log.amd.length > 0 && { amdRemap: { units: amdRemapUnits(facts, functions) } }),
     ...hpetConfig(log),

@@ -15,6 +15,7 @@ export function raiseIrq({ kernel, machine }: World, irq: number): boolean {
     return true;
   }
   if (machine.hpet && desc.irq_common_data.handler_data instanceof hpet_channel) return machine.hpet.expire(desc.irq_common_data.handler_data.num);
+  if (desc.irq_data.chip.name === 'XT-PIC') return machine.raiseIsa(irq);
   const ioapic = machine.ioapics.at(Number(/^IO-APIC-(?:IR-)?(\d+)$/.exec(desc.irq_data.domain?.name ?? '')?.[1]));
   if (!ioapic) return false;
   pulse(machine, ioapic.config.gsiBase + desc.irq_data.hwirq);

@@ -25,6 +25,8 @@ export class LocalApic {
   readonly isr = new Uint32Array(8);
   readonly tmr = new Uint32Array(8);
   readonly irr = new Uint32Array(8);
+  /** vector that the 8259 pair wants taken */
+  private external: number | null = null;
   /** as read; the pending errors get there by a write */
   errorStatus = 0;
   pendingErrors = 0;
@@ -146,12 +148,29 @@ export class LocalApic {
 
   /** The vector that the CPU would take now, if its interrupts are open: the highest waiting one of a class above the processor priority. */
   deliverable(): number | null {
+    if (this.external !== null) return this.external;
     const vector = highestVector(this.irr);
     return vector !== null && vector >>> 4 > this.processorPriority() >>> 4 ? vector : null;
   }
 
+  /** The 8259 pair interrupts through LINT0, if that is open for it: past IRR and ISR, whatever the priority. @returns whether the CPU gets it */
+  extInt(vector: number): boolean {
+    const { masked, delivery_mode } = LVT.decode(this.plain.get(APIC_LVT0)!);
+    if (masked || delivery_mode !== DELIVERY.EXTINT || this.external !== null) return false;
+    this.external = vector;
+    this.bus.requested++;
+    return true;
+  }
+
   /** The CPU takes the interrupt: from the IRR to the ISR. @returns the vector; the spurious one when none is deliverable */
   acknowledge(): number {
+    if (this.external !== null) {
+      const vector = this.external;
+      this.external = null;
+      this.bus.requested--;
+      this.bus.events.push({ kind: 'taken', cpu: this.cpu, vector });
+      return vector;
+    }
     const vector = this.deliverable();
     if (vector === null) return SPIV.get(this.spurious, 'vector');
     setVector(this.irr, vector, false);

@@ -8,6 +8,8 @@ export interface MachineConfig {
   readonly x2apic: boolean;
   readonly ioapics: readonly IoApicConfig[];
   readonly isaOverrides: readonly IsaOverride[];
+  /** lines that the MP table of firmware names, beside its IOAPICs: what a kernel falls back on that may not ask ACPI for IOAPICs; default: no such table */
+  readonly mpTable?: readonly MpInterrupt[];
   /** old devices with an interrupt of their own; default: all that a PC has */
   readonly isaDevices?: readonly IsaDevice[];
   readonly intelRemap?: {
@@ -69,6 +71,17 @@ export interface IoApicConfig {
   readonly gsiBase: number;
   /** from 0x20 on it has an EOI register */
   readonly version: number;
+}
+
+/** A line that is connected to an IOAPIC's pin (MP specification 1.4, 4.3.4). */
+export interface MpInterrupt {
+  /** polarity in bits 0 and 1, trigger mode in 2 and 3 */
+  readonly flags: number;
+  readonly bus: number;
+  /** on PCI, slot and pin */
+  readonly irq: number;
+  readonly apic: number;
+  readonly pin: number;
 }
 
 /** An ISA interrupt that is not on the pin of its number, edge triggered and active high (ACPI MADT). */

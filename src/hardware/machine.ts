@@ -156,6 +156,11 @@ export class Machine {
     else ioapic.deassert(gsi - ioapic.config.gsiBase);
   }
 
+  /** An ISA device raises its interrupt at the 8259 pair, which the boot CPU asks for the vector. @returns false where it is masked */
+  raiseIsa(irq: number): boolean {
+    return ((this.pic.mask >>> irq) & 1) === 0 && this.cpus[0].lapic.extInt(this.pic.base + irq);
+  }
+
   private pulseGsi(gsi: number): void {
     this.setGsi(gsi, true);
     this.setGsi(gsi, false);

@@ -8,6 +8,7 @@ import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { print_ICs } from '../arch/x86/apic/print';
 import { hpet_late_init, hpet_setup } from '../arch/x86/hpet';
 import { idt_setup_traps } from '../arch/x86/idt';
+import { get_smp_config } from '../arch/x86/mpparse';
 import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
 import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
@@ -99,6 +100,7 @@ function* setup_arch(): Op {
   yield* numa_init_array();
   yield* early_acpi_boot_init();
   yield* acpi_boot_init();
+  yield* get_smp_config();
   yield* prefill_possible_map();
   yield* init_cpu_to_node();
   yield* io_apic_init_mappings();

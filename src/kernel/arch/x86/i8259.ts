@@ -5,8 +5,9 @@ import { disable_irq_nosync, enable_irq } from '../../irq/manage';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../../lib/locking';
 import { has, kernel, machine } from '../../world';
 import { lapic_assign_legacy_vector } from './apic/lapic';
+import { ISA_IRQ_VECTOR } from './hw_irq';
 
-// The 8259 pair: arch/x86/kernel/i8259.c. The machine's pair has a mask and nothing else.
+// The 8259 pair: arch/x86/kernel/i8259.c. The machine's pair keeps nothing that waits.
 
 export const NR_IRQS_LEGACY = 16;
 export const PIC_CASCADE_IR = 2;
@@ -104,6 +105,7 @@ function* unmask_8259A(): Op {
 
 /** With automatic EOI acknowledging only masks. Source: arch/x86/kernel/i8259.c, init_8259A() */
 function* init_8259A(auto_eoi: boolean): Op {
+  machine.pic.base = ISA_IRQ_VECTOR(0);
   yield* unmask_8259A();
 }
 
