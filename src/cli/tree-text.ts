@@ -52,6 +52,8 @@ export function hardwareText(event: HardwareEvent): string {
       return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)}: no interrupt`;
     case 'held back':
       return `${requester(event.requesterId)} entry ${event.entry} sends no message: ${event.why}`;
+    case 'collected':
+      return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} below VMD ${requester(event.by)}, which raises its entry ${event.index}`;
     case 'remapped':
       return `remapping unit ${event.unit}: entry ${event.index} is ${hex(event.high, 16)} ${hex(event.low, 16)}${event.cached ? ' (cached)' : ''}`;
     case 'posted':

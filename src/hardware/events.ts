@@ -4,10 +4,12 @@ import type { InterruptRequest } from './message';
 export type HardwareEvent =
   /** a device, or an IOAPIC, wrote a message */
   | { readonly kind: 'message'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
-  /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master' */
+  /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master', 'no such entry' */
   | { readonly kind: 'held back'; readonly requesterId: number; readonly entry: number; readonly why: string }
   /** the write was no interrupt */
   | { readonly kind: 'memory write'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
+  /** a VMD (`by`, its requester id) took the message of a function below it, and raises its own MSI-X entry `index` */
+  | { readonly kind: 'collected'; readonly requesterId: number; readonly addressLo: number; readonly data: number; readonly by: number; readonly index: number }
   /** a remapping unit found the entry */
   | { readonly kind: 'remapped'; readonly unit: number; readonly index: number; readonly low: bigint; readonly high: bigint; readonly cached: boolean }
   /** the entry is posted: the descriptor in memory took the vector */

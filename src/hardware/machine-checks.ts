@@ -35,6 +35,18 @@ export function* gsiProblems({ ioapics, isaOverrides }: MachineConfig): Problems
   }
 }
 
+/** A VMD stands on the machine's own buses, and what it hides has no other way out than its messages. */
+export function* vmdProblems({ pci }: MachineConfig): Problems {
+  for (const [i, { vmd, behind, gsi, node }] of pci.entries()) {
+    if (behind === undefined) continue;
+    const found = pci.find(f => f.address === behind && f.behind === undefined);
+    if (!found?.vmd) yield problem(`pci[${i}].behind`, found ? `${behind} is no VMD` : `there is no function ${behind}; expected a VMD`);
+    if (vmd) yield problem(`pci[${i}].behind`, 'a VMD behind a VMD');
+    if (gsi >= 0) yield problem(`pci[${i}].gsi`, 'the INTx line of a function behind a VMD goes nowhere; expected none');
+    if (node !== -1) yield problem(`pci[${i}].node`, 'a function behind a VMD is on the node of the VMD; expected none');
+  }
+}
+
 const ENTRY_BYTES = 16;
 const BARS = 6;
 

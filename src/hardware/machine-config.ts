@@ -1,5 +1,5 @@
 // What a machine consists of: written by a user in a scenario or taken from a capture.
-import { gsiProblems, msixProblems, nodeProblems } from './machine-checks';
+import { gsiProblems, msixProblems, nodeProblems, vmdProblems } from './machine-checks';
 
 export interface MachineConfig {
   /** by Linux CPU number; the first one boots */
@@ -174,6 +174,10 @@ export interface PciFunctionConfig {
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
   readonly bridge?: BridgeConfig;
+  /** an Intel VMD: functions can be behind it */
+  readonly vmd?: boolean;
+  /** address of the VMD that hides the function; its own address is one of the hierarchy below, whose domain is written 0000 */
+  readonly behind?: string;
   /** NUMA node or -1 */
   readonly node: number;
   readonly driver?: string;
@@ -238,7 +242,7 @@ const MAX_CPUS = 8192;
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
   return [
     ...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config),
-    ...amdRemapProblems(config), ...pciProblems(config), ...msixProblems(config), ...uvProblems(config),
+    ...amdRemapProblems(config), ...pciProblems(config), ...vmdProblems(config), ...msixProblems(config), ...uvProblems(config),
   ];
 }
 
@@ -301,7 +305,7 @@ function* remapProblems({ intelRemap, ioapics, pci }: MachineConfig): Problems {
       const address = parsePciAddress(device);
       if (!address) yield problem(at, `"${device}" is no PCI address; expected one as 0000:00:04.0`);
       else if (address.domain !== unit.segment) yield problem(at, `${device} is in segment ${address.domain}, the unit in ${unit.segment}`);
-      else if (!pci.some(f => f.address === device)) yield problem(at, `there is no function ${device} in machine.pci`);
+      else if (!pci.some(f => f.address === device && f.behind === undefined)) yield problem(at, `there is no function ${device} in machine.pci`);
       const taken = owner.get(device);
       if (taken) yield problem(at, `${device} belongs to ${taken} already`);
       owner.set(device, path);
@@ -318,7 +322,7 @@ function* remapProblems({ intelRemap, ioapics, pci }: MachineConfig): Problems {
 
 function* amdRemapProblems({ intelRemap, amdRemap, ioapics, pci }: MachineConfig): Problems {
   if (intelRemap && amdRemap) yield problem('amdRemap', 'a machine has remapping units of Intel or of AMD; there are both');
-  const there = (address: string): boolean => pci.some(f => f.address === address);
+  const there = (address: string): boolean => pci.some(f => f.address === address && f.behind === undefined);
   const owner = new Map<string, string>();
   const all: number[] = [];
   for (const [i, unit] of (amdRemap?.units ?? []).entries()) {
@@ -348,10 +352,11 @@ function* amdRemapProblems({ intelRemap, amdRemap, ioapics, pci }: MachineConfig
 function* pciProblems({ pci, ioapics }: MachineConfig): Problems {
   const seen = new Map<string, number>();
   for (const [i, f] of pci.entries()) {
+    const place = `${f.behind ?? ''} ${f.address}`;
     if (!parsePciAddress(f.address)) yield problem(`pci[${i}].address`, `"${f.address}" is no PCI address; expected one as 0000:00:04.0`);
-    const other = seen.get(f.address);
+    const other = seen.get(place);
     if (other !== undefined) yield problem(`pci[${i}].address`, `${f.address} is the address of pci[${other}] already`);
-    seen.set(f.address, i);
+    seen.set(place, i);
     if (!integerIn(f.intxPin, 0, 4)) yield problem(`pci[${i}].intxPin`, `${f.intxPin} is no pin; expected 0 for none, 1 to 4 for INTA to INTD`);
     if (f.intxPin > 0 && f.gsi >= 0 && !hasPin(ioapics, f.gsi)) yield problem(`pci[${i}].gsi`, noPin(ioapics, f.gsi));
     if (f.msi && ![1, 2, 4, 8, 16, 32].includes(f.msi.vectors)) yield problem(`pci[${i}].msi.vectors`, `${f.msi.vectors} vectors; expected a power of two up to 32`);

@@ -17,6 +17,7 @@ import { PciFunction, type PciHost } from './pci';
 import { bridgesAbove, sentThrough } from './pci-bridge';
 import { Pic8259 } from './pic-8259';
 import { UvHub } from './uv-hub';
+import { collect } from './vmd';
 
 /** BARs of functions that bring none of their own: one window each. */
 const FIRST_BAR = 0xd0000000;
@@ -36,6 +37,7 @@ export class Machine {
   readonly ioapics: readonly IoApic[];
   readonly remapUnits: readonly IntelRemapUnit[];
   readonly amdRemapUnits: readonly AmdRemapUnit[];
+  /** those on the machine's own buses; a VMD has others below it */
   readonly pci: readonly PciFunction[];
   readonly hpet: Hpet | undefined;
   /** by blade */
@@ -61,8 +63,10 @@ export class Machine {
     this.bus.ioapics.push(...this.ioapics);
     this.hpet = config.hpet && new Hpet(config.hpet, { send: (lo, data) => this.hpetMessage(lo, data), pulse: gsi => this.pulseGsi(gsi) });
     this.uvHubs = (config.uv?.blades ?? []).map(blade => new UvHub(blade, this.bus));
-    this.pci = this.functions(config.pci);
-    for (const fn of this.pci) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
+    const functions = this.functions(config.pci);
+    this.pci = functions.filter(f => f.config.behind === undefined);
+    for (const fn of functions) this.vmdOf(fn.config)?.below.push(fn);
+    for (const fn of functions) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
   }
 
   private functions(configs: readonly PciFunctionConfig[]): PciFunction[] {
@@ -71,7 +75,13 @@ export class Machine {
       setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
       note: event => void this.bus.events.push(event),
     };
-    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, host));
+    const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => collect(this.vmdOf(config)!, this.bus, from, hi, lo, data) });
+    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, c.behind === undefined ? host : below(c)));
+  }
+
+  /** The VMD that hides a function. */
+  private vmdOf({ behind }: PciFunctionConfig): PciFunction | undefined {
+    return behind === undefined ? undefined : this.pci.find(f => f.config.address === behind);
   }
 
   get clocks(): ClockCounts {

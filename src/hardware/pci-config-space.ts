@@ -5,6 +5,9 @@ import {
 } from './pci-registers';
 
 const FIRST_CAPABILITY = 0x40;
+/** A VMD has registers of its own before its capabilities, and its table in MEMBAR2. */
+const VMD_FIRST_CAPABILITY = 0x80;
+const VMD_MEMBAR2 = 4;
 const BARS = 6;
 const PAGE = 0x1000;
 
@@ -38,13 +41,15 @@ export class PciConfigSpace {
     this.words[0] = (config.device << 16) | config.vendor;
     this.words[2] = config.class << 8;
     this.words[PCI_INTERRUPT_LINE >> 2] = (config.intxPin << 8) | (config.gsi >= 0 ? config.gsi & 0xff : 0xff);
-    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries)] : []), ...(config.bridge?.kind === 'pci' ? [] : [expressCapability(config.bridge)])];
+    const table = config.vmd ? VMD_MEMBAR2 : 0;
+    const first = config.vmd ? VMD_FIRST_CAPABILITY : FIRST_CAPABILITY;
+    const capabilities = [...(config.msi ? [msiCapability(config.msi)] : []), ...(config.msix ? [msixCapability(config.msix.entries, table)] : []), ...(config.bridge?.kind === 'pci' ? [] : [expressCapability(config.bridge)])];
     if (config.bridge) this.setBridge(config);
     this.words[PCI_COMMAND >> 2] = (STATUS.encode({ cap_list: 1 }) << 16) | COMMAND.encode({ memory: 1 });
-    if (config.msix) this.words[PCI_BASE_ADDRESS_0 >> 2] = bar0;
+    if (config.msix) this.words[(PCI_BASE_ADDRESS_0 >> 2) + table] = bar0;
 
-    this.words[PCI_CAPABILITY_LIST >> 2] = capabilities.length > 0 ? FIRST_CAPABILITY : 0;
-    let at = FIRST_CAPABILITY;
+    this.words[PCI_CAPABILITY_LIST >> 2] = capabilities.length > 0 ? first : 0;
+    let at = first;
     for (const [i, words] of capabilities.entries()) {
       const next = i + 1 < capabilities.length ? at + words.length * 4 : 0;
       this.words.set([words[0] | (next << 8), ...words.slice(1)], at >> 2);
@@ -140,10 +145,10 @@ function msiCapability({ vectors, maskable, addr64 }: { vectors: number; maskabl
   return [(flags << 16) | PCI_CAP_ID_MSI, ...new Array<number>(2 + (addr64 ? 1 : 0) + (maskable ? 2 : 0)).fill(0)];
 }
 
-/** Table at the start of BAR 0, pending bits on the page after it. */
-function msixCapability(entries: number): number[] {
+/** Table at the start of BAR `bir`, pending bits on the page after it. */
+function msixCapability(entries: number, bir: number): number[] {
   const pba = Math.ceil((entries * 16) / PAGE) * PAGE;
-  return [(MSIX_FLAGS.encode({ qsize: entries - 1 }) << 16) | PCI_CAP_ID_MSIX, 0, MSIX_LOCATION.encode({ offset: pba / 8 })];
+  return [(MSIX_FLAGS.encode({ qsize: entries - 1 }) << 16) | PCI_CAP_ID_MSIX, MSIX_LOCATION.encode({ bir }), MSIX_LOCATION.encode({ bir, offset: pba / 8 })];
 }
 
 const EXPRESS_TYPES: Record<Exclude<BridgeConfig['kind'], 'pci' | undefined>, number> = {

@@ -26,6 +26,8 @@ export class PciFunction implements PciAddress {
   intxWanted = false;
   /** the line is driven */
   intxDriven = false;
+  /** of a VMD: the functions that it hides */
+  readonly below: PciFunction[] = [];
 
   /** @param bar0 where BAR 0 goes if the function has no configuration space of its own */
   constructor(

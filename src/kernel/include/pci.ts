@@ -1,4 +1,6 @@
 import type { PciFunction } from '../../hardware/pci';
+import type { devres } from '../drivers/base/devres';
+import type { pci_driver } from '../drivers/pci/pci-driver';
 import { raw_spinlock } from '../lib/locking';
 import type { irq_domain } from './irqdomain';
 import type { msi_desc } from './msi';
@@ -9,6 +11,42 @@ export const PCI_IRQ_MSIX = 4;
 export const PCI_IRQ_AFFINITY = 8;
 export const PCI_IRQ_VIRTUAL = 16;
 export const PCI_IRQ_ALL_TYPES = 7;
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+
+/** What the platform keeps for a PCI bus and all below it. Source: arch/x86/include/asm/pci.h, struct pci_sysdata */
+export interface pci_sysdata {
+  /** PCI domain */
+  domain: number;
+  /** NUMA node or -1 */
+  node: number;
+  /** the VMD that hides the bus */
+  vmd_dev: PciDev | null;
+}
+
+/** struct pci_bus with its struct device. */
+export class pci_bus {
+  static readonly struct = 'pci_bus';
+  /** what devices on it get */
+  msi_domain: irq_domain | null = null;
+  /** of a root bus: what the kernel may do itself behind it, in the words of ACPI's _OSC; all where no firmware has a say */
+  native: readonly string[] = ['PCIeHotplug', 'AER', 'PME'];
+
+  constructor(
+    readonly number: number,
+    /** the bridge to it; null: a root bus */
+    readonly self: PciDev | null,
+    readonly parent: pci_bus | null,
+    readonly sysdata: pci_sysdata,
+    /** what its configuration accesses reach, on it and on the buses below */
+    readonly functions: readonly PciFunction[],
+  ) {}
+
+  /** "0000:00" */
+  get name(): string {
+    return `${hex(this.sysdata.domain, 4)}:${hex(this.number, 2)}`;
+  }
+}
 
 /** struct pci_dev with its struct device: what interrupt code sees of a PCI function. */
 export class PciDev {
@@ -41,6 +79,10 @@ export class PciDev {
   enable_cnt = 0;
   is_busmaster = false;
   driver: string | null = null;
+  /** the driver's functions */
+  drv: pci_driver | null = null;
+  /** what goes when the driver goes, the last first */
+  readonly devres: devres[] = [];
   /** what pci_set_drvdata() keeps for the driver */
   drvdata: unknown = null;
   /** sysfs directory msi_irqs; null = there is none */
@@ -53,14 +95,23 @@ export class PciDev {
     readonly devfn: number,
     /** NUMA node or -1 */
     public numa_node: number,
+    readonly parent_bus: pci_bus,
   ) {}
 
   /** "0000:00:04.0" */
   get name(): string {
-    const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
     return `${hex(this.domain_nr, 4)}:${hex(this.bus, 2)}:${hex(this.devfn >> 3, 2)}.${this.devfn & 7}`;
   }
 }
+
+/** Source: arch/x86/include/asm/pci.h, pci_domain_nr() */
+export const pci_domain_nr = ({ sysdata }: pci_bus): number => sysdata.domain;
+
+/** Source: arch/x86/include/asm/pci.h, is_vmd() */
+export const is_vmd = ({ sysdata }: pci_bus): boolean => sysdata.vmd_dev !== null;
+
+/** The root bus above, whose host bridge it is. Source: drivers/pci/host-bridge.c, pci_find_host_bridge() */
+export const pci_find_host_bridge = (bus: pci_bus): pci_bus => (bus.parent ? pci_find_host_bridge(bus.parent) : bus);
 
 /** How a device's log lines begin: with its driver's name, or its bus's. */
 export const dev_driver_string = (dev: PciDev): string => dev.driver ?? 'pci';

@@ -3,6 +3,7 @@ import type { PciDev } from '../../include/pci';
 import { cpumask_of_node } from '../../include/topology';
 import { HK_FLAG, housekeeping_cpumask } from '../../sched/isolation';
 import { work_on_cpu } from '../../workqueue';
+import { devres_release_all } from '../base/devres';
 
 /** A driver for PCI functions. */
 export interface pci_driver {
@@ -35,10 +36,13 @@ export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
   yield* pcibios_alloc_irq(dev);
 
   dev.driver = drv.name;
+  dev.drv = drv;
   const error = yield* pci_call_probe(drv, dev);
   if (error < 0) {
     dev.driver = null;
+    dev.drv = null;
     yield* pcibios_free_irq(dev);
+    yield* devres_release_all(dev);
   }
   return error;
 }
@@ -48,4 +52,11 @@ export function* pci_device_remove(dev: PciDev, drv: pci_driver): Op {
   yield* drv.remove(dev);
   yield* pcibios_free_irq(dev);
   dev.driver = null;
+  dev.drv = null;
+  yield* devres_release_all(dev);
+}
+
+/** Source: drivers/base/dd.c, device_release_driver() */
+export function* device_release_driver(dev: PciDev): Op {
+  if (dev.drv) yield* pci_device_remove(dev, dev.drv);
 }

@@ -5,41 +5,102 @@ import {
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
-import { PciDev } from '../../include/pci';
+import { pci_bus, pci_domain_nr, PciDev, type pci_sysdata } from '../../include/pci';
+import { pr_info } from '../../lib/printk';
 import { has, kernel, machine } from '../../world';
 import { iommu_bus_notifier } from '../iommu/amd/device';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
 import { pci_read_config_byte, pci_read_config_word } from './access';
 import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
 import { pci_find_capability } from './pci';
+import type { registered_driver } from './register';
 
 /** Globals of drivers/pci. */
 export const pci_globals = () => ({
   /** in the order of their discovery */
   pci_devices: [] as PciDev[],
+  pci_buses: [] as pci_bus[],
+  /** in the order of their coming */
+  pci_drivers: [] as registered_driver[],
   /** off with pci=nomsi */
   pci_msi_enable: true,
   /** mask bits are the hypervisor's (Xen) */
   pci_msi_ignore_mask: false,
 });
 
-/** Find all functions, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add(); drivers/pci/probe.c, pci_scan_child_bus() */
+/** Find all functions that firmware tells of, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add() */
 export function* pci_scan_root_bus(): Op {
-  const order = (fn: PciFunction): number => fn.domain * 2 ** 16 + fn.requesterId;
-  for (const fn of [...machine.pci].sort((a, b) => order(a) - order(b))) yield* pci_scan_single_device(fn);
+  for (const domain of [...new Set(machine.pci.map(fn => fn.domain))].sort((a, b) => a - b)) yield* acpi_pci_root_add(domain);
+}
+
+/** A PCI domain: a root bus for each bus that no bridge leads to. Source: drivers/acpi/pci_root.c, acpi_pci_root_add() */
+function* acpi_pci_root_add(domain: number): Op {
+  const functions = machine.pci.filter(fn => fn.domain === domain);
+  for (const fn of inOrder(functions)) {
+    let bus = pci_find_bus(domain, fn.bus);
+    if (!bus) {
+      bus = new pci_bus(fn.bus, null, null, { domain, node: -1, vmd_dev: null }, functions);
+      bus.native = machine.config.osc ?? [];
+      yield* pci_register_bus(bus);
+    }
+    yield* pci_scan_single_device(bus, fn);
+  }
+}
+
+const inOrder = (functions: readonly PciFunction[]): PciFunction[] => [...functions].sort((a, b) => a.requesterId - b.requesterId);
+
+/** @returns the bus of this number. Source: drivers/pci/search.c, pci_find_bus() */
+const pci_find_bus = (domain: number, number: number): pci_bus | undefined => kernel.pci_buses.find(bus => pci_domain_nr(bus) === domain && bus.number === number);
+
+/** What every new bus goes through. */
+function* pci_register_bus(bus: pci_bus): Op {
+  yield* pci_set_bus_msi_domain(bus);
+  kernel.pci_buses.push(bus);
+}
+
+/** The domain of the nearest bridge above; no host bridge of x86 has one. Source: drivers/pci/probe.c, pci_set_bus_msi_domain() */
+function* pci_set_bus_msi_domain(bus: pci_bus): Op {
+  let d: irq_domain | null = null;
+  for (let b: pci_bus | null = bus; b && !d; b = b.parent) d = b.self?.msi_domain ?? null;
+  bus.msi_domain = d;
+}
+
+/** A hierarchy that firmware does not tell of. @param parent the device that leads there. @returns the bus, or null for one that is there already. Source: drivers/pci/probe.c, pci_create_root_bus() */
+export function* pci_create_root_bus(parent: PciDev, number: number, sysdata: pci_sysdata, functions: readonly PciFunction[]): Op<pci_bus | null> {
+  if (pci_find_bus(sysdata.domain, number)) return null;
+  const bus = new pci_bus(number, null, null, sysdata, functions);
+  yield* pci_register_bus(bus);
+  pr_info(`${parent.driver} ${parent.name}: PCI host bridge to bus ${bus.name}`);
+  return bus;
+}
+
+/** Find what is on the bus and behind its bridges. Source: drivers/pci/probe.c, pci_scan_child_bus() */
+export function* pci_scan_child_bus(bus: pci_bus): Op {
+  for (const fn of inOrder(bus.functions)) {
+    const on = pci_find_bus(pci_domain_nr(bus), fn.bus);
+    if (on) yield* pci_scan_single_device(on, fn);
+  }
 }
 
 /** Source: drivers/pci/probe.c, pci_scan_single_device() */
-function* pci_scan_single_device(fn: PciFunction): Op<PciDev> {
-  const dev = new PciDev(fn, fn.domain, fn.bus, fn.devfn, fn.config.node);
+function* pci_scan_single_device(bus: pci_bus, fn: PciFunction): Op<PciDev> {
+  const node = bus.sysdata.vmd_dev ? bus.sysdata.node : fn.config.node;
+  const dev = new PciDev(fn, pci_domain_nr(bus), fn.bus, fn.devfn, node, bus);
   yield* pci_setup_device(dev);
   yield* pci_device_add(dev);
+  if (dev.subordinate !== null) yield* pci_add_new_bus(dev, dev.subordinate);
   return dev;
+}
+
+/** The bus behind a bridge. Source: drivers/pci/probe.c, pci_add_new_bus() */
+function* pci_add_new_bus(bridge: PciDev, number: number): Op {
+  const { parent_bus: parent } = bridge;
+  yield* pci_register_bus(new pci_bus(number, bridge, parent, parent.sysdata, parent.functions));
 }
 
 /** What kind of function it is, and where. Source: drivers/pci/probe.c, pci_setup_device() */
 function* pci_setup_device(dev: PciDev): Op {
-  dev.bridge = kernel.pci_devices.find(d => d.domain_nr === dev.domain_nr && d.subordinate === dev.bus) ?? null;
+  dev.bridge = dev.parent_bus.self;
   yield* set_pcie_port_type(dev);
   yield* pci_read_irq(dev);
   const bridge = (pci_read_config_byte(dev, PCI_HEADER_TYPE) & 0x7f) === PCI_HEADER_TYPE_BRIDGE;
@@ -76,9 +137,9 @@ function* pci_device_add(dev: PciDev): Op {
   yield* device_add(dev);
 }
 
-/** The default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
+/** The bus's own domain (VMD), else the default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
 function* pcibios_add_device(dev: PciDev): Op<number> {
-  if (has('v2-33')) dev.msi_domain = kernel.x86_pci_msi_default_domain;
+  if (has('v2-33')) dev.msi_domain = dev.parent_bus.msi_domain ?? kernel.x86_pci_msi_default_domain;
   return 0;
 }
 
@@ -87,9 +148,9 @@ function* pci_dev_msi_domain(dev: PciDev): Op<irq_domain | null> {
   return dev.msi_domain;
 }
 
-/** Source: drivers/pci/probe.c, pci_set_msi_domain() */
+/** The device's own domain, else its bus's. Source: drivers/pci/probe.c, pci_set_msi_domain() */
 function* pci_set_msi_domain(dev: PciDev): Op {
-  dev.msi_domain = yield* pci_dev_msi_domain(dev);
+  dev.msi_domain = (yield* pci_dev_msi_domain(dev)) ?? dev.parent_bus.msi_domain;
 }
 
 /** Tell who listens for new devices: the DMAR code gives the device its remapping domain. Source: drivers/base/core.c, device_add() */

@@ -2,11 +2,10 @@ import { EXP_FLAGS, PCI_CAP_ID_EXP, PCI_EXP_FLAGS, PCI_EXP_TYPE } from '../../..
 import { bits } from '../../../../hardware/bits';
 import type { Op } from '../../../../stepper/op';
 import { IRQF_SHARED, IRQ_HANDLED, type irq_handler_t } from '../../../include/interrupt';
-import { PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, type PciDev } from '../../../include/pci';
+import { PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, pci_find_host_bridge, type PciDev } from '../../../include/pci';
 import { free_irq, request_threaded_irq } from '../../../irq/manage';
 import { EIO, ENODEV } from '../../../lib/errno';
 import { pr_info } from '../../../lib/printk';
-import { machine } from '../../../world';
 import { pci_read_config_byte, pci_read_config_dword, pci_read_config_word } from '../access';
 import { pci_alloc_irq_vectors, pci_free_irq_vectors, pci_irq_vector } from '../msi_api';
 import { pci_disable_device, pci_enable_device, pci_set_master } from '../pci';
@@ -101,7 +100,7 @@ const flags_of = (dev: PciDev): number => pci_read_config_word(dev, pci_pcie_cap
 
 /** What the port can, and firmware has left to the kernel. Source: drivers/pci/pcie/portdrv_core.c, get_port_device_capability() */
 function* get_port_device_capability(dev: PciDev): Op<service[]> {
-  const native = machine.config.osc ?? [];
+  const { native } = pci_find_host_bridge(dev.parent_bus);
   const flags = EXP_FLAGS.decode(flags_of(dev));
   const hotplug = flags.slot === 1 && SLTCAP.get(pci_read_config_dword(dev, pci_pcie_cap(dev) + PCI_EXP_SLTCAP), 'hpc') === 1;
   const aer = pci_find_ext_capability(dev, PCI_EXT_CAP_ID_ERR) !== 0 && native.includes('AER');
