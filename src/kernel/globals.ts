@@ -17,6 +17,7 @@ import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
 import { modules_globals } from './drivers/modules';
 import { virtio_net_globals } from './drivers/virtio/net';
+import { vmd_globals } from './drivers/pci/controller/vmd_msi';
 import { pci_globals } from './drivers/pci/probe';
 import { irqdesc_globals } from './irq/irqdesc';
 import { irqdomain_globals } from './irq/irqdomain';
@@ -102,6 +103,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...kvm_globals(),
     ...uv_irq_globals(),
     ...pci_globals(),
+    ...vmd_globals(),
     ...modules_globals(),
     ...virtio_net_globals(),
   };

@@ -8,7 +8,6 @@ import { kernel, machine } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf } from './actions-of-step';
 import { findDevice } from './check';
-import { fullAddress } from './devices';
 import { driverFor, driverNamed } from './drivers';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
@@ -111,8 +110,7 @@ const hex = (value: number): string => `0x${value.toString(16)}`;
 const deviceIn = ({ machine }: ScenarioFile, written: string): DeviceSection => findDevice(machine?.devices ?? [], written)!;
 
 function* withDevice(device: DeviceSection, run: (dev: PciDev) => Op<number>): Op<number> {
-  const address = fullAddress(device.address);
-  const dev = kernel.pci_devices.find(d => d.name === address);
+  const dev = kernel.pci_devices.find(d => d.hw.config.name === device.name);
   return dev ? yield* run(dev) : -ENODEV;
 }
 

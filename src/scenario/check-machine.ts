@@ -2,12 +2,13 @@ import { DEFAULT_CPUS } from './cpu-list';
 import { bridgeOf, placeOf, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
 import type { DeviceSection, MachineSection } from './scenario-file';
+import { suggestion } from './nearest';
 import type { Path, YamlSource } from './yaml-source';
 
 /** What of a machine cannot be and is seen in the scenario only: bridges, and what is said of devices that are not there. */
 export function checkMachine(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
   const devices = machine?.devices ?? [];
-  return [...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBridge(device, devices, at(i), source), ...checkBus(device, devices, at(i), source)]), ...checkAliases(machine, source)];
+  return [...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBehind(device, devices, at(i), source), ...checkBridge(device, devices, at(i), source), ...checkBus(device, devices, at(i), source)]), ...checkAliases(machine, source)];
 }
 
 type At = (key: string) => Path;
@@ -20,6 +21,20 @@ function checkNodes({ cpus, nodes }: MachineSection = {}, source: YamlSource): D
   return nodes > count ? [source.error(['machine', 'nodes'], `${nodes} nodes, and ${count} CPUs to divide among them; expected at most ${count}`)] : [];
 }
 
+/** What is behind a VMD is on buses of its own, and has messages only. */
+function checkBehind({ behind, kind, address, gsi, node, name }: DeviceSection, devices: readonly DeviceSection[], path: At, source: YamlSource): Diagnostic[] {
+  if (behind === undefined) return [];
+  const vmds = devices.filter(d => d.kind === 'vmd').map(d => d.name);
+  if (!vmds.includes(behind)) {
+    const found = devices.some(d => d.name === behind);
+    return [source.error(path('behind'), found ? `${behind} is no VMD; expected a device with kind: vmd` : `unknown device ${behind}${suggestion(behind, vmds)}`)];
+  }
+  if (kind === 'vmd') return [source.error(path('behind'), 'a VMD hides no VMD; expected another kind', 'key')];
+  if (placeOf({ address }).segment !== 0) return [source.error(path('address'), `the segment of ${name} is given by the kernel; expected bus:device.function alone`)];
+  if (gsi !== undefined) return [source.error(path('gsi'), `the INTx line of ${name} ends at the VMD; expected no gsi`, 'key')];
+  return node === undefined ? [] : [source.error(path('node'), `${name} is on the node of ${behind}; expected no node`, 'key')];
+}
+
 function checkBridge(device: DeviceSection, devices: readonly DeviceSection[], path: At, source: YamlSource): Diagnostic[] {
   const { kind, secondary, subordinate } = device;
   if (kind !== 'bridge') {
@@ -30,7 +45,7 @@ function checkBridge(device: DeviceSection, devices: readonly DeviceSection[], p
   const { segment, bus } = placeOf(device);
   if (secondary <= bus) return [source.error(path('secondary'), `${device.name} is on bus ${hex(bus)}; expected a greater number of the bus behind it`)];
   if (subordinate !== undefined && subordinate < secondary) return [source.error(path('subordinate'), `the last bus comes before the first, ${secondary}`)];
-  const others = devices.slice(0, devices.indexOf(device)).filter(d => placeOf(d).segment === segment);
+  const others = devices.slice(0, devices.indexOf(device)).filter(d => d.behind === device.behind && placeOf(d).segment === segment);
   const same = others.find(d => d.secondary === secondary);
   return same ? [source.error(path('secondary'), `bus ${hex(secondary)} is behind ${same.name} already`)] : [];
 }
@@ -50,7 +65,7 @@ function checkAliases({ remap, devices = [] }: MachineSection = {}, source: Yaml
   const aliases = remap.aliases ?? [];
   return aliases.flatMap(({ device }, i) => {
     const path: Path = ['machine', 'remap', 'aliases', i, 'device'];
-    if (!devices.some(d => sameAddress(d.address, device))) return [source.error(path, `the unit's scope names ${device}, and there is no such device`)];
+    if (!devices.some(d => d.behind === undefined && sameAddress(d.address, device))) return [source.error(path, `the unit's scope names ${device}, and there is no such device`)];
     return aliases.slice(0, i).some(other => sameAddress(other.device, device)) ? [source.error(path, `${device} has an alias already`)] : [];
   });
 }

@@ -22,8 +22,8 @@ function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic
     const at = (key: string): Path => ['machine', 'devices', i, key];
     const before = devices.slice(0, i);
     const sameName = before.find(d => d.name === device.name);
-    const samePlace = before.find(d => sameAddress(d.address, device.address));
-    if (hasAmdIommu(machine) && sameAddress(device.address, AMD_IOMMU_FUNCTION)) errors.push(source.error(at('address'), `${device.address} is the AMD IOMMU itself; expected another address`));
+    const samePlace = before.find(d => d.behind === device.behind && sameAddress(d.address, device.address));
+    if (hasAmdIommu(machine) && device.behind === undefined && sameAddress(device.address, AMD_IOMMU_FUNCTION)) errors.push(source.error(at('address'), `${device.address} is the AMD IOMMU itself; expected another address`));
     if (sameName) errors.push(source.error(at('name'), `there is a device ${device.name} already; expected another name`));
     if (samePlace) errors.push(source.error(at('address'), `the address ${device.address} is there twice: ${samePlace.name} has it`));
   });
@@ -159,7 +159,7 @@ export function cpuCount({ machine }: ScenarioFile): number {
   return typeof cpus === 'number' ? cpus : cpus.length;
 }
 
-/** By name or by address. */
+/** By name, or by address if no VMD hides it. */
 export function findDevice(devices: readonly DeviceSection[], written: string): DeviceSection | undefined {
-  return devices.find(d => d.name === written) ?? devices.find(d => sameAddress(d.address, written));
+  return devices.find(d => d.name === written) ?? devices.find(d => d.behind === undefined && sameAddress(d.address, written));
 }

@@ -20,6 +20,7 @@ const KINDS: Record<DeviceSection['kind'], DeviceKind> = {
   nvme: { vendor: 0x1b36, device: 0x0010, class: 0x010802, msix: 65, msi: false, driver: 'nvme' },
   nic: { vendor: 0x8086, device: 0x10d3, class: 0x020000, msix: 5, msi: ONE_PLAIN_MSI, driver: 'e1000e' },
   edu: { vendor: 0x1234, device: 0x11e8, class: 0x00ff00, msix: false, msi: ONE_PLAIN_MSI },
+  vmd: { vendor: 0x8086, device: 0x201d, class: 0x010400, msix: 33, msi: false, driver: 'vmd' },
   bridge: { vendor: 0x1b36, device: 0x000c, class: 0x060400, msix: false, msi: ONE_PLAIN_MSI, driver: 'pcieport' },
   custom: { vendor: 0x1234, device: 0x0001, class: 0xff0000, msix: false, msi: false },
 };
@@ -49,7 +50,7 @@ export function fullAddress(address: string): string {
 export const sameAddress = (a: string, b: string): boolean => fullAddress(a) === fullAddress(b);
 
 /** Segment, bus and slot of a device. */
-export function placeOf({ address }: DeviceSection): { segment: number; bus: number; slot: number } {
+export function placeOf({ address }: Pick<DeviceSection, 'address'>): { segment: number; bus: number; slot: number } {
   const [segment, bus, slot] = fullAddress(address).split(/[:.]/).map(digits => parseInt(digits, 16));
   return { segment, bus, slot };
 }
@@ -57,7 +58,7 @@ export function placeOf({ address }: DeviceSection): { segment: number; bus: num
 /** The bridge whose secondary bus the device is on. */
 export function bridgeOf(device: DeviceSection, devices: readonly DeviceSection[]): DeviceSection | undefined {
   const { segment, bus } = placeOf(device);
-  return devices.find(other => other.secondary === bus && other !== device && placeOf(other).segment === segment && placeOf(other).bus < bus);
+  return devices.find(other => other.secondary === bus && other !== device && other.behind === device.behind && placeOf(other).segment === segment && placeOf(other).bus < bus);
 }
 
 /** Of an HPET that does not say. */

@@ -1,5 +1,6 @@
 import { nvme_driver } from '../kernel/drivers/nvme';
 import { pattern_driver, type RequestPattern } from '../kernel/drivers/pattern';
+import { vmd_drv } from '../kernel/drivers/pci/controller/vmd';
 import { pcie_portdriver } from '../kernel/drivers/pci/pcie/portdrv';
 import type { pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED } from '../kernel/include/interrupt';
@@ -14,6 +15,7 @@ const E1000E: DriverSection = { alloc: { min: 3, max: 3, flags: ['PCI_IRQ_MSIX']
 export function driverNamed(name: string, drivers: Readonly<Record<string, DriverSection>> = {}): pci_driver {
   if (name === 'nvme') return nvme_driver;
   if (name === 'pcieport') return pcie_portdriver;
+  if (name === 'vmd') return vmd_drv;
   return patternOf(name, name === 'e1000e' ? E1000E : drivers[name]);
 }
 
@@ -27,7 +29,7 @@ function matches(match: MatchSection | undefined, written: DeviceSection): boole
   const { vendor, device, class: classCode } = deviceKind(written);
   const { address } = match;
   return (
-    (match.vendor ?? vendor) === vendor && (match.device ?? device) === device && (match.class ?? classCode) === classCode && (address === undefined || sameAddress(address, written.address))
+    (match.vendor ?? vendor) === vendor && (match.device ?? device) === device && (match.class ?? classCode) === classCode && (address === undefined || (written.behind === undefined && sameAddress(address, written.address)))
   );
 }
 

@@ -52,6 +52,11 @@ const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; rea
     leak: /^reservations: /,
     bug: 'init_one_hpet_msi_clockevent() in arch/x86/kernel/hpet.c uses the timer though hpet_setup_msi_irq() failed: its interrupt keeps its reservation and has no handler',
   },
+  {
+    site: /./,
+    leak: /^memory of vmd_alloc_irqs: struct srcu_data$/,
+    bug: 'vmd_probe() in drivers/pci/controller/vmd.c does not clean up its srcu structures when it fails',
+  },
 ];
 
 /** @returns the one bug that explains all of it */

@@ -6,6 +6,7 @@ import { checkLines } from './invariants/lines';
 import { checkMatrix } from './invariants/matrix';
 import { vectorIrqs } from './invariants/owners';
 import { Report, type Violation } from './invariants/report';
+import { checkVmds } from './invariants/vmd';
 
 export type { Violation } from './invariants/report';
 
@@ -26,6 +27,7 @@ export class Invariants {
     checkIrqs(world, irqs, this.drift, report);
     checkLines(world, irqs, report);
     checkHardware(world, irqs, report);
+    checkVmds(world, report);
     return report.violations;
   }
 

@@ -107,6 +107,7 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
 function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], ioapics: readonly IoApicConfig[]): PciFunctionConfig {
   const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);
   const address = fullAddress(section.address);
+  const behind = section.behind === undefined ? undefined : fullAddress(devices.find(({ name }) => name === section.behind)!.address);
   const usual = intxGsi(section, devices);
   return {
     address,
@@ -115,10 +116,12 @@ function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], 
     class: classCode,
     name: section.name,
     intxPin: 1,
-    gsi: section.gsi ?? (hasPin(ioapics, usual) ? usual : -1),
+    gsi: section.gsi ?? (behind === undefined && hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
+    ...(section.kind === 'vmd' && { vmd: true }),
+    ...(behind !== undefined && { behind }),
     node: section.node ?? -1,
     ...(driver !== undefined && { driver }),
   };

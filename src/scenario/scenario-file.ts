@@ -220,10 +220,13 @@ export interface DeviceSection {
   name: Name;
   /**
    * nvme: 65 MSI-X entries; nic: an e1000e, 5 MSI-X entries and one MSI; edu: one MSI that cannot be masked, no driver;
+   * vmd: an Intel Volume Management Device, 33 MSI-X entries, for devices that say `behind`;
    * bridge: a root port or what `port` says, for devices on other buses; custom: only what is written here.
    */
-  kind: 'nvme' | 'nic' | 'edu' | 'bridge' | 'custom';
+  kind: 'nvme' | 'nic' | 'edu' | 'vmd' | 'bridge' | 'custom';
   address: PciAddress;
+  /** The VMD that hides it: `address` is then one of the hierarchy behind that one, and the kernel finds it when the VMD is probed. */
+  behind?: DeviceName;
   /** Of a bridge: the bus behind it. */
   secondary?: BusNumber;
   /** Of a bridge: what it is; default: a root port. Only PCI Express passes on who sent a message: a bridge to conventional PCI signs itself. pci: conventional on both sides. */

@@ -35,6 +35,7 @@ export const SERIES_DOMAINS = {
     release: 'v5.10',
     effect: "VMD's domain is called VMD-MSI-<domain>-3-10: its token is set twice",
     needs: ['v2-23'],
+    removable: true,
   },
   'v2-25': {
     subject: 'PCI/MSI: Provide pci_dev_has_special_msi_domain() helper',

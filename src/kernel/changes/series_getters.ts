@@ -20,6 +20,7 @@ export const SERIES_GETTERS = {
     group: 2,
     release: 'v5.10',
     effect: 'the VMD domain has no parent, so that interrupts behind VMD take no CPU vectors that nothing ever uses',
+    removable: true,
   },
   'v2-04': {
     subject: 'genirq/chip: Use the first chip in irq_chip_compose_msi_msg()',

@@ -7,6 +7,7 @@ import { e1000_driver } from './e1000e';
 import { nvme_queued_driver } from './nvme';
 import { pcie_portdriver } from './pci/pcie/portdrv';
 import { shpc_driver } from './pci/hotplug/shpchp';
+import { vmd_drv } from './pci/controller/vmd';
 import type { pci_driver } from './pci/pci-driver';
 import { __pci_register_driver, type pci_match, pci_unregister_driver } from './pci/register';
 import { virtio_blk_driver } from './virtio/blk';
@@ -41,6 +42,9 @@ const virtio_module = (driver: virtio_driver): module => ({
 const of_class = (value: number): pci_match => ({ hw }) => hw.config.class === value;
 
 const is_virtio = ({ hw: { config } }: PciDev): boolean => config.vendor === 0x1af4 && config.device >= 0x1000 && config.device <= 0x107f;
+/** vmd_ids. Source: drivers/pci/controller/vmd.c */
+const VMD_IDS: readonly number[] = [0x201d, 0x28c0, 0x467f, 0x4c3d, 0x9a0b];
+const is_vmd_endpoint = ({ hw: { config } }: PciDev): boolean => config.vendor === 0x8086 && VMD_IDS.includes(config.device);
 const is_82574 = ({ hw: { config } }: PciDev): boolean => config.vendor === 0x8086 && config.device === 0x10d3;
 
 /** Modules with drivers whose interrupts are modelled. */
@@ -49,6 +53,7 @@ const MODULES: Record<string, module> = {
   e1000e: pci_module(e1000_driver, is_82574),
   ahci: pci_module(ahci_pci_driver, of_class(0x010601)),
   xhci_pci: pci_module(xhci_pci_driver, of_class(0x0c0330)),
+  vmd: pci_module(vmd_drv, is_vmd_endpoint),
   virtio_pci: pci_module(virtio_pci_driver, is_virtio),
   virtio_net: { init: virtio_net_driver_init, exit: virtio_net_driver_exit },
   virtio_blk: virtio_module(virtio_blk_driver),

@@ -4,6 +4,7 @@ import { DMAR_MSI_ADDRESS_LO, MSI_ADDRESS_LO, MSI_DATA } from '../../hardware/me
 import { mp_chip_data } from '../../kernel/arch/x86/apic/io_apic';
 import type { ir_table } from '../../kernel/drivers/iommu/intel/dmar';
 import { intel_ir_data } from '../../kernel/drivers/iommu/intel/irte';
+import { vmd_irq_entry } from '../../kernel/drivers/pci/controller/vmd_types';
 import { irqd_irq_masked, irqd_is_activated, irqd_is_started } from '../../kernel/include/irq';
 import type { msi_desc } from '../../kernel/include/msi';
 import { bitmap } from '../../kernel/lib/bitmap';
@@ -76,7 +77,7 @@ function checkMessage(irq: VectorIrq, msi: msi_desc, report: Report): void {
     const { dmar_format, dmar_index_0_14, dmar_index_15 } = DMAR_MSI_ADDRESS_LO.decode(message.lo);
     report.equal(dmar_format, 1, 'I18', () => `${what}: its format`);
     report.equal(dmar_index_0_14 | (dmar_index_15 << 15), ir.irq_2_iommu.irte_index, 'I18', () => `${what}: its remapping entry`);
-  } else if (data.parent_data?.parent_data === null) {
+  } else if (data.parent_data?.parent_data === null && !(data.chip_data instanceof vmd_irq_entry)) {
     const { hw_irq_cfg } = irq.apicd;
     report.equal(MSI_DATA.get(message.data, 'vector'), hw_irq_cfg.vector, 'I18', () => `${what}: its vector`);
     report.equal(MSI_ADDRESS_LO.get(message.lo, 'destid_0_7'), hw_irq_cfg.dest_apicid & 0xff, 'I18', () => `${what}: its destination`);

@@ -1,4 +1,5 @@
 import { amd_ir_data } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
+import { vmd_irq_entry } from '../../kernel/drivers/pci/controller/vmd_types';
 import { MANAGED_IRQ_SHUTDOWN_VECTOR } from '../../kernel/arch/x86/hw_irq';
 import type { Kernel } from '../../kernel/globals';
 import { irqd_affinity_is_managed, irqd_is_activated, irqd_is_managed_and_shutdown, irqd_is_started } from '../../kernel/include/irq';
@@ -87,7 +88,7 @@ function checkDomains({ irq_domain_list, irq_desc_tree }: Kernel, report: Report
       // Two interrupts of one number (all MSI-X entries of a device below AMD-Vi): the map has the last one.
       const twin = found === undefined ? undefined : irq_desc_tree.get(found);
       const collides = twin !== undefined && twin !== desc && chainOf(twin).some(d => d.domain === domain && d.hwirq === hwirq);
-      const shared = data.chip_data instanceof amd_ir_data ? KNOWN.AMD_HWIRQ : undefined;
+      const shared = data.chip_data instanceof amd_ir_data ? KNOWN.AMD_HWIRQ : data.chip_data instanceof vmd_irq_entry ? KNOWN.VMD_HWIRQ : undefined;
       report.expect(found === irq || collides, 'I20', () => `${domain.name}: hwirq 0x${hwirq.toString(16)} of irq ${irq} leads to ${found === undefined ? 'none' : `irq ${found}`}`, shared);
     }
   }

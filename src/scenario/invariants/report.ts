@@ -1,6 +1,6 @@
 /** Something that must hold and does not. */
 export interface Violation {
-  /** I1 to I26, or `orphan` */
+  /** I1 to I26, `orphan`, or `vmd` */
   readonly invariant: string;
   /** what was found and what was expected */
   readonly message: string;
@@ -14,6 +14,7 @@ export const KNOWN = {
   OFFLINE_LEAK: 'a vector left behind on a CPU that went offline is forgotten (mended by "Prevent vector leak during CPU offline")',
   FORGOTTEN_VECTOR: 'lapic_online() empties the vector table, also of an interrupt that was activated and not started when the CPU went offline',
   AMD_HWIRQ: 'below AMD-Vi all pins of an IOAPIC, and all MSI-X vectors of a device, have one hwirq: when one of them is freed the others cannot be found by it either',
+  VMD_HWIRQ: 'the interrupts behind a VMD that share a vector have one hwirq, its Linux number: when one of them is freed the others cannot be found by it either',
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
   MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',

@@ -1,11 +1,8 @@
 import { BAR, COMMAND, PCI_BASE_ADDRESS_0, PCI_CAPABILITY_LIST, PCI_COMMAND, PCI_INTERRUPT_PIN, PCI_STATUS, STATUS } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
-import { ENOMEM } from '../../lib/errno';
 import { WARN_ON_ONCE } from '../../lib/printk';
-import { should_fail } from '../../lib/slab';
 import { kernel } from '../../world';
-import { devres_add } from '../base/devres';
 import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
 import { pci_read_config_byte, pci_read_config_dword, pci_read_config_word, pci_write_config_word } from './access';
 
@@ -108,21 +105,6 @@ export function* pci_disable_device(dev: PciDev): Op {
 }
 
 export const pci_is_enabled = (dev: PciDev): boolean => dev.enable_cnt > 0;
-
-/** pci_enable_device() until the driver goes. @returns 0 or an errno. Source: drivers/pci/pci.c, pcim_enable_device() */
-export function* pcim_enable_device(pdev: PciDev): Op<number> {
-  if (should_fail('pcim_enable_device: struct pci_devres')) return -ENOMEM;
-
-  yield* devres_add(pdev, pcim_release, null);
-  return yield* pci_enable_device(pdev);
-}
-
-/** MSI goes, too, if the driver left it on. Source: drivers/pci/pci.c, pcim_release() */
-function* pcim_release(dev: PciDev): Op {
-  if (dev.msi_enabled) yield* pci_disable_msi(dev);
-  if (dev.msix_enabled) yield* pci_disable_msix(dev);
-  if (pci_is_enabled(dev)) yield* pci_disable_device(dev);
-}
 
 /** pci= of the command line. Source: drivers/pci/pci.c, pci_setup() */
 export function* pci_setup(str: string): Op {

@@ -53,10 +53,10 @@ function* setup_aliases(pdev: PciDev): Op<PciDev> {
   return pdev;
 }
 
-/** Whether an IOMMU covers the device. Source: check_device() */
+/** Whether an IOMMU covers the device, by its bus and function alone: a PCI domain beyond the table's is taken for the first one. Source: check_device() */
 function* check_device(dev: PciDev): Op<boolean> {
   const devid = pci_dev_id(dev);
-  return dev.domain_nr === 0 && devid <= kernel.amd_iommu_last_bdf && kernel.amd_iommu_rlookup_table.has(devid);
+  return devid <= kernel.amd_iommu_last_bdf && kernel.amd_iommu_rlookup_table.has(devid);
 }
 
 /** Source: iommu_init_device() */

@@ -27,6 +27,7 @@ const QI_FREE = 0;
 const QI_IN_USE = 1;
 const QI_DONE = 2;
 const PAGE_SIZE = 4096;
+const LAST_SEGMENT = 0xffff;
 
 /** The invalidation queue of a unit (struct q_inval). */
 export class q_inval {
@@ -167,6 +168,8 @@ function* dmar_pci_bus_add_dev(dev: PciDev): Op {
 /** A function has appeared. Those found at boot come before the notifier is registered. Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_notifier() */
 export function* dmar_pci_bus_notifier(dev: PciDev): Op {
   if (!kernel.dmar_bus_notifier) return;
+  // The table cannot name what is beyond: a VMD's own domain.
+  if (dev.domain_nr > LAST_SEGMENT) return;
 
   yield* down_write(kernel.dmar_global_lock);
   yield* dmar_pci_bus_add_dev(dev);
