@@ -22,7 +22,7 @@ describe('a broken scenario', () => {
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
     'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi']],
     'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi or a map with base, series, with and without']],
-    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, bridge or custom']],
+    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, vmd, bridge or custom']],
     'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0, with a device of 00 to 1f and a function of 0 to 7']],
     'several errors at once, in the order of the file': [
       'kernel: linux\nmachine: { cpus: 0 }\nsteps:\n  - prob: nvme0\n  - raise: 5',
