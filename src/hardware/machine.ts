@@ -17,7 +17,7 @@ import { PciFunction, type PciHost } from './pci';
 import { bridgesAbove, sentThrough } from './pci-bridge';
 import { Pic8259 } from './pic-8259';
 import { UvHub } from './uv-hub';
-import { collect } from './vmd';
+import { collect, passesOn } from './vmd';
 
 /** BARs of functions that bring none of their own: one window each. */
 const FIRST_BAR = 0xd0000000;
@@ -75,8 +75,13 @@ export class Machine {
       setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
       note: event => void this.bus.events.push(event),
     };
-    const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => collect(this.vmdOf(config)!, this.bus, from, hi, lo, data) });
+    const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.fromBelow(this.vmdOf(config)!, host, from, hi, lo, data) });
     return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, c.behind === undefined ? host : below(c)));
+  }
+
+  private fromBelow(vmd: PciFunction, host: PciHost, from: number, hi: number, lo: number, data: number): void {
+    if (passesOn(vmd)) host.sendMessage(vmd.requesterId, hi, lo, data, vmd.domain);
+    else collect(vmd, this.bus, from, hi, lo, data);
   }
 
   /** The VMD that hides a function. */

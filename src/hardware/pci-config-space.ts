@@ -3,6 +3,7 @@ import {
   COMMAND, EXP_FLAGS, MSI_FLAGS, MSIX_FLAGS, MSIX_LOCATION, PCI_BASE_ADDRESS_0, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND,
   PCI_CONFIG_SIZE, PCI_EXP_TYPE, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_MSIX_PBA, PCI_MSIX_TABLE, PCI_PRIMARY_BUS, STATUS,
 } from './pci-registers';
+import { PCI_REG_VMCONFIG, VMCONFIG } from './vmd';
 
 const FIRST_CAPABILITY = 0x40;
 /** A VMD has registers of its own before its capabilities, and its table in MEMBAR2. */
@@ -34,7 +35,7 @@ export class PciConfigSpace {
     else this.words.set(config.config.trim().split(/\s+/).slice(0, this.words.length).map(word => parseInt(word, 16)));
     this.msi = this.findCapability(PCI_CAP_ID_MSI);
     this.msix = this.findCapability(PCI_CAP_ID_MSIX);
-    this.setWritable();
+    this.setWritable(config);
   }
 
   private build(config: PciFunctionConfig, bar0: number): void {
@@ -74,9 +75,10 @@ export class PciConfigSpace {
     return 0;
   }
 
-  private setWritable(): void {
+  private setWritable(config: PciFunctionConfig): void {
     this.allow(PCI_COMMAND, COMMAND.encode({ io: 1, memory: 1, bus_master: 1, serr: 1, intx_disable: 1 }));
     this.allow(PCI_INTERRUPT_LINE, 0xff);
+    if (config.vmd) this.allow(PCI_REG_VMCONFIG, VMCONFIG.encode({ msi_remap: 1 }));
     if (this.msi) this.setMsiWritable(this.msi);
     if (this.msix) this.allow(this.msix, MSIX_FLAGS.encode({ enable: 1, maskall: 1 }) << 16);
   }

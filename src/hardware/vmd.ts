@@ -11,6 +11,13 @@ export const VMD_MSI_ADDRESS_LO = bits(32, {
   base_address: [20, 31, '0xfee'],
 });
 
+/** Offset of a word in the VMD's configuration space. */
+export const PCI_REG_VMCONFIG = 0x44;
+export const VMCONFIG = bits(16, { msi_remap: [1, '1 = messages from below go on as they are'] });
+
+/** Whether messages from below go on as they are, sent as the VMD's own. */
+export const passesOn = (vmd: PciFunction): boolean => VMCONFIG.get(vmd.space.read16(PCI_REG_VMCONFIG), 'msi_remap') === 1;
+
 /** A function below `vmd` writes to memory: a message ends here, and the VMD sends the one of its own entry. */
 export function collect(vmd: PciFunction, bus: InterruptBus, from: number, hi: number, lo: number, data: number): void {
   if (!isInterruptAddress(hi, lo)) {

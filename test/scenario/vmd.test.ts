@@ -1,5 +1,7 @@
 // Devices behind an Intel VMD. No capture has one: what is asserted is what v5.9 and v5.10's vmd.c and the code around it say.
 import assert from 'node:assert/strict';
+import { ChangeTracker } from '../../debug-adapter/panel/changes';
+import { domainsOf } from '../../debug-adapter/panel/panel-world';
 import { VMD_MSI_ADDRESS_LO } from '../../src/hardware/vmd';
 import { index_from_irqs, vmd_dev, vmd_irq_entry } from '../../src/kernel/drivers/pci/controller/vmd_types';
 import { apic_chip_data_of } from '../../src/kernel/arch/x86/apic/apic_chip_data';
@@ -59,6 +61,15 @@ describe('the domain of a VMD', () => {
     assert.deepEqual(p.log.filter(text => text.includes('Bound')), ['vmd 0000:00:0f.0: Bound to PCI domain 10000', 'vmd 0000:00:0e.0: Bound to PCI domain 10001']);
     assert.equal(dev(p, 'other').name, '10000:00:02.0');
     assert.equal(dev(p, 'ssd1').name, '10001:00:02.0');
+  });
+
+  it('stands in the panel with the devices behind, and not with the VMD', async () => {
+    for (const [kernel, parent] of [['v5.10', undefined], ['v5.9', 'VECTOR']] as const) {
+      const domains = domainsOf((await play(head(5, '  remap: intel\n'), probed, { kernel })).guest.world, new ChangeTracker());
+      const vmd = domains.find(({ name }) => name.startsWith('VMD-MSI-65536-3'))!;
+      assert.equal(vmd.parent === null ? undefined : domains[vmd.parent].name, parent);
+      assert.deepEqual(vmd.devices.map(({ name, driver }) => [name, driver]), [['10000:00:00.0', 'pcieport'], ['10000:00:02.0', null], ['10000:00:03.0', null], ['10000:01:00.0', null]]);
+    }
   });
 
   // fact 2.3: errors
@@ -237,9 +248,14 @@ describe('a VMD whose domain looks like a plain one', () => {
   // failure mode V2
   it('loses its devices to an AMD IOMMU that has one of their addresses, not to a VT-d unit', async () => {
     const without = { kernel: 'v5.10-v2-24' };
-    const amd = await play(head(3, '  remap: amd\n'), [...probed, 'probe: ssd1', 'raise: { device: ssd1, entry: 0 }'], without);
+    const amd = await play(head(3, '  remap: amd\n'), [...probed, 'probe: ssd1'], without);
     assert.equal(dev(amd, 'ssd1').msi_domain!.name, 'AMD-IR-MSI-0-3');
-    assert.equal(handlersRun(amd, irqsOf(amd, 'ssd1')[0]), 0);
+    // The new table becomes that of who sends for the drive, the VMD: the drive has none, and the VMD's own is forgotten.
+    // said once: of the port
+    assert.ok(amd.log.includes('AMD-Vi: get_irq_table: no table for devid 0'));
+    assert.deepEqual(irqsOf(amd, 'ssd1'), []);
+    const { irq_lookup_table: tables } = kernelOf(amd);
+    assert.notEqual(tables.get(0x70)!.table, kernelOf(await play(head(3, '  remap: amd\n'), probed, v5_10)).irq_lookup_table.get(0x70)!.table);
     const intel = await play(head(3, '  remap: intel\n'), [...probed, 'probe: ssd1', 'raise: { device: ssd1, entry: 0 }'], without);
     assert.equal(dev(intel, 'ssd1').msi_domain, domain(intel));
     assert.equal(handlersRun(intel, irqsOf(intel, 'ssd1')[0]), 1);
@@ -284,5 +300,44 @@ describe('examples/vmd.irq.yaml', () => {
     const p = await play(text.slice(text.indexOf('machine:'), text.indexOf('steps:')), [...steps, 'raise: { device: ssd0, entry: 0 }'], v5_10);
     assert.deepEqual(listed(p)[1].map(irq => [p.desc(irq).action!.name, handlersRun(p, irq)]), [['nvme0q0', 1], ['nvme0q4', 1], ['nvme1q3', 1]]);
     assert.deepEqual(counts(p).slice(1), [3, 3, 2, 2]);
+  });
+});
+
+// failure mode V3 and fact 9.2
+describe('a VMD that passes messages on', () => {
+  const device = (name: string): string => head(3, '  remap: intel\n').replace('kind: vmd,', `kind: vmd, device: ${name},`);
+  const steps = [...probed, 'probe: ssd0', 'raise: { device: ssd0, entry: 1 }'];
+  const with28c0 = (changes: string): Promise<Played> => play(device('0x28c0'), steps, { kernel: `v5.10${changes}` });
+  const handled = (p: Played): number => handlersRun(p, irqsOf(p, 'ssd0')[1]);
+
+  it('leaves its drives in the plain domain: the unit blocks them, as the VMD', async () => {
+    const p = await with28c0('+vmd-bypass-msi-remap');
+    ended(p);
+    assert.equal(dev(p, 'ssd0').msi_domain!.name, 'PCI-MSI-3');
+    assert.equal(domain(p), undefined);
+    assert.equal(handled(p), 0);
+    assert.ok(p.log.some(text => /Request device \[00:0e\.0\] fault index .* \[fault reason (0x25|37)\] Blocked a compatibility format interrupt request/.test(text)), p.log.join('\n'));
+  });
+
+  it('gives them its own domain when that is set before they are found', async () => {
+    const p = await with28c0('+vmd-bypass-msi-remap+vmd-domain-before-enumeration');
+    ended(p);
+    assert.equal(dev(p, 'ssd0').msi_domain!.name, 'INTEL-IR-MSI-0-3');
+    assert.equal(handled(p), 1);
+    assert.equal(p.desc(irqsOf(p, 'ssd0')[1]).tot_count, 1);
+  });
+
+  it('takes the messages itself where remapping is on and that is asked for, and always if it can do nothing else', async () => {
+    for (const p of [await with28c0('+vmd-bypass-msi-remap+vmd-remaps-with-iommu'), await play(device('0x201d'), steps, { kernel: 'v5.10+vmd-bypass-msi-remap' }), await with28c0('')]) {
+      assert.equal(dev(p, 'ssd0').msi_domain, domain(p));
+      assert.equal(handled(p), 1);
+    }
+  });
+
+  it('is examples/vmd-bypass.irq.yaml', async () => {
+    const p = await playFile('examples/vmd-bypass.irq.yaml');
+    ended(p);
+    assert.deepEqual(p.results, [0, 0, 0]);
+    assert.deepEqual(p.guest.world.machine.events.filter(({ kind }) => kind === 'fault').map(event => 'reason' in event && event.reason), [0x25]);
   });
 });

@@ -29,6 +29,19 @@ export const FIXES = {
     effect: 'a Xen PV guest creates its own PCI/MSI domain; after v2-22 it used the native one',
     needs: ['v2-22'],
   },
+  'vmd-bypass-msi-remap': {
+    commit: 'ee81ee84f873',
+    subject: 'PCI: vmd: Disable MSI-X remapping when possible',
+    release: 'v5.13',
+    effect: 'a VMD that can (28c0) passes messages of devices behind it on: they have CPU vectors of their own. Until vmd-domain-before-enumeration they get the plain PCI/MSI domain, also where remapping is on: their messages are blocked, fault reason 0x25',
+    needs: ['v2-33'],
+  },
+  'vmd-remaps-with-iommu': {
+    commit: '2565e5b69c44',
+    subject: 'PCI: vmd: Do not disable MSI-X remapping if interrupt remapping is enabled by IOMMU.',
+    effect: 'where remapping is on a VMD passes nothing on: another way out of those faults, reverted later',
+    needs: ['vmd-bypass-msi-remap'],
+  },
   'vmd-domain-before-enumeration': {
     commit: '886e67100b90',
     subject: 'PCI: vmd: Assign VMD IRQ domain before enumeration',

@@ -110,6 +110,9 @@ export const pci_domain_nr = ({ sysdata }: pci_bus): number => sysdata.domain;
 /** Source: arch/x86/include/asm/pci.h, is_vmd() */
 export const is_vmd = ({ sysdata }: pci_bus): boolean => sysdata.vmd_dev !== null;
 
+/** Who sends for a device: a VMD for those that it hides. Source: arch/x86/pci/common.c, pci_real_dma_dev() */
+export const pci_real_dma_dev = (dev: PciDev): PciDev => dev.parent_bus.sysdata.vmd_dev ?? dev;
+
 /** The root bus above, whose host bridge it is. Source: drivers/pci/host-bridge.c, pci_find_host_bridge() */
 export const pci_find_host_bridge = (bus: pci_bus): pci_bus => (bus.parent ? pci_find_host_bridge(bus.parent) : bus);
 

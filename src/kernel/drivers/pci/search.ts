@@ -1,16 +1,17 @@
 import { PCI_EXP_TYPE } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
-import { type PciDev, pci_dev_id } from '../../include/pci';
+import { type PciDev, pci_dev_id, pci_real_dma_dev } from '../../include/pci';
 
 /** Says more to `fn` until it returns something else than 0. */
 export type dma_alias_fn<T> = (pdev: PciDev, alias: number, data: T) => Op<number>;
 
 /**
  * Calls `fn` with every requester id that the function may send as: its own, those that quirks and firmware added, and
- * those of bridges that sign for it.
+ * those of bridges that sign for it. A VMD sends for those that it hides.
  * @returns what `fn` returned last. Source: drivers/pci/search.c, pci_for_each_dma_alias()
  */
-export function* pci_for_each_dma_alias<T>(pdev: PciDev, fn: dma_alias_fn<T>, data: T): Op<number> {
+export function* pci_for_each_dma_alias<T>(dev: PciDev, fn: dma_alias_fn<T>, data: T): Op<number> {
+  const pdev = pci_real_dma_dev(dev);
   let ret = yield* fn(pdev, pci_dev_id(pdev), data);
   for (const devfn of pdev.dma_alias_mask) {
     if (ret) break;

@@ -1,3 +1,4 @@
+import { PCI_REG_VMCONFIG, VMCONFIG } from '../../../../hardware/vmd';
 import type { Op } from '../../../../stepper/op';
 import { IRQ_HANDLED, IRQF_NO_THREAD } from '../../../include/interrupt';
 import { DOMAIN_BUS } from '../../../include/irqdomain';
@@ -10,6 +11,7 @@ import { pr_info } from '../../../lib/printk';
 import { kzalloc, lose, should_fail } from '../../../lib/slab';
 import { srcu_read_lock, srcu_read_unlock } from '../../../lib/srcu';
 import { has, kernel } from '../../../world';
+import { pci_read_config_word, pci_write_config_word } from '../access';
 import { pci_bus_add_devices, pci_find_next_bus, pci_remove_root_bus, pci_stop_root_bus } from '../bus';
 import { pci_msix_vec_count } from '../msi';
 import { pci_alloc_irq_vectors, pci_irq_vector } from '../msi_api';
@@ -80,6 +82,20 @@ function* vmd_remove_irq_domain(vmd: vmd_dev): Op {
   if (vmd.irq_domain) yield* irq_domain_remove(vmd.irq_domain);
 }
 
+/** Whether messages from below end at the VMD. Source: drivers/pci/controller/vmd.c (v5.13), vmd_set_msi_remapping() */
+function* vmd_set_msi_remapping(vmd: vmd_dev, enable: boolean): Op {
+  const reg = pci_read_config_word(vmd.dev, PCI_REG_VMCONFIG);
+  pci_write_config_word(vmd.dev, PCI_REG_VMCONFIG, VMCONFIG.with(reg, { msi_remap: !enable }));
+}
+
+const PCI_DEVICE_ID_INTEL_VMD_28C0 = 0x28c0;
+
+/** VMD_FEAT_CAN_BYPASS_MSI_REMAP, and nothing against it. */
+function can_bypass({ hw }: PciDev): boolean {
+  if (!has('vmd-bypass-msi-remap') || hw.config.device !== PCI_DEVICE_ID_INTEL_VMD_28C0) return false;
+  return !(has('vmd-remaps-with-iommu') && kernel.irq_remapping_enabled);
+}
+
 /** One behind the greatest there is, and behind all that firmware can name. Source: drivers/pci/controller/vmd.c, vmd_find_free_domain() */
 function* vmd_find_free_domain(): Op<number> {
   let domain = LAST_SEGMENT;
@@ -87,25 +103,29 @@ function* vmd_find_free_domain(): Op<number> {
   return domain + 1;
 }
 
-/** Find the devices below, which get the VMD's irqdomain from their bus. @returns 0 or -ENODEV. Source: drivers/pci/controller/vmd.c, vmd_enable_domain() */
-function* vmd_enable_domain(vmd: vmd_dev): Op<number> {
+/** Find the devices below, which get the VMD's irqdomain from their bus. @param remaps it takes their messages. @returns 0 or -ENODEV. Source: drivers/pci/controller/vmd.c, vmd_enable_domain() */
+function* vmd_enable_domain(vmd: vmd_dev, remaps: boolean): Op<number> {
   const sd = vmd.sysdata;
   sd.vmd_dev = vmd.dev;
   sd.domain = yield* vmd_find_free_domain();
   sd.node = vmd.dev.numa_node;
 
-  const ret = yield* vmd_create_irq_domain(vmd);
-  if (ret) return ret;
+  if (remaps) {
+    const ret = yield* vmd_create_irq_domain(vmd);
+    if (ret) return ret;
 
-  // Whoever gives devices a remapping domain can tell it from a plain one.
-  if (has('v2-24')) yield* irq_domain_update_bus_token(vmd.irq_domain!, DOMAIN_BUS.VMD_MSI);
+    // Whoever gives devices a remapping domain can tell it from a plain one.
+    if (has('v2-24')) yield* irq_domain_update_bus_token(vmd.irq_domain!, DOMAIN_BUS.VMD_MSI);
+  }
+  if (has('vmd-bypass-msi-remap')) yield* vmd_set_msi_remapping(vmd, remaps);
 
   vmd.bus = should_fail('pci_create_root_bus: struct pci_bus') ? null : yield* pci_create_root_bus(vmd.dev, 0, sd, vmd.dev.hw.below);
   if (!vmd.bus) {
     yield* vmd_remove_irq_domain(vmd);
     return -ENODEV;
   }
-  vmd.bus.msi_domain = vmd.irq_domain;
+  if (vmd.irq_domain) vmd.bus.msi_domain = vmd.irq_domain;
+  else if (has('vmd-domain-before-enumeration')) vmd.bus.msi_domain = vmd.dev.msi_domain;
 
   yield* pci_scan_child_bus(vmd.bus);
   yield* pci_bus_add_devices(vmd.bus);
@@ -121,11 +141,12 @@ function* vmd_probe(dev: PciDev): Op<number> {
   if (err < 0) return err;
 
   yield* pci_set_master(dev);
-  err = yield* vmd_alloc_irqs(vmd);
+  const remaps = !can_bypass(dev);
+  if (remaps) err = yield* vmd_alloc_irqs(vmd);
   if (err) return err;
 
   dev.drvdata = vmd;
-  err = yield* vmd_enable_domain(vmd);
+  err = yield* vmd_enable_domain(vmd, remaps);
   if (err) return yield* forgetting_srcu(vmd.msix_count, err);
 
   pr_info(`vmd ${dev.name}: Bound to PCI domain ${vmd.sysdata.domain.toString(16).padStart(4, '0')}`);
