@@ -31,7 +31,7 @@ function filesOf(lines: readonly string[]): Map<string, string> {
 
 /** The model's files. */
 export const debugfsFiles = (world: World): Map<string, string> =>
-  new Map(textFiles(world).flatMap(({ path, read }) => (path.startsWith(FOLDER) ? [[path, read().trimEnd()] as const] : [])));
+  new Map(textFiles(world).flatMap(file => (file.path.startsWith(FOLDER) ? [[file.path, file.read().trimEnd()] as const] : [])));
 
 /** The irq that a file tells of. */
 export function irqOfFile(path: string): number | undefined {

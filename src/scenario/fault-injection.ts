@@ -31,7 +31,7 @@ export interface FaultRun {
   readonly known: string | undefined;
 }
 
-const MSIX_ON = /^devices with MSI on in their registers: /;
+const MSIX_ON = /^(devices with MSI on in their registers|I26: \S+): /;
 
 /** Leaks that are the modelled kernel's own, by where the allocation failed and what is left. */
 const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; readonly leak: RegExp; readonly mendedBy?: ChangeId; readonly bug: string }[] = [
