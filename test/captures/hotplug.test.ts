@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Capture } from '../../src/capture/capture';
 import { same, stateLines } from '../../src/capture/compare-state';
 import { kprobes, kprobeText } from '../../src/capture/kprobes';
+import { msi_desc_to_pci_dev } from '../../src/kernel/include/msi';
 import { online_store } from '../../src/kernel/drivers/base/cpu';
 import { AFFINITY_LIST, write_irq_affinity } from '../../src/kernel/irq/proc';
 import type { World } from '../../src/kernel/world';
@@ -33,7 +34,7 @@ function captured(name: string, step: string, cpu: number): string[] {
 /** What the script does before the first CPU goes: the network card's interrupt is sent to CPU 3, and arrives twice. */
 function moveNic(world: World, name: string): void {
   const [, irq] = /.*WRITE \/proc\/irq\/(\d+)\/smp_affinity_list <- 3\n[^]*?STEP cpu-offline/.exec(traceOf(name).replace(/^[^]*DONE nvme-io/, ''))!;
-  const { dev } = world.kernel.irq_desc_tree.get(Number(irq))!.irq_common_data.msi_desc!;
+  const dev = msi_desc_to_pci_dev(world.kernel.irq_desc_tree.get(Number(irq))!.irq_common_data.msi_desc);
   drain(new ModelGuest(world, []), 0, function* () {
     yield* write_irq_affinity(AFFINITY_LIST, Number(irq), '3');
   });
