@@ -131,7 +131,7 @@ describe('irqstep', function () {
 
   it('refuses a wrong command line with status 2 and what was meant', () => {
     const cases: [args: string[], message: string][] = [
-      [[], 'irqstep: no command given; expected run, show or verify (irqstep --help says more)\n'],
+      [[], 'irqstep: no command given; expected run, show, verify or compare (irqstep --help says more)\n'],
       [['rum', PLAIN], 'irqstep: unknown command rum; did you mean run?\n'],
       [['run'], 'irqstep: FILE is missing (irqstep run --help says more)\n'],
       [['run', PLAIN, 'x'], 'irqstep: found x after FILE; expected nothing more (irqstep run --help says more)\n'],
