@@ -212,10 +212,24 @@ function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, 
 
 /** The allocated interrupts of a device, message by message: a macro of include/linux/msi.h. */
 const for_each_msi_vector = (dev: PciDev): number[] =>
-  dev.msi_list.filter((desc) => desc.irq !== 0).flatMap((desc) => Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i));
+  dev.msi_list.filter((desc) => desc.irq !== 0).flatMap(vectors_of);
+
+const vectors_of = (desc: msi_desc): number[] => Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i);
 
 /** Interrupts that are activated at allocation: of a multi-message entry only the first, in kernels without the fix. */
 const early_irqs = (dev: PciDev): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
+
+/** Source: kernel/irq/msi.c (v5.17), msi_init_virq() */
+function* msi_init_virq(domain: irq_domain, virq: number, can_reserve: boolean): Op<number> {
+  const data = (yield* irq_domain_get_irq_data(domain, virq))!;
+  if (!can_reserve) irqd_clr_can_reserve(data);
+  if (!(info_of(domain).flags & MSI_FLAG.ACTIVATE_EARLY)) return 0;
+
+  const ret = yield* irq_domain_activate_irq(data, can_reserve);
+  // request_irq() shall activate again, with a vector
+  if (ret === 0 && can_reserve) irqd_clr_activated(data);
+  return ret;
+}
 
 /**
  * Interrupts for all of dev's msi_descs; where the domain wants it, activated before the device is.
@@ -228,6 +242,7 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: 
   let ret = yield* msi_domain_prepare_irqs(domain, dev, nvec, arg);
   if (ret) return ret;
 
+  let can_reserve = has('msi-activate-each') && (yield* msi_check_reservation_mode(domain, info, dev));
   for (const desc of dev.msi_list) {
     yield* ops.set_desc!(arg, desc);
     const virq = yield* __irq_domain_alloc_irqs(domain, -1, desc.nvec_used, dev.numa_node, arg, false, desc.affinity);
@@ -237,11 +252,17 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: 
       if (ops.msi_finish) yield* ops.msi_finish(arg, ret);
       return ret;
     }
-    for (let i = 0; i < desc.nvec_used; i++) yield* irq_set_msi_desc_off(virq, i, desc);
+    for (let i = 0; i < desc.nvec_used; i++) {
+      yield* irq_set_msi_desc_off(virq, i, desc);
+      if (!has('msi-activate-each')) continue;
+      ret = yield* msi_init_virq(domain, virq + i, can_reserve);
+      if (ret) return ret;
+    }
   }
   if (ops.msi_finish) yield* ops.msi_finish(arg, 0);
+  if (has('msi-activate-each')) return 0;
 
-  const can_reserve = yield* msi_check_reservation_mode(domain, info, dev);
+  can_reserve = yield* msi_check_reservation_mode(domain, info, dev);
   if (info.flags & MSI_FLAG.ACTIVATE_EARLY) {
     for (const irq of early_irqs(dev)) {
       const data = (yield* irq_domain_get_irq_data(domain, irq))!;
@@ -276,16 +297,20 @@ export function* msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: nu
   return yield* info_of(domain).ops.domain_alloc_irqs!(domain, dev, nvec);
 }
 
-export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
-  if (has('msi-deactivate-on-teardown')) {
-    for (const irq of for_each_msi_vector(dev)) {
-      const data = (yield* irq_domain_get_irq_data(domain, irq))!;
-      if (irqd_is_activated(data)) yield* irq_domain_deactivate_irq(data);
-    }
+/** Those of the interrupts that are active. */
+function* deactivate(domain: irq_domain, irqs: readonly number[]): Op {
+  for (const irq of irqs) {
+    const data = (yield* irq_domain_get_irq_data(domain, irq))!;
+    if (irqd_is_activated(data)) yield* irq_domain_deactivate_irq(data);
   }
+}
+
+export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
+  if (has('msi-deactivate-on-teardown') && !has('msi-free-each')) yield* deactivate(domain, for_each_msi_vector(dev));
   for (const desc of dev.msi_list) {
     // after a failed allocation some have none
     if (desc.irq === 0) continue;
+    if (has('msi-free-each')) yield* deactivate(domain, vectors_of(desc));
     yield* irq_domain_free_irqs(desc.irq, desc.nvec_used);
     desc.irq = 0;
   }

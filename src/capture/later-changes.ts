@@ -1,0 +1,93 @@
+import { IRQD } from '../kernel/include/irq';
+import type { ChangeId } from '../kernel/changes';
+import { LATER } from '../kernel/changes/later';
+
+// What makes a kernel behind the last one of the model print something else: named changes, each of which says what it makes of the model's text. Those that change what is done, or when, are changes of the model.
+
+/** What a change makes of a text. A rule says what is printed, never what is left out of the comparison. */
+export interface Rewording {
+  readonly subject: string;
+  /** the first release that has it */
+  readonly release?: string;
+  readonly effect: string;
+  /** of irqlens.txt, proc-interrupts.txt, sys-kernel-irq.txt */
+  readonly state?: (line: string) => string;
+  /** of the log; null: it is not printed any more */
+  readonly log?: (line: string) => string | null;
+}
+
+const hex8 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
+
+/** The bits above one that is gone move down. */
+const without = (state: number, gone: number): number => (state & (gone - 1)) | ((state >>> 1) & ~(gone - 1));
+
+const replaced = (rules: readonly (readonly [pattern: RegExp, by: string])[]) => (line: string): string =>
+  rules.reduce((text, [pattern, by]) => text.replace(pattern, by), line);
+
+export const REWORDINGS = {
+  'irqd-bits': {
+    subject: LATER['msi-quirk-by-reservation'].subject,
+    release: LATER['msi-quirk-by-reservation'].release,
+    effect: 'IRQD_MSI_NOMASK_QUIRK is gone: HANDLE_ENFORCE_IRQCTX and what stands above it are one bit lower',
+    state: line => line.replace(/^( {2}state )(0x[\da-f]{8})/, (_, start: string, state: string) => start + hex8(without(Number(state), IRQD.MSI_NOMASK_QUIRK))),
+  },
+  'msi-can-mask': {
+    subject: 'PCI/MSI: Move non-mask check back into low level accessors',
+    release: 'v5.16',
+    effect: 'msi_attrib.maskbit, of MSI only, is can_mask, of MSI-X too',
+    state: line => line.replace(/^( {2}msi dev .* (MSIX|MSI)(?: 64)? )maskbit (\d)/, (_, start: string, kind: string, bit: string) => `${start}can_mask ${kind === 'MSIX' ? 1 : bit}`),
+  },
+} as const satisfies Record<string, Rewording>;
+
+export type RewordingId = keyof typeof REWORDINGS;
+
+/** A kernel behind the last one of the model: it is replayed as `base` with those changes of the model, in those words. */
+export interface LaterKernel {
+  /** a key of KERNELS */
+  readonly base: string;
+  readonly changes: readonly (keyof typeof LATER & ChangeId)[];
+  readonly rewordings: readonly RewordingId[];
+}
+
+const V6_1: LaterKernel = {
+  base: 'v5.10.223',
+  changes: ['msi-data-without-assert', 'msi-activate-each', 'msi-free-each', 'msi-quirk-by-reservation', 'affinity-set-at-alloc'],
+  rewordings: ['irqd-bits', 'msi-can-mask'],
+};
+
+/** By the release that `uname` names; stable releases of one have had the same changes. */
+const LATER_KERNELS: Readonly<Record<string, LaterKernel>> = { 'v6.1': V6_1, 'v6.12': V6_1 };
+
+/** @param versions as `v6.1.192` */
+export const laterKernelOf = (versions: readonly string[]): LaterKernel | undefined =>
+  Object.entries(LATER_KERNELS).find(([release]) => versions.some(version => version === release || version.startsWith(`${release}.`)))?.[1];
+
+/** The kernel as parseKernel() reads it. @param but one that is left out */
+export const kernelTextOf = ({ base, changes }: LaterKernel, but?: string): string => [base, ...changes.filter(id => id !== but)].join('+');
+
+/** Puts the model's text into the words of a later kernel, and counts how often which change did something to it. */
+export class Words {
+  /** lines, by change */
+  readonly uses = new Map<RewordingId, number>();
+
+  constructor(private readonly ids: readonly RewordingId[] = []) {}
+
+  state(line: string): string {
+    return this.apply(line, 'state')!;
+  }
+
+  log(line: string): string | null {
+    return this.apply(line, 'log');
+  }
+
+  private apply(line: string, part: 'state' | 'log'): string | null {
+    let text: string | null = line;
+    for (const id of this.ids) {
+      if (text === null) break;
+      const before: string = text;
+      text = (REWORDINGS[id] as Rewording)[part]?.(before) ?? (part === 'log' && (REWORDINGS[id] as Rewording).log ? null : before);
+      if (text !== before) this.uses.set(id, (this.uses.get(id) ?? 0) + 1);
+    }
+    return text;
+  }
+}
