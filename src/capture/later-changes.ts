@@ -37,6 +37,34 @@ export const REWORDINGS = {
     effect: 'msi_attrib.maskbit, of MSI only, is can_mask, of MSI-X too',
     state: line => line.replace(/^( {2}msi dev .* (MSIX|MSI)(?: 64)? )maskbit (\d)/, (_, start: string, kind: string, bit: string) => `${start}can_mask ${kind === 'MSIX' ? 1 : bit}`),
   },
+  'log-acpi-quiet': {
+    subject: 'x86/acpi/boot: Use fwspec, pr_info() and pr_debug()',
+    effect: 'the APIC address and the overridden ISA interrupts are logged for debugging only; the line on the MADT begins with ACPI:',
+    log: line => (/^ACPI: (Local APIC address |IRQ\d+ used by override)/.test(line) ? null : line.replace(/^(?=Using ACPI \(MADT\))/, 'ACPI: ')),
+  },
+  'ioapic-message': {
+    subject: "x86/ioapic: Generate RTE directly from parent irqchip's MSI message",
+    release: 'v5.11',
+    effect: 'a pin is set up before its vector and destination are known: they are not logged',
+    log: replaced([[/^(IOAPIC\[\d+\]): Set routing entry \((\S+) -> 0x[\da-f]+ -> (IRQ \d+) Mode:(\d) Active:(\d) Dest:\d+\)$/, '$1: Preconfigured routing entry ($2 -> $3 Level:$4 ActiveLow:$5)']]),
+  },
+  'ioapic-15-bit-destination': {
+    subject: 'x86/apic: Support 15 bits of APIC ID in MSI where available',
+    release: 'v5.11',
+    effect: "destinations of IOAPIC entries are logged with four digits",
+    log: replaced([[/^( pin[\da-f]{2}, .* D\()([\da-f]{2}\))/, '$100$2']]),
+  },
+  'log-affinity-quiet': {
+    subject: 'genirq/cpuhotplug: Reduce the loglevel of "no longer affine"',
+    effect: 'that an interrupt leaves a CPU that goes offline is logged for debugging only',
+    log: line => (/^IRQ \d+: no longer affine to CPU\d+$/.test(line) ? null : line),
+  },
+  'irq-vector-silent': {
+    subject: 'PCI/MSI: Use msi_get_virq() in pci_get_vector()',
+    release: 'v5.17',
+    effect: 'pci_irq_vector() does not warn of an index that the device has not',
+    log: line => (/^WARNING: CPU: \d+ .*pci_irq_vector/.test(line) ? null : line),
+  },
 } as const satisfies Record<string, Rewording>;
 
 export type RewordingId = keyof typeof REWORDINGS;
@@ -52,7 +80,7 @@ export interface LaterKernel {
 const V6_1: LaterKernel = {
   base: 'v5.10.223',
   changes: ['msi-data-without-assert', 'msi-activate-each', 'msi-free-each', 'msi-quirk-by-reservation', 'affinity-set-at-alloc'],
-  rewordings: ['irqd-bits', 'msi-can-mask'],
+  rewordings: ['irqd-bits', 'msi-can-mask', 'log-acpi-quiet', 'ioapic-message', 'ioapic-15-bit-destination', 'log-affinity-quiet', 'irq-vector-silent'],
 };
 
 /** By the release that `uname` names; stable releases of one have had the same changes. */
