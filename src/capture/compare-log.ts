@@ -58,7 +58,7 @@ function capturedSections(dmesg: string): Section[] {
 }
 
 const modelSections = (log: readonly LogLine[], marks: readonly LogMark[], words: Words): Section[] =>
-  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).flatMap(({ text }) => words.log(text) ?? []) }));
+  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).flatMap(({ text }) => words.logLine(text) ?? []) }));
 
 /** The longest common subsequence: so many lines match. */
 function inOrder(captured: readonly LoggedLine[], model: readonly LoggedLine[]): number {

@@ -33,7 +33,7 @@ export type Part = (typeof PARTS)[number];
 
 /** Every line of a part of the snapshot `label`, the model's beside it in the words of the capture's kernel. */
 export function partLines(world: World, capture: Capture, label: string, part: Part, words = new Words()): StateLine[] {
-  const says = (line: string): string => words.state(line);
+  const says = (line: string): string => words.stateLine(line);
   if (part === 'interrupts') return rowState(world, capture, label, says);
   if (part === 'tables') return sysState(world, capture, label, says);
   const lens = lensState(world, capture, label, says, key => key.startsWith('irq ') === (part === 'irqs'));

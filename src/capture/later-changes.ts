@@ -79,12 +79,12 @@ export interface LaterKernel {
 
 const V6_1: LaterKernel = {
   base: 'v5.10.223',
-  changes: ['msi-data-without-assert', 'msi-activate-each', 'msi-free-each', 'msi-quirk-by-reservation', 'affinity-set-at-alloc'],
+  changes: ['msi-data-without-assert', 'msi-activate-each', 'msi-device-data', 'msi-quirk-by-reservation', 'affinity-set-at-alloc'],
   rewordings: ['irqd-bits', 'msi-can-mask', 'log-acpi-quiet', 'ioapic-message', 'ioapic-15-bit-destination', 'log-affinity-quiet', 'irq-vector-silent'],
 };
 
 /** By the release that `uname` names; stable releases of one have had the same changes. */
-const LATER_KERNELS: Readonly<Record<string, LaterKernel>> = { 'v6.1': V6_1, 'v6.12': V6_1 };
+const LATER_KERNELS: Readonly<Record<string, LaterKernel>> = { 'v6.1': V6_1 };
 
 /** @param versions as `v6.1.192` */
 export const laterKernelOf = (versions: readonly string[]): LaterKernel | undefined =>
@@ -95,27 +95,27 @@ export const kernelTextOf = ({ base, changes }: LaterKernel, but?: string): stri
 
 /** Puts the model's text into the words of a later kernel, and counts how often which change did something to it. */
 export class Words {
-  /** lines, by change */
-  readonly uses = new Map<RewordingId, number>();
+  /** lines of state, by change */
+  readonly state = new Map<RewordingId, number>();
+  /** lines of the log, by change */
+  readonly log = new Map<RewordingId, number>();
 
   constructor(private readonly ids: readonly RewordingId[] = []) {}
 
-  state(line: string): string {
-    return this.apply(line, 'state')!;
+  stateLine(line: string): string {
+    return this.ids.reduce((text, id) => this.noted(this.state, id, text, (REWORDINGS[id] as Rewording).state?.(text) ?? text), line);
   }
 
-  log(line: string): string | null {
-    return this.apply(line, 'log');
+  /** @returns null for a line that is not printed */
+  logLine(line: string): string | null {
+    return this.ids.reduce<string | null>((text, id) => {
+      const { log } = REWORDINGS[id] as Rewording;
+      return text === null || !log ? text : this.noted(this.log, id, text, log(text));
+    }, line);
   }
 
-  private apply(line: string, part: 'state' | 'log'): string | null {
-    let text: string | null = line;
-    for (const id of this.ids) {
-      if (text === null) break;
-      const before: string = text;
-      text = (REWORDINGS[id] as Rewording)[part]?.(before) ?? (part === 'log' && (REWORDINGS[id] as Rewording).log ? null : before);
-      if (text !== before) this.uses.set(id, (this.uses.get(id) ?? 0) + 1);
-    }
-    return text;
+  private noted<T extends string | null>(uses: Map<RewordingId, number>, id: RewordingId, before: string, after: T): T {
+    if (after !== before) uses.set(id, (uses.get(id) ?? 0) + 1);
+    return after;
   }
 }

@@ -88,8 +88,8 @@ export class Replay {
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));
     this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
-    this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
     this.words = new Words(capture.later?.rewordings);
+    this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
     this.spurious = spuriousChannels(linesOf(capture.dmesg));
     this.conductor.isTooEarly = irq => isTooEarly(this.world, this.spurious, irq);
     this.state = { matched: 0, total: this.lines(plan.items) };

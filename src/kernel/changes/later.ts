@@ -15,11 +15,10 @@ export const LATER = {
     needs: ['multi-msi-early-activation'],
     removable: true,
   },
-  'msi-free-each': {
-    subject: 'genirq/msi: Convert to new functions',
+  'msi-device-data': {
+    subject: 'genirq/msi: Provide msi_device_data for struct device',
     release: 'v5.17',
-    effect: 'each MSI is freed right after it was deactivated, not when all of a device are deactivated',
-    needs: ['msi-deactivate-on-teardown'],
+    effect: 'a device that MSI was set up for keeps data as one of its resources: without a driver that gives it back, no driver can take the device any more',
     removable: true,
   },
   'affinity-set-at-alloc': {

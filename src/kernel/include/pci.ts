@@ -15,6 +15,8 @@ export class PciDev {
   static readonly struct = 'pci_dev';
   msi_domain: irq_domain | null = null;
   msi_list: msi_desc[] = [];
+  /** it has msi_device_data, in kernels that have it; a resource of the device */
+  msi_data = false;
   /** msi_desc.masked of its MSI descriptor, in kernels that have it */
   readonly msi_lock = new raw_spinlock('msi_lock');
   msi_enabled = false;

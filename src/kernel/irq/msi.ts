@@ -212,9 +212,7 @@ function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, 
 
 /** The allocated interrupts of a device, message by message: a macro of include/linux/msi.h. */
 const for_each_msi_vector = (dev: PciDev): number[] =>
-  dev.msi_list.filter((desc) => desc.irq !== 0).flatMap(vectors_of);
-
-const vectors_of = (desc: msi_desc): number[] => Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i);
+  dev.msi_list.filter((desc) => desc.irq !== 0).flatMap((desc) => Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i));
 
 /** Interrupts that are activated at allocation: of a multi-message entry only the first, in kernels without the fix. */
 const early_irqs = (dev: PciDev): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
@@ -297,20 +295,16 @@ export function* msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: nu
   return yield* info_of(domain).ops.domain_alloc_irqs!(domain, dev, nvec);
 }
 
-/** Those of the interrupts that are active. */
-function* deactivate(domain: irq_domain, irqs: readonly number[]): Op {
-  for (const irq of irqs) {
-    const data = (yield* irq_domain_get_irq_data(domain, irq))!;
-    if (irqd_is_activated(data)) yield* irq_domain_deactivate_irq(data);
-  }
-}
-
 export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
-  if (has('msi-deactivate-on-teardown') && !has('msi-free-each')) yield* deactivate(domain, for_each_msi_vector(dev));
+  if (has('msi-deactivate-on-teardown')) {
+    for (const irq of for_each_msi_vector(dev)) {
+      const data = (yield* irq_domain_get_irq_data(domain, irq))!;
+      if (irqd_is_activated(data)) yield* irq_domain_deactivate_irq(data);
+    }
+  }
   for (const desc of dev.msi_list) {
     // after a failed allocation some have none
     if (desc.irq === 0) continue;
-    if (has('msi-free-each')) yield* deactivate(domain, vectors_of(desc));
     yield* irq_domain_free_irqs(desc.irq, desc.nvec_used);
     desc.irq = 0;
   }

@@ -2,6 +2,8 @@ import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { cpumask_of_node } from '../../include/topology';
 import { HK_FLAG, housekeeping_cpumask } from '../../sched/isolation';
+import { EBUSY } from '../../lib/errno';
+import { printk } from '../../lib/printk';
 import { work_on_cpu } from '../../workqueue';
 
 /** A driver for PCI functions. */
@@ -32,12 +34,18 @@ function* pci_call_probe(drv: pci_driver, dev: PciDev): Op<number> {
 
 /** Bind a driver. @returns 0, or the errno of its probe: the device is then without a driver. Source: drivers/pci/pci-driver.c, pci_device_probe() */
 export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
+  // The driver core refuses a device that has resources already: drivers/base/dd.c, really_probe().
+  if (dev.msi_data) {
+    printk('err', `pci ${dev.name}: Resources present before probing`);
+    return -EBUSY;
+  }
   yield* pcibios_alloc_irq(dev);
 
   dev.driver = drv.name;
   const error = yield* pci_call_probe(drv, dev);
   if (error < 0) {
     dev.driver = null;
+    dev.msi_data = false;
     yield* pcibios_free_irq(dev);
   }
   return error;
@@ -48,4 +56,5 @@ export function* pci_device_remove(dev: PciDev, drv: pci_driver): Op {
   yield* drv.remove(dev);
   yield* pcibios_free_irq(dev);
   dev.driver = null;
+  dev.msi_data = false;
 }

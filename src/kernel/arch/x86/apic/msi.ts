@@ -138,9 +138,9 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
   if (ret < 0 || ret === IRQ_SET_MASK_OK_DONE) return ret;
 
   // Address and data are two writes: a device that cannot be masked may interrupt between them. One write is enough if only one of them changes.
-  const maskable = has('msi-quirk-by-reservation') ? irqd_can_reserve(irqd) : !irqd_msi_nomask_quirk(irqd);
+  const quirk = has('msi-quirk-by-reservation') ? irqd_can_reserve(irqd) : irqd_msi_nomask_quirk(irqd);
   if (
-    maskable ||
+    !quirk ||
     cfg.vector === old_cfg.vector ||
     old_cfg.vector === MANAGED_IRQ_SHUTDOWN_VECTOR ||
     cfg.dest_apicid === old_cfg.dest_apicid
