@@ -1,17 +1,17 @@
 import type { MachineConfig } from '../hardware/machine-config';
-import { parseCpuinfo, parseDmesg } from './boot';
-import { contradictionsOf } from './contradictions';
-import { type DebugfsSection, parseDebugfs } from './debugfs';
-import { CaptureFiles, type Unread } from './files';
-import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './interrupts';
+import { parseCpuinfo, parseDmesg } from './reading/boot';
+import { contradictionsOf } from './reading/contradictions';
+import { type DebugfsSection, parseDebugfs } from './reading/debugfs';
+import { CaptureFiles, type Unread } from './reading/files';
+import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './reading/interrupts';
 import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
-import { parsePci, unmodelledDrivers, type PciSnapshot } from './pci';
-import { parseGraph, type CallTree } from './graph';
-import { inOrder } from './graph-order';
-import { unknownFunctions } from './uncounted-functions';
-import { scriptOf, type Script } from './script';
-import { parseSnapshots, type Snapshot } from './snapshot';
-import { lostEvents, parseTrace } from './trace';
+import { parsePci, unmodelledDrivers, type PciSnapshot } from './reading/pci';
+import { parseGraph, type CallTree } from './reading/graph';
+import { inOrder } from './reading/graph-order';
+import { unknownFunctions } from './comparison/uncounted-functions';
+import { scriptOf, type Script } from './reading/script';
+import { parseSnapshots, type Snapshot } from './reading/snapshot';
+import { lostEvents, parseTrace } from './reading/trace';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {

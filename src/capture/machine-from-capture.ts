@@ -2,9 +2,9 @@ import { FEATURE, IOMMU_CAP_BASE_LOW } from '../hardware/amd-iommu-registers';
 import type { AmdRemapUnitConfig, CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PCI_SECONDARY_BUS } from '../hardware/pci-registers';
 import { KERNELS } from '../kernel/changes';
-import type { BootLog, CpuInfo } from './boot';
-import { capabilityOf, type PciSnapshot, type PciState } from './pci';
-import type { Snapshot } from './snapshot';
+import type { BootLog, CpuInfo } from './reading/boot';
+import { capabilityOf, type PciSnapshot, type PciState } from './reading/pci';
+import type { Snapshot } from './reading/snapshot';
 
 /** What a capture says of the machine it was made on. */
 export interface MachineFacts {

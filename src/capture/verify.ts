@@ -2,14 +2,14 @@ import { validateMachineConfig } from '../hardware/machine-config';
 import { KERNELS } from '../kernel/changes';
 import { list } from '../scenario/nearest';
 import { readCapture, type Capture } from './capture';
-import { isBuildKnown } from './compiled';
-import { EXCEPTIONS } from './counted-functions';
-import type { Difference } from './compare-events';
-import type { Section, Unread } from './files';
-import { planOf, type Plan, type PlannedItem } from './plan';
-import { otherWay, Replay, type Count } from './replay';
+import { isBuildKnown } from './comparison/compiled';
+import { EXCEPTIONS } from './comparison/counted-functions';
+import type { Difference } from './comparison/compare-events';
+import type { Section, Unread } from './reading/files';
+import { planOf, type Plan, type PlannedItem } from './replay/plan';
+import { otherWay, Replay, type Count } from './replay/replay';
 
-export type { Count } from './replay';
+export type { Count } from './replay/replay';
 
 /** What a comparison came to. */
 export interface Verdict {

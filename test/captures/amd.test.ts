@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readCapture } from '../../src/capture/capture';
-import { parseSnapshots } from '../../src/capture/snapshot';
+import { parseSnapshots } from '../../src/capture/reading/snapshot';
 import { verify } from '../../src/capture/verify';
 
 const FOLDER = 'test/captures/5.10.0-32-e-4cpu-amdir';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { readCapture } from '../../src/capture/capture';
-import { planOf } from '../../src/capture/plan';
+import { planOf } from '../../src/capture/replay/plan';
 import { verify } from '../../src/capture/verify';
 
 const DATA = 'test/captures';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { parseCpuinfo, parseDmesg } from '../../src/capture/boot';
-import { capturedStreams } from '../../src/capture/compare-calls';
-import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/files';
-import { parseGraph } from '../../src/capture/graph';
-import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/interrupts';
-import { capabilityOf, parsePci } from '../../src/capture/pci';
-import { inOrder } from '../../src/capture/graph-order';
-import { scriptOf } from '../../src/capture/script';
-import { parseSnapshots } from '../../src/capture/snapshot';
-import { lostEvents, markOf, parseTrace } from '../../src/capture/trace';
+import { parseCpuinfo, parseDmesg } from '../../src/capture/reading/boot';
+import { capturedStreams } from '../../src/capture/comparison/compare-calls';
+import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/reading/files';
+import { parseGraph } from '../../src/capture/reading/graph';
+import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/reading/interrupts';
+import { capabilityOf, parsePci } from '../../src/capture/reading/pci';
+import { inOrder } from '../../src/capture/reading/graph-order';
+import { scriptOf } from '../../src/capture/reading/script';
+import { parseSnapshots } from '../../src/capture/reading/snapshot';
+import { lostEvents, markOf, parseTrace } from '../../src/capture/reading/trace';
 
 const event = (task: string, rest: string): string => `${task.padStart(20)} [001] d.h.    44.536822: ${rest}\n`;
 
