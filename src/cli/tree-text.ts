@@ -54,6 +54,8 @@ export function hardwareText(event: HardwareEvent): string {
       return `${requester(event.requesterId)} entry ${event.entry} sends no message: ${event.why}`;
     case 'collected':
       return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} below VMD ${requester(event.by)}, which raises its entry ${event.index}`;
+    case 'open slot rewritten':
+      return `${requester(event.requesterId)} slot ${event.slot} may send: with ${event.word} rewritten it would write ${hex(event.data)} to ${hex(event.addressLo, 8)}`;
     case 'remapped':
       return `remapping unit ${event.unit}: entry ${event.index} is ${hex(event.high, 16)} ${hex(event.low, 16)}${event.cached ? ' (cached)' : ''}`;
     case 'posted':

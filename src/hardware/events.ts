@@ -6,6 +6,8 @@ export type HardwareEvent =
   | { readonly kind: 'message'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master', 'no such entry' */
   | { readonly kind: 'held back'; readonly requesterId: number; readonly entry: number; readonly why: string }
+  /** software changed one word of a slot's message while the device may send it; what it would send now */
+  | { readonly kind: 'open slot rewritten'; readonly requesterId: number; readonly slot: number; readonly word: string; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** the write was no interrupt */
   | { readonly kind: 'memory write'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** a VMD (`by`, its requester id) took the message of a function below it, and raises its own MSI-X entry `index` */

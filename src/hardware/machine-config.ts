@@ -173,6 +173,7 @@ export interface PciFunctionConfig {
   readonly gsiActiveHigh?: boolean;
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
+  readonly ims?: ImsConfig;
   readonly bridge?: BridgeConfig;
   /** an Intel VMD: functions can be behind it */
   readonly vmd?: boolean;
@@ -183,6 +184,21 @@ export interface PciFunctionConfig {
   readonly driver?: string;
   /** the function's configuration space as 32-bit words in hexadecimal; it then says what msi and msix say */
   readonly config?: string;
+}
+
+/** A store of interrupt messages of the device's own. */
+export interface ImsConfig {
+  /** array: slots in a BAR; queue: in the memory of queues, changed by commands */
+  readonly store: 'array' | 'queue';
+  /** of the array, or of each queue */
+  readonly slots: number;
+  readonly queues: number;
+  /** what bit 0 of a slot's control word does when it is 1 */
+  readonly bit0: 'masks' | 'unmasks';
+  /** commands that are never carried out, counted from 1 */
+  readonly loses: readonly number[];
+  /** parts of the device that a driver makes devices, one a queue */
+  readonly subdevices: readonly string[];
 }
 
 /** A blade with its hub. */
@@ -235,6 +251,8 @@ export function parsePciAddress(text: string): PciAddress | undefined {
 const MAX_APIC_ID = 0xfffffffe;
 const MAX_XAPIC_ID = 0xfe;
 const MAX_MSIX_ENTRIES = 2048;
+/** What fits into the window of a store. */
+const MAX_IMS_SLOTS = 4096;
 /** Linux cannot be built for more. */
 const MAX_CPUS = 8192;
 
@@ -361,6 +379,7 @@ function* pciProblems({ pci, ioapics }: MachineConfig): Problems {
     if (f.intxPin > 0 && f.gsi >= 0 && !hasPin(ioapics, f.gsi)) yield problem(`pci[${i}].gsi`, noPin(ioapics, f.gsi));
     if (f.msi && ![1, 2, 4, 8, 16, 32].includes(f.msi.vectors)) yield problem(`pci[${i}].msi.vectors`, `${f.msi.vectors} vectors; expected a power of two up to 32`);
     if (f.msix && !integerIn(f.msix.entries, 1, MAX_MSIX_ENTRIES)) yield problem(`pci[${i}].msix.entries`, `${f.msix.entries} entries; expected 1 to ${MAX_MSIX_ENTRIES}`);
+    if (f.ims && !integerIn(f.ims.slots, 1, MAX_IMS_SLOTS)) yield problem(`pci[${i}].ims.slots`, `${f.ims.slots} slots; expected 1 to ${MAX_IMS_SLOTS}`);
     if (f.config !== undefined && !/^\s*([0-9a-f]{8}\s+)*[0-9a-f]{8}\s*$/i.test(f.config)) yield problem(`pci[${i}].config`, 'expected 32-bit words of 8 hexadecimal digits, separated by blanks');
   }
 }

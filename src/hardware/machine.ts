@@ -4,6 +4,7 @@ import { DMAR_REG_SIZE } from './dmar-registers';
 import type { HardwareEvent } from './events';
 import { Hpet, HPET_MMAP_SIZE } from './hpet';
 import { IntelRemapUnit } from './intel-remap-unit';
+import { IMS_STORE_SIZE, type ImsStore } from './ims-store';
 import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
@@ -22,6 +23,8 @@ import { collect, passesOn } from './vmd';
 /** BARs of functions that bring none of their own: one window each. */
 const FIRST_BAR = 0xd0000000;
 const BAR_WINDOW = 0x10000;
+/** Message stores of functions, one window each. */
+const FIRST_IMS = 0xe0000000;
 const PAGE = 4096;
 
 export interface Cpu extends CpuConfig {
@@ -42,6 +45,7 @@ export class Machine {
   readonly hpet: Hpet | undefined;
   /** by blade */
   readonly uvHubs: readonly UvHub[];
+  private readonly imsStores: readonly ImsStore[];
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
   private readonly pages = new Map<number, PciFunction[]>();
@@ -65,6 +69,7 @@ export class Machine {
     this.uvHubs = (config.uv?.blades ?? []).map(blade => new UvHub(blade, this.bus));
     const functions = this.functions(config.pci);
     this.pci = functions.filter(f => f.config.behind === undefined);
+    this.imsStores = functions.flatMap(({ ims }) => ims ?? []);
     for (const fn of functions) this.vmdOf(fn.config)?.below.push(fn);
     for (const fn of functions) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
   }
@@ -76,7 +81,7 @@ export class Machine {
       note: event => void this.bus.events.push(event),
     };
     const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.fromBelow(this.vmdOf(config)!, host, from, hi, lo, data) });
-    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, c.behind === undefined ? host : below(c)));
+    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, FIRST_IMS + i * IMS_STORE_SIZE, c.behind === undefined ? host : below(c)));
   }
 
   private fromBelow(vmd: PciFunction, host: PciHost, from: number, hi: number, lo: number, data: number): void {
@@ -217,6 +222,8 @@ export class Machine {
     if (this.hpet && inPage(address, this.hpet.config.address, HPET_MMAP_SIZE)) return atOffset(this.hpet, this.hpet.config.address);
     const hub = this.uvHubs.find(h => h.has(address));
     if (hub) return atOffset(hub, hub.address);
+    const store = this.imsStores.find(ims => inPage(address, ims.address, IMS_STORE_SIZE));
+    if (store) return atOffset(store, store.address);
     const fn = this.pages.get(address - (address % PAGE))?.find(f => f.hasAddress(address));
     return fn && { read32: a => fn.readMemory(a), write32: (a, v) => fn.writeMemory(a, v) };
   }

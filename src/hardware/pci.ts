@@ -1,5 +1,6 @@
 import type { HardwareEvent } from './events';
 import { type PciAddress, type PciFunctionConfig, parsePciAddress } from './machine-config';
+import { ImsStore } from './ims-store';
 import { MsixTable } from './msix-table';
 import { PciConfigSpace } from './pci-config-space';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_COMMAND, PCI_MSI_ADDRESS_LO, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, STATUS } from './pci-registers';
@@ -22,6 +23,7 @@ export class PciFunction implements PciAddress {
   readonly devfn: number;
   readonly space: PciConfigSpace;
   readonly msix: MsixTable | null;
+  readonly ims: ImsStore | null;
   /** the device wants its INTx line driven */
   intxWanted = false;
   /** the line is driven */
@@ -29,10 +31,11 @@ export class PciFunction implements PciAddress {
   /** of a VMD: the functions that it hides */
   readonly below: PciFunction[] = [];
 
-  /** @param bar0 where BAR 0 goes if the function has no configuration space of its own */
+  /** @param bar0 where BAR 0 goes if the function has no configuration space of its own @param imsAddress of its message store, if it has one */
   constructor(
     readonly config: PciFunctionConfig,
     bar0: number,
+    imsAddress: number,
     private readonly host: PciHost,
   ) {
     const { domain, bus, devfn } = parsePciAddress(config.address)!;
@@ -42,6 +45,7 @@ export class PciFunction implements PciAddress {
     this.space = new PciConfigSpace(config, bar0);
     const place = this.space.msixPlace();
     this.msix = place && new MsixTable(place);
+    this.ims = config.ims ? new ImsStore(config.ims, imsAddress, this.requesterId, { send: (hi, lo, data) => this.writeOut(hi, lo, data), note: event => this.host.note(event) }) : null;
   }
 
   /** bus << 8 | devfn: what a message carries as its sender */

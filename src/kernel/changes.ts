@@ -1,5 +1,6 @@
 import type { Change } from './changes/change';
 import { FIXES } from './changes/fixes';
+import { REPOST } from './changes/repost';
 import { SERIES_ALLOC_INFO } from './changes/series_alloc_info';
 import { SERIES_DEVICE_MSI } from './changes/series_device_msi';
 import { SERIES_DOMAINS } from './changes/series_domains';
@@ -13,7 +14,7 @@ export { GROUPS, type Change, type Group } from './changes/change';
 export const SERIES = { ...SERIES_GETTERS, ...SERIES_ALLOC_INFO, ...SERIES_DOMAINS, ...SERIES_DEVICE_MSI } as const;
 
 /** What differs between the kernels that can be chosen. v5.9 has none of it. */
-export const CHANGES = { ...SERIES, ...FIXES, ...V5_10, ...STABLE } as const;
+export const CHANGES = { ...SERIES, ...FIXES, ...V5_10, ...STABLE, ...REPOST } as const;
 
 export type ChangeId = keyof typeof CHANGES;
 
@@ -26,12 +27,15 @@ const FIXES_OF_V5_10: readonly ChangeId[] = ['dmar-hpet-msi-flags', 'kconfig-arc
 
 const v5_10 = [...SERIES_IDS.slice(0, MERGED_PATCHES), ...FIXES_OF_V5_10, ...(Object.keys(V5_10) as ChangeId[])];
 
+const device_msi = [...v5_10, ...SERIES_IDS.slice(MERGED_PATCHES)];
+
 /** Kernels by name: the changes that each contains. */
 export const KERNELS: Readonly<Record<string, readonly ChangeId[]>> = {
   'v5.9': [],
   'v5.10': v5_10,
   'v5.10.223': [...v5_10, ...(Object.keys(STABLE) as ChangeId[])],
-  'v5.10+device-msi': [...v5_10, ...SERIES_IDS.slice(MERGED_PATCHES)],
+  'v5.10+device-msi': device_msi,
+  'v5.10+ims-repost': [...device_msi, 'repost-ims', 'repost-vtd-dev-msi', 'repost-auxdata', 'repost-no-guests'],
 };
 
 /** The first `patches` patches of the series. @param patches 0 to 46 */

@@ -15,6 +15,8 @@ import { cpu_globals } from './cpu';
 import { intel_iommu_globals } from './drivers/iommu/intel/iommu';
 import { intel_irq_remapping_globals } from './drivers/iommu/intel/irq_remapping';
 import { irq_remapping_globals } from './drivers/iommu/irq_remapping';
+import { platform_msi_globals } from './drivers/base/platform-msi';
+import { ims_device_globals } from './drivers/misc/ims_device';
 import { modules_globals } from './drivers/modules';
 import { virtio_net_globals } from './drivers/virtio/net';
 import { vmd_globals } from './drivers/pci/controller/vmd_msi';
@@ -102,6 +104,8 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...amd_iommu_globals(),
     ...kvm_globals(),
     ...uv_irq_globals(),
+    ...platform_msi_globals(),
+    ...ims_device_globals(),
     ...pci_globals(),
     ...vmd_globals(),
     ...modules_globals(),

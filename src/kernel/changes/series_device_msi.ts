@@ -21,12 +21,14 @@ export const SERIES_DEVICE_MSI = {
     group: 7,
     release: null,
     effect: 'a platform MSI chip acknowledges through its parent unless it has an irq_ack',
+    removable: true,
   },
   'v2-42': {
     subject: 'genirq/proc: Take buslock on affinity write',
     group: 7,
     release: null,
     effect: "an affinity write holds the chip's bus lock, so that a message store in memory can be written asleep",
+    removable: true,
   },
   'v2-43': {
     subject: 'genirq/msi: Provide and use msi_domain_set_default_info_flags()',

@@ -125,6 +125,7 @@ export interface irq_chip {
   /** @returns the state asked for, or an errno */
   irq_get_irqchip_state?: (data: irq_data, which: irqchip_irq_state) => Op<boolean | number>;
   irq_set_vcpu_affinity?: (data: irq_data, vcpu_info: unknown) => Op<number>;
+  irq_set_auxdata?: (data: irq_data, which: number, val: number) => Op<number>;
   /** IRQCHIP_* bits */
   flags: number;
 }

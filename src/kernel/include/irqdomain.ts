@@ -15,6 +15,7 @@ export const DOMAIN_BUS = {
   TI_SCI_INTA_MSI: 8,
   WAKEUP: 9,
   VMD_MSI: 10,
+  DEVICE_MSI: 11,
 } as const;
 
 export const IRQ_DOMAIN_FLAG = {

@@ -1,4 +1,6 @@
 import type { Op } from '../../stepper/op';
+import type { platform_msi_priv_data } from '../drivers/base/platform-msi';
+import type { device } from './device';
 import type { PciDev } from './pci';
 import type { irq_affinity_desc } from './interrupt';
 import type { irq_chip } from './irq';
@@ -29,6 +31,22 @@ export interface pci_msi_attrib {
   default_irq: number;
 }
 
+/** Part of an msi_desc of a device that is not PCI. */
+export interface platform_msi_desc {
+  readonly msi_priv_data: platform_msi_priv_data;
+  readonly msi_index: number;
+}
+
+/** Part of an msi_desc of a part of a PCI device (v2-44). */
+export interface device_msi_desc {
+  /** what its store keeps for it */
+  priv: unknown;
+  /** physical address of what the device has for it; 0 = nothing */
+  priv_iomem: number;
+  /** 16 bits */
+  hwirq: number;
+}
+
 /** One message of a device: MSI-X has one for each entry, MSI one for all its vectors. */
 export class msi_desc {
   /** first Linux irq; 0 = not allocated */
@@ -41,9 +59,12 @@ export class msi_desc {
   mask_pos = 0;
   /** physical address of the MSI-X table */
   mask_base = 0;
+  /** at most one of these two, and msi_attrib, which is then empty, counts: in C they are a union */
+  platform: platform_msi_desc | null = null;
+  device_msi: device_msi_desc | null = null;
 
   constructor(
-    readonly dev: PciDev,
+    readonly dev: device,
     readonly nvec_used: number,
     /** nvec_used entries, or null */
     public affinity: readonly irq_affinity_desc[] | null,
@@ -55,9 +76,9 @@ export class msi_desc {
 const OFFSETOF_DEV = 0x18;
 
 /** Inline of include/linux/msi.h. @throws kernel_oops for NULL */
-export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => member_of(desc, OFFSETOF_DEV).dev;
+export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => member_of(desc, OFFSETOF_DEV).dev as PciDev;
 
-/** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT. */
+/** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT, and before v2-39 their numbers are 7 and 8. */
 export const X86_IRQ_ALLOC_TYPE = {
   IOAPIC: 1,
   HPET: 2,
@@ -65,8 +86,9 @@ export const X86_IRQ_ALLOC_TYPE = {
   PCI_MSIX: 4,
   DMAR: 5,
   UV: 6,
-  IOAPIC_GET_PARENT: 7,
-  HPET_GET_PARENT: 8,
+  DEV_MSI: 7,
+  IOAPIC_GET_PARENT: 8,
+  HPET_GET_PARENT: 9,
 } as const;
 /** Names that have changed. */
 const OLD_TYPE_NAMES: Partial<Record<string, string>> = { PCI_MSI: 'MSI', PCI_MSIX: 'MSIX' };
@@ -98,13 +120,16 @@ export interface msi_domain_ops {
   get_hwirq?: (info: msi_domain_info, arg: msi_alloc_info_t) => Op<number>;
   msi_init?: (domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: msi_alloc_info_t) => Op<number>;
   msi_free?: (domain: irq_domain, info: msi_domain_info, virq: number) => Op;
-  msi_check?: (domain: irq_domain, info: msi_domain_info, dev: PciDev) => Op<number>;
-  msi_prepare?: (domain: irq_domain, dev: PciDev, nvec: number, arg: msi_alloc_info_t) => Op<number>;
+  msi_check?: (domain: irq_domain, info: msi_domain_info, dev: device) => Op<number>;
+  msi_prepare?: (domain: irq_domain, dev: device, nvec: number, arg: msi_alloc_info_t) => Op<number>;
   msi_finish?: (arg: msi_alloc_info_t, retval: number) => Op;
   set_desc?: (arg: msi_alloc_info_t, desc: msi_desc) => Op;
   handle_error?: (domain: irq_domain, desc: msi_desc, error: number) => Op<number>;
-  domain_alloc_irqs?: (domain: irq_domain, dev: PciDev, nvec: number) => Op<number>;
-  domain_free_irqs?: (domain: irq_domain, dev: PciDev) => Op;
+  domain_alloc_irqs?: (domain: irq_domain, dev: device, nvec: number) => Op<number>;
+  domain_free_irqs?: (domain: irq_domain, dev: device) => Op;
+  /** v2-45: makes room for the messages before they are allocated */
+  msi_alloc_store?: (domain: irq_domain, dev: device, nvec: number) => Op<number>;
+  msi_free_store?: (domain: irq_domain, dev: device) => Op;
 }
 
 /** How an MSI domain behaves; completed by msi_create_irq_domain(). */

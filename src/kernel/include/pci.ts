@@ -2,6 +2,7 @@ import type { PciFunction } from '../../hardware/pci';
 import type { devres } from '../drivers/base/devres';
 import type { pci_driver } from '../drivers/pci/pci-driver';
 import { raw_spinlock } from '../lib/locking';
+import type { device } from './device';
 import type { irq_domain } from './irqdomain';
 import type { msi_desc } from './msi';
 
@@ -49,7 +50,7 @@ export class pci_bus {
 }
 
 /** struct pci_dev with its struct device: what interrupt code sees of a PCI function. */
-export class PciDev {
+export class PciDev implements device {
   static readonly struct = 'pci_dev';
   msi_domain: irq_domain | null = null;
   msi_list: msi_desc[] = [];
@@ -121,3 +122,8 @@ export const dev_driver_string = (dev: PciDev): string => dev.driver ?? 'pci';
 
 /** Requester id: bus << 8 | devfn. */
 export const pci_dev_id = (dev: PciDev): number => (dev.bus << 8) | dev.devfn;
+
+/** Inlines of include/linux/pci.h. */
+export const dev_is_pci = (dev: device): dev is PciDev => dev instanceof PciDev;
+/** Looks at nothing: what is no PCI function is taken for one. */
+export const to_pci_dev = (dev: device): PciDev => dev as PciDev;

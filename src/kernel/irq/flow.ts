@@ -2,6 +2,7 @@ import type { Op } from '../../stepper/op';
 import { IRQ_NONE } from '../include/interrupt';
 import { IRQCHIP_EOI_IF_HANDLED, IRQCHIP_EOI_THREADED, IRQD, irqd_clear, irqd_has_set, irqd_irq_disabled, irqd_irq_masked, irqd_set, type irq_chip } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
+import { called } from '../lib/fault';
 import { raw_spin_lock, raw_spin_lock_irq, raw_spin_unlock, raw_spin_unlock_irq } from '../lib/locking';
 import { kernel } from '../world';
 import { mask_ack_irq, mask_irq, unmask_irq } from './chip';
@@ -101,7 +102,7 @@ export function* handle_edge_irq(desc: irq_desc): Op {
       break out_unlock;
     }
     kstat_incr_irqs_this_cpu(desc);
-    yield* desc.irq_data.chip.irq_ack!(desc.irq_data);
+    yield* called(desc.irq_data.chip.irq_ack)(desc.irq_data);
 
     do {
       if (!desc.action) {

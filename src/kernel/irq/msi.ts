@@ -1,10 +1,10 @@
 import type { Op } from '../../stepper/op';
 import { irq_alloc_info } from '../arch/x86/hw_irq';
 import { irq_affinity_desc } from '../include/interrupt';
-import { IRQ_SET_MASK_OK_DONE, IRQCHIP_SUPPORTS_LEVEL_MSI, irqd_clr_activated, irqd_clr_can_reserve, irqd_is_activated, irqd_set_msi_nomask_quirk, type irq_data } from '../include/irq';
+import { IRQ_SET_MASK_OK_DONE, IRQCHIP_ONESHOT_SAFE, IRQCHIP_SUPPORTS_LEVEL_MSI, irqd_clr_activated, irqd_clr_can_reserve, irqd_is_activated, irqd_set_msi_nomask_quirk, type irq_data } from '../include/irq';
 import { DOMAIN_BUS, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_domain, type irq_domain_ops } from '../include/irqdomain';
 import { MSI_FLAG, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_info, type msi_domain_ops } from '../include/msi';
-import type { PciDev } from '../include/pci';
+import type { device } from '../include/device';
 import type { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOSPC } from '../lib/errno';
 import { called } from '../lib/fault';
@@ -21,7 +21,7 @@ import {
 const info_of = (domain: irq_domain): msi_domain_info => domain.host_data as msi_domain_info;
 
 /** A device's description of `nvec` messages, not allocated yet. @param affinity one for each, copied, or null. @returns it, or null. Source: kernel/irq/msi.c, alloc_msi_entry() */
-export function* alloc_msi_entry(dev: PciDev, nvec: number, affinity: readonly irq_affinity_desc[] | null): Op<msi_desc | null> {
+export function* alloc_msi_entry(dev: device, nvec: number, affinity: readonly irq_affinity_desc[] | null): Op<msi_desc | null> {
   const attrib = { is_msix: false, multiple: 0, multi_cap: 0, maskbit: false, is_64: false, is_virtual: false, entry_nr: 0, default_irq: 0 };
   const desc = kzalloc('alloc_msi_entry: struct msi_desc', () => new msi_desc(dev, nvec, null, attrib));
   if (!desc || !affinity) return desc;
@@ -107,7 +107,7 @@ function* msi_domain_ops_get_hwirq(info: msi_domain_info, arg: msi_alloc_info_t)
   return arg.hwirq;
 }
 
-function* msi_domain_ops_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: msi_alloc_info_t): Op<number> {
+function* msi_domain_ops_prepare(domain: irq_domain, dev: device, nvec: number, arg: msi_alloc_info_t): Op<number> {
   Object.assign(arg, new irq_alloc_info());
   return 0;
 }
@@ -125,7 +125,7 @@ function* msi_domain_ops_init(domain: irq_domain, info: msi_domain_info, virq: n
   return 0;
 }
 
-function* msi_domain_ops_check(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
+function* msi_domain_ops_check(domain: irq_domain, info: msi_domain_info, dev: device): Op<number> {
   return 0;
 }
 
@@ -171,15 +171,21 @@ export function* msi_create_irq_domain(fwnode: fwnode_handle | null, info: msi_d
   return yield* irq_domain_create_hierarchy(parent, IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
 }
 
+/** What messages want that can be allocated before they are requested. x86 selects GENERIC_IRQ_RESERVATION_MODE. Source: [V2 43/46] kernel/irq/msi.c, msi_domain_set_default_info_flags() */
+export function* msi_domain_set_default_info_flags(info: msi_domain_info): Op {
+  info.flags |= MSI_FLAG.ACTIVATE_EARLY | MSI_FLAG.MUST_REACTIVATE;
+  info.chip.flags |= IRQCHIP_ONESHOT_SAFE;
+}
+
 /** Ask whether the domain can do it, then fill `arg`. @returns 0 or what the domain says (1: fewer). Source: kernel/irq/msi.c, msi_domain_prepare_irqs() */
-export function* msi_domain_prepare_irqs(domain: irq_domain, dev: PciDev, nvec: number, arg: msi_alloc_info_t): Op<number> {
+export function* msi_domain_prepare_irqs(domain: irq_domain, dev: device, nvec: number, arg: msi_alloc_info_t): Op<number> {
   const info = info_of(domain);
   const ret = yield* info.ops.msi_check!(domain, info, dev);
   return ret === 0 ? yield* info.ops.msi_prepare!(domain, dev, nvec, arg) : ret;
 }
 
 /** Messages for irqs virq .. virq + nvec - 1 that are allocated in the parents already. @returns 0, -EINVAL for a multi-message or unallocated entry, or an alloc's errno. Source: kernel/irq/msi.c, msi_domain_populate_irqs() */
-export function* msi_domain_populate_irqs(domain: irq_domain, dev: PciDev, virq: number, nvec: number, arg: msi_alloc_info_t): Op<number> {
+export function* msi_domain_populate_irqs(domain: irq_domain, dev: device, virq: number, nvec: number, arg: msi_alloc_info_t): Op<number> {
   const { ops } = info_of(domain);
   const mine = (desc: msi_desc): boolean => desc.irq >= virq && desc.irq < virq + nvec;
   let ret = 0;
@@ -201,7 +207,7 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: PciDev, virq:
 }
 
 /** Whether a vector need not be taken before request_irq(): a message to nowhere must be maskable. */
-function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<boolean> {
+function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: device): Op<boolean> {
   const by_vmd = has('v2-23') && domain.bus_token === DOMAIN_BUS.VMD_MSI;
   if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !by_vmd) return false;
   if (!(info.flags & MSI_FLAG.MUST_REACTIVATE)) return false;
@@ -211,22 +217,27 @@ function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, 
 }
 
 /** The allocated interrupts of a device, message by message: a macro of include/linux/msi.h. */
-const for_each_msi_vector = (dev: PciDev): number[] =>
+const for_each_msi_vector = (dev: device): number[] =>
   dev.msi_list.filter((desc) => desc.irq !== 0).flatMap((desc) => Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i));
 
 /** Interrupts that are activated at allocation: of a multi-message entry only the first, in kernels without the fix. */
-const early_irqs = (dev: PciDev): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
+const early_irqs = (dev: device): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
 
 /**
  * Interrupts for all of dev's msi_descs; where the domain wants it, activated before the device is.
  * @returns 0; what msi_check or msi_prepare say; -ENOSPC (or handle_error's version) when an allocation fails, those before it kept; what activation says. Source: kernel/irq/msi.c, __msi_domain_alloc_irqs()
  */
-export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: number): Op<number> {
+export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: number): Op<number> {
   const info = info_of(domain);
   const { ops } = info;
   const arg = new irq_alloc_info();
   let ret = yield* msi_domain_prepare_irqs(domain, dev, nvec, arg);
   if (ret) return ret;
+
+  if (has('v2-45') && ops.msi_alloc_store) {
+    ret = yield* ops.msi_alloc_store(domain, dev, nvec);
+    if (ret) return ret;
+  }
 
   for (const desc of dev.msi_list) {
     yield* ops.set_desc!(arg, desc);
@@ -271,12 +282,12 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: 
 }
 
 /** As the domain does it; before v2-29 that is one way for all. @returns 0, an errno, or the number of messages to try instead. Source: kernel/irq/msi.c, msi_domain_alloc_irqs() */
-export function* msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: number): Op<number> {
+export function* msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: number): Op<number> {
   if (!has('v2-29')) return yield* __msi_domain_alloc_irqs(domain, dev, nvec);
   return yield* info_of(domain).ops.domain_alloc_irqs!(domain, dev, nvec);
 }
 
-export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
+export function* __msi_domain_free_irqs(domain: irq_domain, dev: device): Op {
   if (has('msi-deactivate-on-teardown')) {
     for (const irq of for_each_msi_vector(dev)) {
       const data = (yield* irq_domain_get_irq_data(domain, irq))!;
@@ -289,10 +300,13 @@ export function* __msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
     yield* irq_domain_free_irqs(desc.irq, desc.nvec_used);
     desc.irq = 0;
   }
+
+  const { ops } = info_of(domain);
+  if (has('v2-45') && ops.msi_free_store) yield* ops.msi_free_store(domain, dev);
 }
 
 /** As the domain does it; before v2-29 one way for all. Source: kernel/irq/msi.c, msi_domain_free_irqs() */
-export function* msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
+export function* msi_domain_free_irqs(domain: irq_domain, dev: device): Op {
   if (has('v2-29')) yield* info_of(domain).ops.domain_free_irqs!(domain, dev);
   else yield* __msi_domain_free_irqs(domain, dev);
 }

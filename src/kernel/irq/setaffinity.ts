@@ -11,8 +11,8 @@ import { EBUSY, EINVAL, ENOSYS } from '../lib/errno';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore } from '../lib/locking';
 import { pr_warn_once } from '../lib/printk';
 import { HK_FLAG, housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
-import { kernel } from '../world';
-import { IRQ_GET_DESC_CHECK_GLOBAL, irq_data_to_desc, irq_get_desc_lock, irq_put_desc_unlock, irq_to_desc } from './irqdesc';
+import { has, kernel } from '../world';
+import { IRQ_GET_DESC_CHECK_GLOBAL, irq_data_to_desc, irq_get_desc_buslock, irq_get_desc_lock, irq_put_desc_busunlock, irq_put_desc_unlock, irq_to_desc } from './irqdesc';
 
 // kernel/irq/manage.c, the affinity part.
 
@@ -99,12 +99,23 @@ export function* irq_set_affinity_locked(data: irq_data, mask: cpumask, force: b
   return ret;
 }
 
+/** Source: kernel/irq/manage.c, __irq_set_affinity(); [V2 42/46] with the chip's bus lock */
 export function* __irq_set_affinity(irq: number, mask: cpumask, force: boolean): Op<number> {
+  if (has('v2-42')) return yield* set_affinity_buslocked(irq, mask, force);
+
   const desc = irq_to_desc(irq);
   if (!desc) return -EINVAL;
   const flags = yield* raw_spin_lock_irqsave(desc.lock);
   const ret = yield* irq_set_affinity_locked(desc.irq_data, mask, force);
   yield* raw_spin_unlock_irqrestore(desc.lock, flags);
+  return ret;
+}
+
+function* set_affinity_buslocked(irq: number, mask: cpumask, force: boolean): Op<number> {
+  const held = yield* irq_get_desc_buslock(irq, IRQ_GET_DESC_CHECK_GLOBAL);
+  if (!held) return -EINVAL;
+  const ret = yield* irq_set_affinity_locked(held.desc.irq_data, mask, force);
+  yield* irq_put_desc_busunlock(held);
   return ret;
 }
 

@@ -99,6 +99,6 @@ export function* cpu_relax_until(on: string, ready: () => boolean): Op {
 }
 
 /** Where interrupts are open: pending ones of this CPU enter here, other CPUs take theirs. */
-function* irq_window(): Op {
+export function* irq_window(): Op {
   if (kernel.cpus[kernel.this_cpu].irqs_enabled && machine.interruptWaiting()) yield { wait: 'window' };
 }

@@ -1,10 +1,11 @@
 import type { Op } from '../../../stepper/op';
 import { type irq_data, irq_data_get_msi_desc, IRQCHIP_ONESHOT_SAFE } from '../../include/irq';
 import { DOMAIN_BUS, type fwnode_handle, type irq_domain } from '../../include/irqdomain';
-import { type msi_alloc_info_t, type msi_desc, type msi_domain_info, MSI_FLAG, type msi_msg } from '../../include/msi';
+import { type msi_alloc_info_t, type msi_desc, msi_desc_to_pci_dev, type msi_domain_info, MSI_FLAG, type msi_msg } from '../../include/msi';
+import type { device } from '../../include/device';
 import { pci_dev_id, type PciDev } from '../../include/pci';
 import { irq_domain_update_bus_token } from '../../irq/irqdomain';
-import { msi_create_irq_domain } from '../../irq/msi';
+import { msi_create_irq_domain, msi_domain_set_default_info_flags } from '../../irq/msi';
 import { ENOSPC, ENOTSUPP } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { WARN_ON } from '../../lib/printk';
@@ -21,7 +22,7 @@ export function* pci_msi_domain_write_msg(irq_data: irq_data, msg: msi_msg): Op 
 
 /** The message's number in its domain: entry, requester id, PCI domain. Source: drivers/pci/msi.c, pci_msi_domain_calc_hwirq() */
 export function* pci_msi_domain_calc_hwirq(desc: msi_desc): Op<number> {
-  const dev = desc.dev;
+  const dev = msi_desc_to_pci_dev(desc);
   // 32 bits in the kernel too: PCI domains from 32 on share numbers with lower ones.
   return (desc.msi_attrib.entry_nr | (pci_dev_id(dev) << 11) | (dev.domain_nr << 27)) >>> 0;
 }
@@ -29,7 +30,7 @@ export function* pci_msi_domain_calc_hwirq(desc: msi_desc): Op<number> {
 const pci_msi_desc_is_multi_msi = (desc: msi_desc): boolean => !desc.msi_attrib.is_msix && desc.nvec_used > 1;
 
 /** @returns 0; 1 for multi-MSI that the domain cannot; -ENOTSUPP for MSI-X that it cannot. Source: drivers/pci/msi.c, pci_msi_domain_check_cap() */
-export function* pci_msi_domain_check_cap(domain: irq_domain, info: msi_domain_info, dev: PciDev): Op<number> {
+export function* pci_msi_domain_check_cap(domain: irq_domain, info: msi_domain_info, dev: device): Op<number> {
   const desc = dev.msi_list[0];
 
   if (pci_msi_desc_is_multi_msi(desc) && !(info.flags & MSI_FLAG.MULTI_PCI_MSI)) {
@@ -76,9 +77,13 @@ export function* pci_msi_create_irq_domain(fwnode: fwnode_handle | null, info: m
   if (info.flags & MSI_FLAG.USE_DEF_DOM_OPS) yield* pci_msi_domain_update_dom_ops(info);
   if (info.flags & MSI_FLAG.USE_DEF_CHIP_OPS) yield* pci_msi_domain_update_chip_ops(info);
 
-  // x86 selects GENERIC_IRQ_RESERVATION_MODE.
-  info.flags |= MSI_FLAG.ACTIVATE_EARLY | MSI_FLAG.MUST_REACTIVATE;
-  info.chip.flags |= IRQCHIP_ONESHOT_SAFE;
+  if (has('v2-43')) {
+    yield* msi_domain_set_default_info_flags(info);
+  } else {
+    // x86 selects GENERIC_IRQ_RESERVATION_MODE.
+    info.flags |= MSI_FLAG.ACTIVATE_EARLY | MSI_FLAG.MUST_REACTIVATE;
+    info.chip.flags |= IRQCHIP_ONESHOT_SAFE;
+  }
 
   const domain = yield* msi_create_irq_domain(fwnode, info, parent);
   yield* irq_domain_update_bus_token(domain, DOMAIN_BUS.PCI_MSI);

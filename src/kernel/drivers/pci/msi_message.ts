@@ -4,7 +4,7 @@ import {
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import { type irq_data, irq_data_get_msi_desc } from '../../include/irq';
-import { type msi_desc, msi_msg } from '../../include/msi';
+import { type msi_desc, msi_desc_to_pci_dev, msi_msg } from '../../include/msi';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../lib/locking';
 import { WARN_ON } from '../../lib/printk';
 import { has, kernel } from '../../world';
@@ -26,15 +26,15 @@ export function* __pci_msi_desc_mask_irq(desc: msi_desc, mask: number, flag: num
   if (!has('msi-mask-lock')) return write_mask_bits(desc, mask, flag);
 
   // The vectors of a device share the register, and each may be masked on another CPU.
-  const flags = yield* raw_spin_lock_irqsave(desc.dev.msi_lock);
+  const flags = yield* raw_spin_lock_irqsave(msi_desc_to_pci_dev(desc).msi_lock);
   desc.masked = write_mask_bits(desc, mask, flag);
-  yield* raw_spin_unlock_irqrestore(desc.dev.msi_lock, flags);
+  yield* raw_spin_unlock_irqrestore(msi_desc_to_pci_dev(desc).msi_lock, flags);
   return desc.masked;
 }
 
 function write_mask_bits(desc: msi_desc, mask: number, flag: number): number {
   const mask_bits = ((desc.masked & ~mask) | flag) >>> 0;
-  pci_write_config_dword(desc.dev, desc.mask_pos, mask_bits);
+  pci_write_config_dword(msi_desc_to_pci_dev(desc), desc.mask_pos, mask_bits);
   return mask_bits;
 }
 
@@ -102,7 +102,7 @@ export function* __pci_read_msi_msg(entry: msi_desc): Op<msi_msg> {
     msg.address_hi = readl(base + PCI_MSIX_ENTRY_UPPER_ADDR);
     msg.data = readl(base + PCI_MSIX_ENTRY_DATA);
   } else {
-    const dev = entry.dev;
+    const dev = msi_desc_to_pci_dev(entry);
     const pos = dev.msi_cap;
     msg.address_lo = pci_read_config_dword(dev, pos + PCI_MSI_ADDRESS_LO);
     if (entry.msi_attrib.is_64) {
@@ -139,7 +139,7 @@ function* write_msix_msg(entry: msi_desc, msg: msi_msg): Op {
 
 /** The MSI arm of __pci_write_msi_msg(). */
 function* write_msi_msg(entry: msi_desc, msg: msi_msg): Op {
-  const dev = entry.dev;
+  const dev = msi_desc_to_pci_dev(entry);
   const pos = dev.msi_cap;
   const msgctl = pci_read_config_word(dev, pos + PCI_MSI_FLAGS);
   pci_write_config_word(dev, pos + PCI_MSI_FLAGS, MSI_FLAGS.with(msgctl, { qsize: entry.msi_attrib.multiple }));

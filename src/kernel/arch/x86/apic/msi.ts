@@ -8,7 +8,8 @@ import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../../../drivers/pci/msi_m
 import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_msi_nomask_quirk } from '../../../include/irq';
 import { type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
 import { type msi_desc, MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
-import type { PciDev } from '../../../include/pci';
+import type { device } from '../../../include/device';
+import { dev_is_pci, type PciDev, to_pci_dev } from '../../../include/pci';
 import { handle_edge_irq, irq_chip_ack_parent, irq_chip_retrigger_hierarchy } from '../../../irq/chip';
 import { irq_chip_set_vcpu_affinity_parent } from '../../../irq/hierarchy';
 import {
@@ -60,7 +61,7 @@ export const x86_msi_globals = (changes: ReadonlySet<ChangeId>) => {
     flags: x86_chip_flags(changes),
   };
   const pci_msi_domain_ops: msi_domain_ops = {
-    msi_prepare: pci_msi_prepare,
+    msi_prepare: before('v2-40') ? pci_msi_prepare : x86_msi_prepare,
     ...(before('v2-19') && { get_hwirq: pci_msi_get_hwirq, set_desc: pci_msi_set_desc }),
   };
   const use_def_dom_ops = before('dmar-hpet-msi-flags') ? 0 : MSI_FLAG.USE_DEF_DOM_OPS;
@@ -208,11 +209,11 @@ function* pci_msi_set_desc(arg: irq_alloc_info, desc: msi_desc): Op {
 }
 
 /** Source: arch/x86/kernel/apic/msi.c, pci_msi_prepare() */
-function* pci_msi_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: irq_alloc_info): Op<number> {
+function* pci_msi_prepare(domain: irq_domain, dev: device, nvec: number, arg: irq_alloc_info): Op<number> {
   const desc = dev.msi_list[0];
 
-  yield* init_irq_alloc_info(arg, null);
-  if (!has('v2-18')) arg.msi_dev = dev;
+  if (!has('v2-40')) yield* init_irq_alloc_info(arg, null);
+  if (!has('v2-18')) arg.msi_dev = to_pci_dev(dev);
   if (desc.msi_attrib.is_msix) {
     arg.type = X86_IRQ_ALLOC_TYPE.PCI_MSIX;
   } else {
@@ -220,6 +221,20 @@ function* pci_msi_prepare(domain: irq_domain, dev: PciDev, nvec: number, arg: ir
     arg.flags |= X86_IRQ_ALLOC_CONTIGUOUS_VECTORS;
   }
 
+  return 0;
+}
+
+/** With v2-40: the same for all MSI domains. @returns 0. Source: [V2 40/46] arch/x86/kernel/apic/msi.c, x86_msi_prepare() */
+export function* x86_msi_prepare(domain: irq_domain, dev: device, nvec: number, arg: irq_alloc_info): Op<number> {
+  yield* init_irq_alloc_info(arg, null);
+
+  if (dev_is_pci(dev)) return yield* pci_msi_prepare(domain, dev, nvec, arg);
+  return yield* dev_msi_prepare(domain, dev, nvec, arg);
+}
+
+/** Source: [V2 40/46] arch/x86/kernel/apic/msi.c, dev_msi_prepare() */
+function* dev_msi_prepare(_domain: irq_domain, _dev: device, _nvec: number, arg: irq_alloc_info): Op<number> {
+  arg.type = X86_IRQ_ALLOC_TYPE.DEV_MSI;
   return 0;
 }
 

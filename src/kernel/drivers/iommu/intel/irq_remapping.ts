@@ -348,13 +348,16 @@ function* intel_free_irq_resources(domain: irq_domain, virq: number, nr_irqs: nu
   }
 }
 
+const may_have_several = (type: number): boolean =>
+  type === X86_IRQ_ALLOC_TYPE.PCI_MSI || type === X86_IRQ_ALLOC_TYPE.PCI_MSIX || (type === X86_IRQ_ALLOC_TYPE.DEV_MSI && has('repost-vtd-dev-msi'));
+
 /** @returns 0, -EINVAL, -ENOMEM without memory or a free region, or as the parents. Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remapping_alloc() */
 function* intel_irq_remapping_alloc(domain: irq_domain, virq: number, nr_irqs: number, arg: unknown): Op<number> {
   const iommu = domain.host_data as intel_iommu | null;
   const info = arg as irq_alloc_info | null;
 
   if (!info || !iommu) return -EINVAL;
-  if (nr_irqs > 1 && info.type !== X86_IRQ_ALLOC_TYPE.PCI_MSI && info.type !== X86_IRQ_ALLOC_TYPE.PCI_MSIX) return -EINVAL;
+  if (nr_irqs > 1 && !may_have_several(info.type)) return -EINVAL;
 
   // One message for several vectors needs neighbouring entries, not neighbouring vectors.
   if (info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI) info.flags &= ~X86_IRQ_ALLOC_CONTIGUOUS_VECTORS;

@@ -1,0 +1,145 @@
+import { IMS_QUEUE, IMS_SLOT, IMS_SLOT_SIZE } from '../../../hardware/ims-store';
+import type { Op } from '../../../stepper/op';
+import { dev_set_msi_domain, type device, subdevice } from '../../include/device';
+import type { irq_domain } from '../../include/irqdomain';
+import type { PciDev } from '../../include/pci';
+import { irq_domain_remove } from '../../irq/irqdomain';
+import { free_irq } from '../../irq/manage';
+import { msi_domain_free_irqs } from '../../irq/msi';
+import { ENODEV } from '../../lib/errno';
+import { irq_window, mutex, mutex_lock, mutex_unlock } from '../../lib/locking';
+import { pr_err } from '../../lib/printk';
+import { has, kernel } from '../../world';
+import { pci_ims_array_create_msi_irq_domain } from '../irqchip/irq-ims-msi';
+import { ims_slot, pci_ims_queue_create_msi_irq_domain } from '../irqchip/irq-ims-queue';
+import { readl, writel } from '../pci/access';
+import { pci_disable_device, pci_enable_device, pci_set_master } from '../pci/pci';
+import type { pci_driver } from '../pci/pci-driver';
+
+// A driver for the model's device with a message store: what such a driver does, by the rules that v2-46 states. No kernel has it.
+
+/** Times that a command's end is looked for. */
+const COMMAND_POLLS = 3;
+
+/** The memory of one queue, as its driver keeps it. */
+class ims_queue {
+  readonly shadows: ims_slot[];
+  /** what the device was told last, in the same order */
+  readonly told: ims_slot[];
+  readonly lock: mutex;
+
+  constructor(
+    readonly id: number,
+    slots: number,
+  ) {
+    this.lock = new mutex(`ims queue ${id}`);
+    this.shadows = Array.from({ length: slots }, () => new ims_slot());
+    this.told = Array.from({ length: slots }, () => new ims_slot());
+  }
+}
+
+export interface ims_device {
+  readonly pdev: PciDev;
+  readonly domain: irq_domain;
+  readonly subdevices: readonly subdevice[];
+}
+
+export const ims_device_globals = () => ({
+  ims_devices: [] as ims_device[],
+});
+
+/** @returns 0, or -ENODEV: the kernel has no such domain, or refuses one */
+function* ims_probe(pdev: PciDev): Op<number> {
+  const err = yield* pci_enable_device(pdev);
+  if (err) return err;
+  yield* pci_set_master(pdev);
+
+  const domain = has('v2-46') ? yield* create_domain(pdev) : null;
+  if (!domain) {
+    yield* pci_disable_device(pdev);
+    return -ENODEV;
+  }
+
+  const subdevices = pdev.hw.config.ims!.subdevices.map((name, id) => new subdevice(name, pdev, id));
+  for (const sub of subdevices) dev_set_msi_domain(sub, domain);
+  kernel.ims_devices.push({ pdev, domain, subdevices });
+  return 0;
+}
+
+function* create_domain(pdev: PciDev): Op<irq_domain | null> {
+  const { address, config } = pdev.hw.ims!;
+  if (config.store === 'array') return yield* pci_ims_array_create_msi_irq_domain(pdev, { slots: address, max_slots: config.slots });
+  if (has('repost-ims')) return null;
+
+  const queues = Array.from({ length: config.queues }, (_, id) => new ims_queue(id, config.slots));
+  return yield* pci_ims_queue_create_msi_irq_domain(pdev, {
+    queue_lock: shadow => mutex_lock(queue_of(queues, shadow).lock),
+    queue_sync_unlock: shadow => queue_sync_unlock(pdev, queue_of(queues, shadow)),
+    queue_get_shadow: (dev, msi_index) => queue_get_shadow(queues, dev, msi_index),
+  });
+}
+
+const queue_of = (queues: readonly ims_queue[], shadow: ims_slot): ims_queue => queues.find(({ shadows }) => shadows.includes(shadow))!;
+
+function* queue_get_shadow(queues: readonly ims_queue[], dev: device, msi_index: number): Op<ims_slot | null> {
+  return queues[(dev as subdevice).id]?.shadows.at(msi_index) ?? null;
+}
+
+const WORDS = Object.keys(IMS_SLOT) as (keyof typeof IMS_SLOT)[];
+
+/** Tells the device what has changed, and waits. What it did not take over is tried again with the next operation. */
+function* queue_sync_unlock(pdev: PciDev, queue: ims_queue): Op {
+  for (const [index, shadow] of queue.shadows.entries()) {
+    const told = queue.told[index];
+    if (WORDS.every(word => shadow[word] === told[word])) continue;
+
+    if (yield* queue_command(pdev, queue.id, index, shadow)) Object.assign(told, shadow);
+    else pr_err(`${pdev.driver ?? ''} ${pdev.name}: queue ${queue.id}: command for message ${index} timed out`);
+  }
+  yield* mutex_unlock(queue.lock);
+}
+
+/** @returns whether the device has taken the message over */
+function* queue_command(pdev: PciDev, queue: number, index: number, shadow: ims_slot): Op<boolean> {
+  const { address } = pdev.hw.ims!;
+  writel(queue, address + IMS_QUEUE.QUEUE);
+  writel(index, address + IMS_QUEUE.INDEX);
+  for (const word of WORDS) writel(shadow[word], address + IMS_QUEUE.MESSAGE + IMS_SLOT[word]);
+  writel(1, address + IMS_QUEUE.COMMAND);
+
+  for (let polls = 0; polls < COMMAND_POLLS; polls++) {
+    if ((readl(address + IMS_QUEUE.STATUS) & 1) === 0) return true;
+  }
+  return false;
+}
+
+/**
+ * As a driver would that knows of no irq_set_auxdata(): it changes its bits of the control word itself, and what the kernel does to the word meanwhile is lost.
+ * @param iomem of the slot
+ */
+export function* write_ctrl_directly(iomem: number, auxval: number, irq_bits: number): Op {
+  const ctrl = readl(iomem + IMS_SLOT.ctrl);
+  yield* irq_window();
+  writel(((ctrl & irq_bits) | auxval) >>> 0, iomem + IMS_SLOT.ctrl);
+}
+
+/** The driver's own: handlers, messages, domain. */
+function* ims_remove(pdev: PciDev): Op {
+  const ims = kernel.ims_devices.find(device => device.pdev === pdev)!;
+  for (const sub of ims.subdevices) {
+    for (const { irq } of sub.msi_list) if (irq > 0 && kernel.irq_desc_tree.get(irq)?.action) yield* free_irq(irq, sub);
+    yield* msi_domain_free_irqs(ims.domain, sub);
+    dev_set_msi_domain(sub, null);
+  }
+  yield* irq_domain_remove(ims.domain);
+  kernel.ims_devices = kernel.ims_devices.filter(device => device !== ims);
+  yield* pci_disable_device(pdev);
+}
+
+export const ims_driver: pci_driver = Object.freeze({ name: 'ims', probe: ims_probe, remove: ims_remove });
+
+/** The place of a part's message in the device. */
+export const slot_number = (pdev: PciDev, { id }: subdevice, index: number, iomem: number): number => {
+  const { address, config } = pdev.hw.ims!;
+  return config.store === 'array' ? (iomem - address) / IMS_SLOT_SIZE : id * config.slots + index;
+};

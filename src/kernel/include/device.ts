@@ -1,0 +1,34 @@
+import type { irq_domain } from './irqdomain';
+import type { msi_desc } from './msi';
+
+/** struct device: what interrupt code sees of any device. */
+export interface device {
+  readonly name: string;
+  msi_domain: irq_domain | null;
+  msi_list: msi_desc[];
+  /** NUMA node or -1 */
+  numa_node: number;
+}
+
+/** A part of a device that a driver makes a device of its own, such as a mediated device: no PCI function. */
+export class subdevice implements device {
+  static readonly struct = 'device';
+  msi_domain: irq_domain | null = null;
+  msi_list: msi_desc[] = [];
+  numa_node: number;
+
+  constructor(
+    readonly name: string,
+    readonly parent: device,
+    /** its number on its bus */
+    readonly id: number,
+  ) {
+    this.numa_node = parent.numa_node;
+  }
+}
+
+/** Inlines of include/linux/device.h. */
+export const dev_get_msi_domain = (dev: device): irq_domain | null => dev.msi_domain;
+export const dev_set_msi_domain = (dev: device, domain: irq_domain | null): void => {
+  dev.msi_domain = domain;
+};

@@ -1,0 +1,23 @@
+import type { Op } from '../../stepper/op';
+import type { irq_data } from '../include/irq';
+import { EINVAL, ENODEV } from '../lib/errno';
+import { irq_get_desc_buslock, irq_put_desc_busunlock } from './irqdesc';
+
+// Of kernel/irq/manage.c what was posted with the IMS driver in 2021 and never merged.
+
+/**
+ * Give a chip of the interrupt's something that belongs beside its message.
+ * @param which what it is: the chip knows
+ * @returns -EINVAL without a line, -ENODEV without such a chip, else what that says. Source: [re-post] kernel/irq/manage.c, irq_set_auxdata()
+ */
+export function* irq_set_auxdata(irq: number, which: number, val: number): Op<number> {
+  const held = yield* irq_get_desc_buslock(irq, 0);
+  if (!held) return -EINVAL;
+
+  let data: irq_data | null = held.desc.irq_data;
+  while (data && !data.chip.irq_set_auxdata) data = data.parent_data;
+  const res = data ? yield* data.chip.irq_set_auxdata!(data, which, val) : -ENODEV;
+
+  yield* irq_put_desc_busunlock(held);
+  return res;
+}
