@@ -85,7 +85,7 @@ export interface Device {
   name: string;
   driver: string | null;
   /** "MSI-X", "MSI" or null while it has none. */
-  kind: 'MSI-X' | 'MSI' | null;
+  kind: 'MSI-X' | 'MSI' | 'IMS' | null;
   /** Its Linux irqs. */
   irqs: number[];
 }

@@ -1,5 +1,6 @@
 // The panel's view of the whole: domains with their devices, the vectors of the CPUs.
 import { apic_chip_data } from '../../src/kernel/arch/x86/apic/apic_chip_data';
+import type { device, subdevice } from '../../src/kernel/include/device';
 import { IRQD } from '../../src/kernel/include/irq';
 import type { irq_desc } from '../../src/kernel/include/irqdesc';
 import type { irq_domain } from '../../src/kernel/include/irqdomain';
@@ -17,7 +18,8 @@ const VECTORS = 256;
 export function domainsOf({ kernel }: World, changes: ChangeTracker): Domain[] {
   const ordered = hierarchical([...kernel.irq_domain_list].reverse());
   return ordered.map((domain, id): Domain => {
-    const devices = kernel.pci_devices.filter(dev => dev.msi_domain === domain).map(deviceOf);
+    const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
+    const devices = [...kernel.pci_devices.filter(dev => dev.msi_domain === domain).map(pciDeviceOf), ...parts.filter(dev => dev.msi_domain === domain).map(partOf)];
     return {
       id,
       name: domain.name,
@@ -44,14 +46,12 @@ function hierarchical(domains: readonly irq_domain[]): irq_domain[] {
   return [...ordered];
 }
 
-function deviceOf(dev: PciDev): Device {
-  return {
-    name: dev.name,
-    driver: dev.driver,
-    kind: dev.msix_enabled ? 'MSI-X' : dev.msi_enabled ? 'MSI' : null,
-    irqs: dev.msi_list.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i))),
-  };
-}
+const pciDeviceOf = (dev: PciDev): Device => ({ name: dev.name, driver: dev.driver, kind: dev.msix_enabled ? 'MSI-X' : dev.msi_enabled ? 'MSI' : null, irqs: irqsOf(dev) });
+
+/** A part of a device that has a message store: its driver's. */
+const partOf = (dev: subdevice): Device => ({ name: dev.name, driver: (dev.parent as PciDev).driver, kind: dev.msi_list.length > 0 ? 'IMS' : null, irqs: irqsOf(dev) });
+
+const irqsOf = ({ msi_list }: device): number[] => msi_list.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i)));
 
 function apicDataOf(desc: irq_desc): apic_chip_data | undefined {
   return levelsOf(desc).map(level => level.chip_data).find(data => data instanceof apic_chip_data);

@@ -2,13 +2,15 @@ import { online_store } from '../kernel/drivers/base/cpu';
 import { pci_device_probe, pci_device_remove } from '../kernel/drivers/pci/pci-driver';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
-import { AFFINITY_LIST, write_irq_affinity } from '../kernel/irq/proc';
-import { EBUSY, EINVAL, ENODEV, ENOENT } from '../kernel/lib/errno';
+import { EBUSY, EINVAL, ENODEV } from '../kernel/lib/errno';
 import { kernel, machine } from '../kernel/world';
 import type { Op } from '../stepper/op';
-import { type ActionKey, actionsOf } from './actions-of-step';
-import { findDevice } from './check';
+import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
+import { writeAffinity } from './affinity';
+import { findDevice, findPart } from './check';
+import { fullAddress } from './devices';
 import { driverFor, driverNamed } from './drivers';
+import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
@@ -23,14 +25,19 @@ export interface Action {
 
 export function actionOf(file: ScenarioFile, step: StepMap): Action {
   const key = actionsOf(step)[0];
+  const part = findPart(file.machine?.devices ?? [], deviceOf(step)?.name);
+  if (part !== undefined) return subdeviceAction(part, key, step[key]!);
   return build(key, step[key]!, file);
 }
 
 function build<K extends ActionKey>(key: K, action: NonNullable<StepMap[K]>, file: ScenarioFile): Action {
-  return BUILD[key](action, file);
+  return BUILD[key]!(action, file);
 }
 
-const BUILD: { readonly [K in ActionKey]: (action: NonNullable<StepMap[K]>, file: ScenarioFile) => Action } = {
+type Build = { readonly [K in ActionKey]?: (action: NonNullable<StepMap[K]>, file: ScenarioFile) => Action };
+
+/** Those that are not here are for parts of devices only. */
+const BUILD: Build = {
   probe(action, file) {
     const written = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written.device);
@@ -163,10 +170,4 @@ function* driveIntx(dev: PciDev, on: boolean): Op<number> {
 function* writeAffinityOf(dev: PciDev, vector: number, list: string): Op<number> {
   const irq = yield* pci_irq_vector(dev, vector);
   return irq < 0 ? irq : yield* writeAffinity(irq, list);
-}
-
-/** As `echo LIST > /proc/irq/N/smp_affinity_list`. */
-function* writeAffinity(irq: number, list: string): Op<number> {
-  if (!kernel.irq_desc_tree.has(irq)) return -ENOENT;
-  return Math.min(yield* write_irq_affinity(AFFINITY_LIST, irq, list), 0);
 }

@@ -1,5 +1,6 @@
 import { UV_GLOBAL_MMR64_PNODE_SHIFT } from '../hardware/uv-hub';
 import { errnoName } from '../kernel/lib/errno';
+import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
 import { cpusOf, DEFAULT_CPUS } from './cpu-list';
@@ -25,6 +26,7 @@ function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic
     const samePlace = before.find(d => d.behind === device.behind && sameAddress(d.address, device.address));
     if (hasAmdIommu(machine) && device.behind === undefined && sameAddress(device.address, AMD_IOMMU_FUNCTION)) errors.push(source.error(at('address'), `${device.address} is the AMD IOMMU itself; expected another address`));
     if (sameName) errors.push(source.error(at('name'), `there is a device ${device.name} already; expected another name`));
+    errors.push(...checkIms(device, i, devices, source));
     if (samePlace) errors.push(source.error(at('address'), `the address ${device.address} is there twice: ${samePlace.name} has it`));
   });
   return errors;
@@ -71,10 +73,13 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
   if (!named) return [];
   const devices = file.machine?.devices ?? [];
   const device = findDevice(devices, named.name);
+  const part = findPart(devices, named.name);
+  if (part !== undefined) return checkPart(step, part, path, source);
   if (!device) {
-    return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, devices.map(d => d.name))}`)];
+    const known = devices.flatMap(d => [d.name, ...(d.ims?.subdevices ?? [])]);
+    return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];
   }
-  return [...checkDriver(file, source, step, device, path), ...checkEntry(source, step, device, path)];
+  return [...checkWhole(step, device, path, source), ...checkDriver(file, source, step, device, path), ...checkEntry(source, step, device, path)];
 }
 
 function checkUv({ machine }: ScenarioFile, source: YamlSource, { uvSetup }: StepMap, path: Path): Diagnostic[] {
@@ -158,6 +163,10 @@ export function cpuCount({ machine }: ScenarioFile): number {
   const cpus = machine?.cpus ?? DEFAULT_CPUS;
   return typeof cpus === 'number' ? cpus : cpus.length;
 }
+
+/** The part of a device that has this name. */
+export const findPart = (devices: readonly DeviceSection[], written: string | undefined): string | undefined =>
+  devices.flatMap(({ ims }) => ims?.subdevices ?? []).find(name => name === written);
 
 /** By name, or by address if no VMD hides it. */
 export function findDevice(devices: readonly DeviceSection[], written: string): DeviceSection | undefined {

@@ -94,7 +94,9 @@ function deviceNames(document: Document): Offer[] {
   if (!isSeq(devices)) return [];
   return devices.items.flatMap((device) => {
     const name: unknown = isMap(device) ? device.get('name') : undefined;
-    return typeof name === 'string' && !name.includes(MARK) ? [offer(name, 'value', 'a device of this machine')] : [];
+    const parts: unknown = isMap(device) ? device.getIn(['ims', 'subdevices']) : undefined;
+    const named = (names: readonly unknown[], doc: string): Offer[] => names.flatMap(n => (typeof n === 'string' && !n.includes(MARK) ? [offer(n, 'value', doc)] : []));
+    return [...named([name], 'a device of this machine'), ...named(isSeq(parts) ? parts.items.map(item => (isScalar(item) ? item.value : item)) : [], 'a part of a device')];
   });
 }
 

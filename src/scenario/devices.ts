@@ -22,6 +22,7 @@ const KINDS: Record<DeviceSection['kind'], DeviceKind> = {
   edu: { vendor: 0x1234, device: 0x11e8, class: 0x00ff00, msix: false, msi: ONE_PLAIN_MSI },
   vmd: { vendor: 0x8086, device: 0x201d, class: 0x010400, msix: 33, msi: false, driver: 'vmd' },
   bridge: { vendor: 0x1b36, device: 0x000c, class: 0x060400, msix: false, msi: ONE_PLAIN_MSI, driver: 'pcieport' },
+  ims: { vendor: 0x8086, device: 0x0b25, class: 0x088000, msix: 9, msi: false, driver: 'ims' },
   custom: { vendor: 0x1234, device: 0x0001, class: 0xff0000, msix: false, msi: false },
 };
 

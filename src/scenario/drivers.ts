@@ -1,3 +1,4 @@
+import { ims_driver } from '../kernel/drivers/misc/ims_device';
 import { nvme_driver } from '../kernel/drivers/nvme';
 import { pattern_driver, type RequestPattern } from '../kernel/drivers/pattern';
 import { vmd_drv } from '../kernel/drivers/pci/controller/vmd';
@@ -16,6 +17,7 @@ export function driverNamed(name: string, drivers: Readonly<Record<string, Drive
   if (name === 'nvme') return nvme_driver;
   if (name === 'pcieport') return pcie_portdriver;
   if (name === 'vmd') return vmd_drv;
+  if (name === 'ims') return ims_driver;
   return patternOf(name, name === 'e1000e' ? E1000E : drivers[name]);
 }
 

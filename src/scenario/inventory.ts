@@ -1,4 +1,7 @@
 import { MAX_IRQS_PER_TABLE } from '../kernel/drivers/iommu/amd/amd_iommu_types';
+import type { ims_array_data } from '../kernel/drivers/irqchip/irq-ims-msi';
+import type { ims_device } from '../kernel/drivers/misc/ims_device';
+import type { msi_domain_info } from '../kernel/include/msi';
 import type { World } from '../kernel/world';
 import { taken } from './invariants/amd-tables';
 
@@ -7,6 +10,7 @@ export function inventory(world: World): ReadonlyMap<string, number> {
   const { kernel } = world;
   const { vector_matrix: m, irq_desc_tree, pci_devices } = kernel;
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+  const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
   const descs = [...irq_desc_tree.values()];
   const counts = new Map([
     ['interrupt numbers', kernel.allocated_irqs.weight],
@@ -23,11 +27,19 @@ export function inventory(world: World): ReadonlyMap<string, number> {
     ['message descriptors', sum(pci_devices.map(({ msi_list }) => msi_list.length))],
     ['directories msi_irqs', pci_devices.filter(({ msi_irqs }) => msi_irqs !== null).length],
     ['devices with a driver', pci_devices.filter(({ driver }) => driver !== null).length],
+    ['message descriptors of parts of devices', sum(parts.map(({ msi_list }) => msi_list.length))],
+    ['slots of message stores', sum(kernel.ims_devices.map(slotsTaken))],
     ['AMD remapping entries', amdEntries(world)],
   ]);
   for (const { iommu } of kernel.dmar_drhd_units) counts.set(`remapping entries of ${iommu.name}`, iommu.ir_table?.bitmap.weight ?? 0);
   for (const { name, mapcount } of kernel.irq_domain_list) counts.set(`interrupts of ${name}`, mapcount);
   return counts;
+}
+
+/** Of an array; a queue has its slots whether they are used or not. */
+function slotsTaken({ domain }: ims_device): number {
+  const { data } = domain.host_data as msi_domain_info;
+  return data === undefined ? 0 : (data as ims_array_data).map.weight;
 }
 
 /** Those of an IOAPIC's pins are its pins' for good. */

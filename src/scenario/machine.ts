@@ -1,11 +1,12 @@
 import { AMD_IOMMU_CAP, amdIommuFunction } from '../hardware/amd-iommu-function';
 import { DMAR_REG_SIZE } from '../hardware/dmar-registers';
 import {
-  type AmdRemapUnitConfig, type CpuConfig, type HpetConfig, type IoApicConfig, type IsaOverride, type MachineConfig, parsePciAddress, type PciFunctionConfig,
+  type AmdRemapUnitConfig, type CpuConfig, type HpetConfig, type ImsConfig, type IoApicConfig, type IsaOverride, type MachineConfig, parsePciAddress, type PciFunctionConfig,
   type RemapUnitConfig,
 } from '../hardware/machine-config';
 import { DEFAULT_CPUS } from './cpu-list';
 import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf } from './devices';
+import type { ImsSection } from './ims-sections';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
 
@@ -119,12 +120,17 @@ function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], 
     gsi: section.gsi ?? (behind === undefined && hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
+    ...(section.ims && { ims: imsStore(section.ims) }),
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     ...(section.kind === 'vmd' && { vmd: true }),
     ...(behind !== undefined && { behind }),
     node: section.node ?? -1,
     ...(driver !== undefined && { driver }),
   };
+}
+
+function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', loses = [] }: ImsSection): ImsConfig {
+  return { store, slots, queues: subdevices.length, bit0, loses, subdevices };
 }
 
 function requesterId(address: string): number {

@@ -1,5 +1,6 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
+import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection } from './ims-sections';
 import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
 /**
@@ -87,7 +88,7 @@ export interface ScenarioFile {
   steps: Step[];
 }
 
-export type KernelName = 'v5.9' | 'v5.10' | 'v5.10.223' | 'v5.10+device-msi';
+export type KernelName = 'v5.9' | 'v5.10' | 'v5.10.223' | 'v5.10+device-msi' | 'v5.10+ims-repost';
 
 /**
  * A change of the kernel: a patch of the series, or a commit by the name that it has here. "irqstep run --help" says where they are listed.
@@ -221,9 +222,9 @@ export interface DeviceSection {
   /**
    * nvme: 65 MSI-X entries; nic: an e1000e, 5 MSI-X entries and one MSI; edu: one MSI that cannot be masked, no driver;
    * vmd: an Intel Volume Management Device, 33 MSI-X entries, for devices that say `behind`;
-   * bridge: a root port or what `port` says, for devices on other buses; custom: only what is written here.
+   * bridge: a root port or what `port` says, for devices on other buses; ims: 9 MSI-X entries, and what `ims` says; custom: only what is written here.
    */
-  kind: 'nvme' | 'nic' | 'edu' | 'vmd' | 'bridge' | 'custom';
+  kind: 'nvme' | 'nic' | 'edu' | 'vmd' | 'bridge' | 'ims' | 'custom';
   address: PciAddress;
   /** The VMD that hides it: `address` is then one of the hierarchy behind that one, and the kernel finds it when the VMD is probed. */
   behind?: DeviceName;
@@ -256,6 +257,8 @@ export interface DeviceSection {
   class?: number;
   /** Entries of the MSI-X table, or false for a device without MSI-X. */
   msix?: VectorCount | false;
+  /** A message store of its own, for kernels that never were: with `kind: ims`. */
+  ims?: ImsSection;
   /** The MSI capability, or false for a device without MSI. */
   msi?: MsiSection | false;
   /** NUMA node; default: unknown (-1), as on a PC. */
@@ -331,7 +334,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named. */
@@ -364,7 +367,7 @@ export interface StepMap {
   /** The device lets go of its line, served or not. */
   deassert?: DeviceName;
   /** The device sends the message of one of its entries. */
-  raise?: DeviceName | { device: DeviceName; entry?: VectorIndex };
+  raise?: DeviceName | RaiseSection;
   /** A timer of the HPET has run out: it interrupts if it is on. Result: 1 if it did, else 0. */
   expire?: TimerNumber;
   /** The device writes to memory of its own accord: an interrupt message, if the address is in 0xfeexxxxx, whoever that message belongs to. */
@@ -379,6 +382,12 @@ export interface StepMap {
   uvTeardown?: Name;
   /** The hub sends the interrupt of this name. */
   uvRaise?: Name;
+  /** msi_domain_alloc_irqs() for a part of a device (ims), once; then request, raise and others know it. */
+  msiAlloc?: MsiAllocSection;
+  /** msi_domain_free_irqs() for a part of a device. */
+  msiFree?: DeviceName;
+  /** irq_set_auxdata(): the slot of a part's vector belongs to an address space. */
+  auxdata?: AuxdataSection;
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */

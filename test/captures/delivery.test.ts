@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { IRQD } from '../../src/kernel/include/irq';
 import type { irq_desc } from '../../src/kernel/include/irqdesc';
 import { kstat_irqs_cpu } from '../../src/kernel/irq/irqdesc';
+import { msi_desc_to_pci_dev } from '../../src/kernel/include/msi';
 import type { World } from '../../src/kernel/world';
 import { drain } from '../../src/scenario/drain';
 import { ModelGuest } from '../../src/scenario/guest';
@@ -33,7 +34,7 @@ for (const name of CAPTURES) {
       for (const { irq, desc, cpu } of messages) {
         const msi = desc.irq_common_data.msi_desc!;
         const after = new Map(desc.kstat_irqs).set(cpu, kstat_irqs_cpu(desc, cpu) + 1);
-        msi.dev.hw.raise(msi.msi_attrib.entry_nr);
+        msi_desc_to_pci_dev(msi).hw.raise(msi.msi_attrib.entry_nr);
         deliver(world);
         assert.deepEqual(desc.kstat_irqs, after, `irq ${irq}`);
       }
@@ -55,10 +56,10 @@ for (const name of CAPTURES) {
       const { world } = replayed(name, 'msix4-unreq1');
       const [desc] = [...world.kernel.irq_desc_tree.values()].filter(d => d.action === null && d.irq_common_data.msi_desc !== null);
       const msi = desc.irq_common_data.msi_desc!;
-      msi.dev.hw.raise(msi.msi_attrib.entry_nr);
+      msi_desc_to_pci_dev(msi).hw.raise(msi.msi_attrib.entry_nr);
       deliver(world);
       assert.equal(desc.tot_count, 0);
-      assert.ok(msi.dev.hw.msix!.isPending(msi.msi_attrib.entry_nr));
+      assert.ok(msi_desc_to_pci_dev(msi).hw.msix!.isPending(msi.msi_attrib.entry_nr));
     });
   });
 }

@@ -1,7 +1,7 @@
 import { mp_chip_data } from '../../kernel/arch/x86/apic/io_apic';
 import { hpet_channel } from '../../kernel/arch/x86/hpet';
 import { IRQD } from '../../kernel/include/irq';
-import type { PciDev } from '../../kernel/include/pci';
+import { dev_is_pci, type PciDev } from '../../kernel/include/pci';
 import type { irq_desc } from '../../kernel/include/irqdesc';
 import type { World } from '../../kernel/world';
 import { PROC_IRQ } from '../../text/proc-irq';
@@ -114,7 +114,7 @@ export function countsAreMasked(world: World, label: string): boolean {
 
 /** PCI functions that send an MSI, or whose INTx goes to a pin. */
 function devicesOf({ kernel }: World, { irq_common_data, irq_data }: irq_desc): readonly PciDev[] {
-  if (irq_common_data.msi_desc) return [irq_common_data.msi_desc.dev];
+  if (irq_common_data.msi_desc) return [irq_common_data.msi_desc.dev].filter(dev_is_pci);
   const { chip_data } = irq_data;
   if (!(chip_data instanceof mp_chip_data)) return [];
   const gsis = chip_data.irq_2_pin.map(({ apic, pin }) => kernel.ioapics[apic].gsi_config.gsi_base + pin);

@@ -2,6 +2,7 @@ import { apic_chip_data } from '../../kernel/arch/x86/apic/apic_chip_data';
 import { hpet_channel } from '../../kernel/arch/x86/hpet';
 import { IRQD, type irq_data } from '../../kernel/include/irq';
 import type { irq_desc } from '../../kernel/include/irqdesc';
+import { msi_desc_to_pci_dev } from '../../kernel/include/msi';
 import { handle_edge_irq } from '../../kernel/irq/flow';
 import type { World } from '../../kernel/world';
 
@@ -11,7 +12,7 @@ export function raiseIrq({ kernel, machine }: World, irq: number): boolean {
   if (!desc) return false;
   const msi = desc.irq_common_data.msi_desc;
   if (msi) {
-    msi.dev.hw.raise(msi.msi_attrib.is_msix ? msi.msi_attrib.entry_nr : irq - msi.irq);
+    msi_desc_to_pci_dev(msi).hw.raise(msi.msi_attrib.is_msix ? msi.msi_attrib.entry_nr : irq - msi.irq);
     return true;
   }
   if (machine.hpet && desc.irq_common_data.handler_data instanceof hpet_channel) return machine.hpet.expire(desc.irq_common_data.handler_data.num);

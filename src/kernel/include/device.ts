@@ -2,20 +2,20 @@ import type { irq_domain } from './irqdomain';
 import type { msi_desc } from './msi';
 
 /** struct device: what interrupt code sees of any device. */
-export interface device {
-  readonly name: string;
-  msi_domain: irq_domain | null;
-  msi_list: msi_desc[];
-  /** NUMA node or -1 */
-  numa_node: number;
+export abstract class device {
+  abstract readonly name: string;
+  msi_domain: irq_domain | null = null;
+  msi_list: msi_desc[] = [];
+
+  constructor(
+    /** NUMA node or -1 */
+    public numa_node: number,
+  ) {}
 }
 
 /** A part of a device that a driver makes a device of its own, such as a mediated device: no PCI function. */
-export class subdevice implements device {
+export class subdevice extends device {
   static readonly struct = 'device';
-  msi_domain: irq_domain | null = null;
-  msi_list: msi_desc[] = [];
-  numa_node: number;
 
   constructor(
     readonly name: string,
@@ -23,7 +23,7 @@ export class subdevice implements device {
     /** its number on its bus */
     readonly id: number,
   ) {
-    this.numa_node = parent.numa_node;
+    super(parent.numa_node);
   }
 }
 

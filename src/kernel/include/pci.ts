@@ -2,9 +2,8 @@ import type { PciFunction } from '../../hardware/pci';
 import type { devres } from '../drivers/base/devres';
 import type { pci_driver } from '../drivers/pci/pci-driver';
 import { raw_spinlock } from '../lib/locking';
-import type { device } from './device';
+import { device } from './device';
 import type { irq_domain } from './irqdomain';
-import type { msi_desc } from './msi';
 
 export const PCI_IRQ_LEGACY = 1;
 export const PCI_IRQ_MSI = 2;
@@ -50,10 +49,8 @@ export class pci_bus {
 }
 
 /** struct pci_dev with its struct device: what interrupt code sees of a PCI function. */
-export class PciDev implements device {
+export class PciDev extends device {
   static readonly struct = 'pci_dev';
-  msi_domain: irq_domain | null = null;
-  msi_list: msi_desc[] = [];
   /** msi_desc.masked of its MSI descriptor, in kernels that have it */
   readonly msi_lock = new raw_spinlock('msi_lock');
   msi_enabled = false;
@@ -95,9 +92,11 @@ export class PciDev implements device {
     readonly bus: number,
     readonly devfn: number,
     /** NUMA node or -1 */
-    public numa_node: number,
+    numa_node: number,
     readonly parent_bus: pci_bus,
-  ) {}
+  ) {
+    super(numa_node);
+  }
 
   /** "0000:00:04.0" */
   get name(): string {

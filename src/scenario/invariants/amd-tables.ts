@@ -2,6 +2,7 @@ import { IRTE_32, IRTE_GA_HI, IRTE_GA_LO } from '../../hardware/amd-irte';
 import { MSI_ADDRESS_LO, MSI_BASE } from '../../hardware/message';
 import { amd_ir_data, AMD_IOMMU_GUEST_IR_GA, type irq_remap_table, MAX_IRQS_PER_TABLE } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
 import { irqd_is_activated } from '../../kernel/include/irq';
+import { dev_is_pci } from '../../kernel/include/pci';
 import type { World } from '../../kernel/world';
 import { chainOf, type VectorIrq } from './owners';
 import type { Report } from './report';
@@ -71,7 +72,7 @@ function checkEntry({ valid, guest, vector, destination }: Entry, { irq, apicd }
 /** Of a block of MSIs only the first has a message of its own. */
 function checkMessage({ irq, desc }: VectorIrq, index: number, report: Report): void {
   const msi = desc.irq_common_data.msi_desc;
-  if (!msi || msi.irq !== irq) return;
+  if (!msi || msi.irq !== irq || !dev_is_pci(msi.dev)) return;
   const { hw, name } = msi.dev;
   const message = msi.msi_attrib.is_msix ? hw.msix?.message(msi.msi_attrib.entry_nr) : hw.firstMessage;
   if (!message) return;

@@ -7,11 +7,13 @@ import { intel_ir_data } from '../../kernel/drivers/iommu/intel/irte';
 import { vmd_irq_entry } from '../../kernel/drivers/pci/controller/vmd_types';
 import { irqd_irq_masked, irqd_is_activated, irqd_is_started } from '../../kernel/include/irq';
 import type { msi_desc } from '../../kernel/include/msi';
+import { dev_is_pci, type PciDev } from '../../kernel/include/pci';
 import { bitmap } from '../../kernel/lib/bitmap';
 import type { World } from '../../kernel/world';
 import { checkAmdTables } from './amd-tables';
 import { chainOf, type VectorIrq } from './owners';
 import type { Report } from './report';
+import { checkStore } from './stores';
 
 /** What stands in the hardware against what the kernel believes: masks of I16, I17 to I19. */
 export function checkHardware(world: World, irqs: readonly VectorIrq[], report: Report): void {
@@ -19,7 +21,8 @@ export function checkHardware(world: World, irqs: readonly VectorIrq[], report: 
   checkAmdTables(world, irqs, report);
   for (const irq of irqs) {
     const msi = irq.desc.irq_common_data.msi_desc;
-    if (msi && !msi.msi_attrib.is_virtual) checkMessage(irq, msi, report);
+    if (msi?.device_msi) checkStore(world, irq, msi, report, (message, what, known) => checkAgainst(irq, message, what, report, known));
+    else if (msi && dev_is_pci(msi.dev) && !msi.msi_attrib.is_virtual) checkMessage(irq, msi, msi.dev, report);
     const top = irq.desc.irq_data.chip_data;
     if (top instanceof mp_chip_data) checkPins(world, irq, top, report);
   }
@@ -61,8 +64,7 @@ function checkTables({ kernel, machine }: World, irqs: readonly VectorIrq[], rep
 }
 
 /** The message in the device. */
-function checkMessage(irq: VectorIrq, msi: msi_desc, report: Report): void {
-  const { hw, name } = msi.dev;
+function checkMessage(irq: VectorIrq, msi: msi_desc, { hw, name }: PciDev, report: Report): void {
   const { is_msix, entry_nr } = msi.msi_attrib;
   const data = irq.desc.irq_data;
   if (is_msix && hw.msix && irqd_is_started(data)) {
@@ -71,16 +73,20 @@ function checkMessage(irq: VectorIrq, msi: msi_desc, report: Report): void {
   const message = is_msix ? hw.msix?.message(entry_nr) : hw.firstMessage;
   // Of a block of MSIs only the first has a message of its own.
   if (!message || !irqd_is_activated(data) || msi.irq !== irq.irq) return;
-  const what = `irq ${irq.irq}: the message of ${name}[${entry_nr}]`;
+  checkAgainst(irq, message, `irq ${irq.irq}: the message of ${name}[${entry_nr}]`, report);
+}
+
+/** A message, wherever it stands, names the remapping entry of its interrupt, or its vector and destination. */
+function checkAgainst(irq: VectorIrq, message: { readonly lo: number; readonly data: number }, what: string, report: Report, known?: string): void {
   const ir = intelData(irq);
   if (ir) {
     const { dmar_format, dmar_index_0_14, dmar_index_15 } = DMAR_MSI_ADDRESS_LO.decode(message.lo);
-    report.equal(dmar_format, 1, 'I18', () => `${what}: its format`);
-    report.equal(dmar_index_0_14 | (dmar_index_15 << 15), ir.irq_2_iommu.irte_index, 'I18', () => `${what}: its remapping entry`);
-  } else if (data.parent_data?.parent_data === null && !(data.chip_data instanceof vmd_irq_entry)) {
+    report.equal(dmar_format, 1, 'I18', () => `${what}: its format`, known);
+    report.equal(dmar_index_0_14 | (dmar_index_15 << 15), ir.irq_2_iommu.irte_index, 'I18', () => `${what}: its remapping entry`, known);
+  } else if (irq.desc.irq_data.parent_data?.parent_data === null && !(irq.desc.irq_data.chip_data instanceof vmd_irq_entry)) {
     const { hw_irq_cfg } = irq.apicd;
-    report.equal(MSI_DATA.get(message.data, 'vector'), hw_irq_cfg.vector, 'I18', () => `${what}: its vector`);
-    report.equal(MSI_ADDRESS_LO.get(message.lo, 'destid_0_7'), hw_irq_cfg.dest_apicid & 0xff, 'I18', () => `${what}: its destination`);
+    report.equal(MSI_DATA.get(message.data, 'vector'), hw_irq_cfg.vector, 'I18', () => `${what}: its vector`, known);
+    report.equal(MSI_ADDRESS_LO.get(message.lo, 'destid_0_7'), hw_irq_cfg.dest_apicid & 0xff, 'I18', () => `${what}: its destination`, known);
   }
 }
 

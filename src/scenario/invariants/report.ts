@@ -18,6 +18,8 @@ export const KNOWN = {
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
   MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
+  IMS_POLARITY: "the IMS driver of 2020 masks by clearing bit 0, and the device by setting it (posted again the other way round)",
+  IMS_NOT_TOLD: 'what an interrupt does to the shadow of an IMS queue, and what a lost command was to do, the device is not told before the next operation with the bus lock',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
 } as const;
 

@@ -17,7 +17,7 @@ import { readl, writel } from '../pci/access';
 // As it was posted, v2-46 compiles nothing of it: the file asks for other CONFIG symbols than the Kconfig file defines. Here it is as it was meant. Queues: irq-ims-queue.ts.
 
 /** What software may do to the lowest bits of a slot's control word; the others are the driver's. */
-const IMS_CONTROL_WORD_IRQMASK = 0x7;
+export const IMS_CONTROL_WORD_IRQMASK = 0x7;
 /** irq_set_auxdata(): the driver's bits of the control word. */
 export const IMS_AUXDATA_CONTROL_WORD = 0;
 

@@ -10,7 +10,7 @@ import { ENODEV } from '../../lib/errno';
 import { irq_window, mutex, mutex_lock, mutex_unlock } from '../../lib/locking';
 import { pr_err } from '../../lib/printk';
 import { has, kernel } from '../../world';
-import { pci_ims_array_create_msi_irq_domain } from '../irqchip/irq-ims-msi';
+import { IMS_CONTROL_WORD_IRQMASK, pci_ims_array_create_msi_irq_domain } from '../irqchip/irq-ims-msi';
 import { ims_slot, pci_ims_queue_create_msi_irq_domain } from '../irqchip/irq-ims-queue';
 import { readl, writel } from '../pci/access';
 import { pci_disable_device, pci_enable_device, pci_set_master } from '../pci/pci';
@@ -113,14 +113,11 @@ function* queue_command(pdev: PciDev, queue: number, index: number, shadow: ims_
   return false;
 }
 
-/**
- * As a driver would that knows of no irq_set_auxdata(): it changes its bits of the control word itself, and what the kernel does to the word meanwhile is lost.
- * @param iomem of the slot
- */
-export function* write_ctrl_directly(iomem: number, auxval: number, irq_bits: number): Op {
+/** As a driver would that knows of no irq_set_auxdata(): it changes its bits of the control word itself, and what the kernel does to the word meanwhile is lost. @param iomem of the slot */
+export function* write_ctrl_directly(iomem: number, auxval: number): Op {
   const ctrl = readl(iomem + IMS_SLOT.ctrl);
   yield* irq_window();
-  writel(((ctrl & irq_bits) | auxval) >>> 0, iomem + IMS_SLOT.ctrl);
+  writel(((ctrl & IMS_CONTROL_WORD_IRQMASK) | auxval) >>> 0, iomem + IMS_SLOT.ctrl);
 }
 
 /** The driver's own: handlers, messages, domain. */

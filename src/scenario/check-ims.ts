@@ -1,0 +1,46 @@
+import { actionsOf } from './actions-of-step';
+import type { Diagnostic } from './diagnostic';
+import { list } from './nearest';
+import type { DeviceSection, StepMap } from './scenario-file';
+import { PART_ACTIONS } from './subdevice';
+import type { Path, YamlSource } from './yaml-source';
+
+// What cannot be of message stores and is seen in the scenario only.
+
+const MAX_SLOTS = 4096;
+
+/** Of the device at `machine.devices[i]`. */
+export function checkIms(device: DeviceSection, i: number, devices: readonly DeviceSection[], source: YamlSource): Diagnostic[] {
+  const at = (...path: Path): Path => ['machine', 'devices', i, ...path];
+  const { kind, ims, name } = device;
+  if (kind === 'ims' && !ims) return [source.error(at('kind'), `${name} has no store; expected ims: { slots: ..., subdevices: [...] }`)];
+  if (!ims) return [];
+  if (kind !== 'ims') return [source.error(at('ims'), `a ${kind} has no store of messages; expected kind: ims`, 'key')];
+
+  const { store = 'array', slots, subdevices } = ims;
+  const taken = [...devices.map(d => d.name), ...devices.slice(0, i).flatMap(d => d.ims?.subdevices ?? [])];
+  const twice = subdevices.flatMap((part, n) =>
+    taken.includes(part) || subdevices.indexOf(part) < n ? [source.error(at('ims', 'subdevices', n), `there is a device ${part} already; expected another name`)] : [],
+  );
+  const all = slots * (store === 'queue' ? subdevices.length : 1);
+  const many = all > MAX_SLOTS ? [source.error(at('ims', 'slots'), `${all} slots in all queues; expected at most ${MAX_SLOTS}`)] : [];
+  const array = store === 'array' && ims.loses ? [source.error(at('ims', 'loses'), 'an array takes no commands; expected store: queue', 'key')] : [];
+  return [...twice, ...many, ...array];
+}
+
+/** A step that is about a part of a device. */
+export function checkPart(step: StepMap, part: string, path: Path, source: YamlSource): Diagnostic[] {
+  const [action] = actionsOf(step);
+  if ((PART_ACTIONS as readonly string[]).includes(action)) return [];
+  return [source.error([...path, action], `${part} is a part of a device; expected one of ${list(PART_ACTIONS, 'or')}`, 'key')];
+}
+
+const FOR_PARTS = ['msiAlloc', 'msiFree', 'auxdata'] as const;
+
+/** A step that is about a whole device. */
+export function checkWhole(step: StepMap, { name, ims }: DeviceSection, path: Path, source: YamlSource): Diagnostic[] {
+  const wrong: Path[] = FOR_PARTS.filter(key => step[key] !== undefined).map(key => (key === 'msiFree' ? [key] : [key, 'device']));
+  if (typeof step.raise === 'object' && step.raise.at !== undefined) wrong.push(['raise', 'at']);
+  const parts = ims ? list(ims.subdevices, 'or') : 'a part of a device of kind ims';
+  return wrong.map(key => source.error([...path, ...key], `${name} is no part of a device; expected ${parts}`));
+}

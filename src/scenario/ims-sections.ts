@@ -1,0 +1,68 @@
+import type { DeviceName, Name, Unsigned, VectorCount, VectorIndex } from './scenario-file';
+
+// The scenario language: devices with a message store of their own, and what is done with their parts.
+
+/** A store of interrupt messages besides MSI-X (IMS), as the kernel of `v5.10+device-msi` or `v5.10+ims-repost` can use it: posted in 2020 and 2021, never merged. */
+export interface ImsSection {
+  /** array (default): slots in device memory; queue: in the memory of queues, one for each part, which the driver changes by commands. */
+  store?: 'array' | 'queue';
+  /**
+   * Of the array, or of each queue.
+   * @asType integer
+   * @minimum 1
+   * @maximum 2048
+   */
+  slots: number;
+  /** Parts of the device, which its driver makes devices of their own when it probes. Steps call them by these names. */
+  subdevices: Subdevices;
+  /** What bit 0 of a slot's control word does: masks (default), as devices have it; unmasks, as the driver of 2020 thinks. */
+  bit0?: 'masks' | 'unmasks';
+  /** Commands that the device loses, by their number from 1 on: the driver waits in vain. */
+  loses?: CommandNumber[];
+}
+
+/**
+ * @minItems 1
+ * @maxItems 64
+ * @expected one to 64 names
+ */
+export type Subdevices = Name[];
+
+/**
+ * @asType integer
+ * @minimum 1
+ */
+export type CommandNumber = number;
+
+export interface MsiAllocSection {
+  /** A part of a device. */
+  device: DeviceName;
+  vectors: VectorCount;
+}
+
+export interface AuxdataSection {
+  /** A part of a device. */
+  device: DeviceName;
+  /** Default 0. */
+  vector?: VectorIndex;
+  /**
+   * Of the address space that the slot shall belong to.
+   * @asType integer
+   * @minimum 0
+   * @maximum 1048575
+   */
+  pasid: Unsigned;
+  /** The driver writes the control word itself, past the kernel. */
+  direct?: boolean;
+}
+
+export interface RaiseSection {
+  device: DeviceName;
+  /** Default 0. */
+  entry?: VectorIndex;
+  /** Of a part of a device with an array: not now, but right behind the next write of this word of its slot (ctrl: the next read). */
+  at?: SlotWord;
+}
+
+/** A word of a slot. */
+export type SlotWord = 'address_lo' | 'address_hi' | 'data' | 'ctrl';
