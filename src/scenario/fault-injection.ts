@@ -57,6 +57,12 @@ const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; rea
     leak: /^memory of vmd_alloc_irqs: struct srcu_data$/,
     bug: 'vmd_probe() in drivers/pci/controller/vmd.c does not clean up its srcu structures when it fails',
   },
+  {
+    step: /^msiAlloc /,
+    site: /./,
+    leak: /^(interrupt numbers|descriptors|reservations|CPU vectors|remapping entries of \S+|AMD remapping entries|interrupts of \S+): /,
+    bug: 'device_msi_alloc_irqs() of the posted series frees the msi_descs of an allocation that failed midway, and not the interrupts that it had',
+  },
 ];
 
 /** @returns the one bug that explains all of it */
