@@ -22,7 +22,7 @@ export function suggestion(word: string, candidates: readonly string[]): string 
 
 /** Of a few, all there is to choose from: a kernel's version, say, is seldom a typing error. */
 export const choice = (word: string, candidates: readonly string[]): string =>
-  candidates.length <= 4 ? `; expected ${list(candidates, 'or')}` : suggestion(word, candidates);
+  candidates.length <= 5 ? `; expected ${list(candidates, 'or')}` : suggestion(word, candidates);
 
 /** "a, b or c"; of many, the first ones. */
 export function list(words: readonly string[], conjunction: 'and' | 'or'): string {

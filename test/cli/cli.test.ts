@@ -47,7 +47,7 @@ describe('irqstep', function () {
     assert.doesNotMatch(irqstep('run', REMAPPED, '--kernel', 'v5.10-v2-04').stdout, /native_setup_msi_irqs/);
     const { status, stderr } = irqstep('run', REMAPPED, '--kernel', 'v5.8');
     assert.equal(status, 2);
-    assert.match(stderr, /--kernel: unknown kernel v5.8; expected v5.9, v5.10, v5.10.223 or v5.10\+device-msi/);
+    assert.match(stderr, /--kernel: unknown kernel v5.8; expected v5.9, v5.10, v5.10.223, v5.10\+device-msi or v5.10\+ims-repost/);
   });
 
   it('run prints the same bytes each time', () => {
@@ -137,7 +137,7 @@ describe('irqstep', function () {
       [['run', PLAIN, 'x'], 'irqstep: found x after FILE; expected nothing more (irqstep run --help says more)\n'],
       [['run', PLAIN, '--jsno'], 'irqstep: unknown option --jsno; did you mean --json? (irqstep run --help says more)\n'],
       [['verify'], 'irqstep: DIR is missing: a folder with a capture (irqstep verify --help says more)\n'],
-      [['run', PLAIN, '--kernel', 'v5.11'], 'irqstep: --kernel: unknown kernel v5.11; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi (irqstep run --help says more)\n'],
+      [['run', PLAIN, '--kernel', 'v5.11'], 'irqstep: --kernel: unknown kernel v5.11; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost (irqstep run --help says more)\n'],
       [['verify', 'test/captures'], 'irqstep: test/captures holds no capture: neither trace-vectors.txt nor irqlens.txt is in it (irqstep verify --help says more)\n'],
       [['verify', 'test/none'], 'irqstep: there is no folder test/none; expected one with a capture (irqstep verify --help says more)\n'],
     ];

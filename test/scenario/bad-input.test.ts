@@ -20,17 +20,17 @@ describe('a broken scenario', () => {
     'a key that is missing': ['steps: [{ request: { vector: 1 } }]', ["1:11: request has no device; expected a device's name there"]],
     'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list, each entry a map with apicId and node']],
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
-    'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi']],
-    'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi or a map with base, series, with and without']],
-    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, vmd, bridge or custom']],
+    'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost']],
+    'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost or a map with base, series, with and without']],
+    'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, vmd, bridge, ims or custom']],
     'no address': ['machine: { devices: [{ name: a, kind: nic, address: 4 }] }\nsteps: [boot]', ['1:53: address: found 4; expected a PCI address such as 0000:00:04.0 or 00:04.0, with a device of 00 to 1f and a function of 0 to 7']],
     'several errors at once, in the order of the file': [
       'kernel: linux\nmachine: { cpus: 0 }\nsteps:\n  - prob: nvme0\n  - raise: 5',
       [
-        '1:9: kernel: found "linux"; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi',
+        '1:9: kernel: found "linux"; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost',
         '2:18: cpus: found 0; expected a number of CPUs from 1 to 1024',
         '4:5: unknown key prob; did you mean probe?',
-        "5:12: raise: found 5; expected a device's name or a map with device and entry",
+        "5:12: raise: found 5; expected a device's name or a map with device, entry and at",
       ],
     ],
     'YAML that is none': ['steps: [boot\ntitle: x', ['2:1: Flow sequence in block collection must be sufficiently indented and end with a ]']],
@@ -64,7 +64,7 @@ describe('a broken scenario', () => {
     ],
     'a driver with a name of the kernel': ['drivers: { nvme: { alloc: { min: 1, max: 1 } } }\nsteps: [boot]', ['1:12: nvme is a driver of the kernel; expected another name']],
     'a step with two actions': [`${DEVICE}steps:\n  - probe: nvme0\n    raise: nvme0`, ['4:5: a step has one action, and this one has probe already; expected a new step ("- raise: ...")']],
-    'a step without an action': ['steps:\n  - cpu: 1', ['2:5: a step without an action; expected one of probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, offline or online']],
+    'a step without an action': ['steps:\n  - cpu: 1', ['2:5: a step without an action; expected one of probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, offline or online']],
     'a boot that is not the first step': [`${DEVICE}steps: [{ probe: nvme0 }, boot]`, ['2:27: the machine runs already; boot can only be the first step']],
     'a CPU that is not there': [`${DEVICE}steps:\n  - affinity: { device: nvme0, cpus: 2-4 }\n  - probe: nvme0\n    cpu: 4`, ['3:38: there is no CPU 4; expected CPUs of 0 to 3', '5:10: there is no CPU 4; expected CPUs of 0 to 3']],
     'an affinity of nothing': ['steps:\n  - affinity: { cpus: 1 }', ['2:5: whose affinity?; expected either irq, or device (and vector)']],
@@ -115,7 +115,7 @@ describe('a broken scenario', () => {
     it(`is refused with its place: ${name}`, () => assert.deepEqual(errorsOf(text), errors));
   }
 
-  it('is refused for a kernel that the caller asks for', () => assert.deepEqual(errorsOf('title: a\nsteps: [boot]', 'v5.8'), ['1:1: unknown kernel v5.8; expected v5.9, v5.10, v5.10.223 or v5.10+device-msi']));
+  it('is refused for a kernel that the caller asks for', () => assert.deepEqual(errorsOf('title: a\nsteps: [boot]', 'v5.8'), ['1:1: unknown kernel v5.8; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost']));
 
   it('is refused by its size alone, before it is read', () => {
     assert.deepEqual(errorsOf('x'.repeat(10_000_000)), ['1:1: the file has more than 262144 bytes; a scenario has fewer']);

@@ -15,7 +15,7 @@ describe('completion in a scenario', () => {
   });
 
   it('offers the values of the key before the cursor', () => {
-    assert.deepEqual(offers('kernel: |\n'), ['v5.9', 'v5.10', 'v5.10.223', 'v5.10+device-msi']);
+    assert.deepEqual(offers('kernel: |\n'), ['v5.9', 'v5.10', 'v5.10.223', 'v5.10+device-msi', 'v5.10+ims-repost']);
     assert.ok(offers('kernel:\n  base: v5.10\n  without: [v2|]\nsteps: [boot]\n').includes('v2-04'));
     assert.ok(offers('machine:\n  remap: i|\n').includes('intel'));
     assert.deepEqual(offers('machine:\n  x2apic: |\n'), ['true', 'false']);
