@@ -17,8 +17,8 @@ const VECTORS = 256;
 /** Parents before their children, else in the order of their making. */
 export function domainsOf({ kernel }: World, changes: ChangeTracker): Domain[] {
   const ordered = hierarchical([...kernel.irq_domain_list].reverse());
+  const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
   return ordered.map((domain, id): Domain => {
-    const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
     const devices = [...kernel.pci_devices.filter(dev => dev.msi_domain === domain).map(pciDeviceOf), ...parts.filter(dev => dev.msi_domain === domain).map(partOf)];
     return {
       id,

@@ -8,7 +8,6 @@ import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
 import { writeAffinity } from './affinity';
 import { findDevice, findPart } from './check';
-import { fullAddress } from './devices';
 import { driverFor, driverNamed } from './drivers';
 import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';

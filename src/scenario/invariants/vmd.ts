@@ -2,6 +2,7 @@ import { VMD_MSI_ADDRESS_LO } from '../../hardware/vmd';
 import { index_from_irqs, vmd_dev, vmd_irq_entry } from '../../kernel/drivers/pci/controller/vmd_types';
 import { irqd_is_activated, irqd_irq_disabled, irqd_is_started } from '../../kernel/include/irq';
 import type { irq_desc } from '../../kernel/include/irqdesc';
+import { to_pci_dev } from '../../kernel/include/pci';
 import type { World } from '../../kernel/world';
 import type { Report } from './report';
 
@@ -39,7 +40,7 @@ function checkChild({ irq, desc, entry, vmd }: Child, report: Report): void {
 
   const msi = desc.irq_common_data.msi_desc;
   if (!msi || !irqd_is_activated(data) || msi.irq !== irq) return;
-  const { hw, name } = msi.dev;
+  const { hw, name } = to_pci_dev(msi.dev);
   const message = msi.msi_attrib.is_msix ? hw.msix?.message(msi.msi_attrib.entry_nr) : hw.firstMessage;
   if (message) report.equal(VMD_MSI_ADDRESS_LO.get(message.lo, 'index'), index, 'vmd', () => `irq ${irq}: the vector of the VMD that ${name}[${msi.msi_attrib.entry_nr}] names`);
 }
