@@ -1,10 +1,10 @@
 // The panel's view of the whole: domains with their devices, the vectors of the CPUs.
 import { apic_chip_data } from '../../src/kernel/arch/x86/apic/apic_chip_data';
-import type { device, subdevice } from '../../src/kernel/include/device';
+import type { device } from '../../src/kernel/include/device';
 import { IRQD } from '../../src/kernel/include/irq';
 import type { irq_desc } from '../../src/kernel/include/irqdesc';
 import type { irq_domain } from '../../src/kernel/include/irqdomain';
-import type { PciDev } from '../../src/kernel/include/pci';
+import { type PciDev, to_pci_dev } from '../../src/kernel/include/pci';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import type { World } from '../../src/kernel/world';
 import type { ChangeTracker } from './changes';
@@ -49,7 +49,7 @@ function hierarchical(domains: readonly irq_domain[]): irq_domain[] {
 const pciDeviceOf = (dev: PciDev): Device => ({ name: dev.name, driver: dev.driver, kind: dev.msix_enabled ? 'MSI-X' : dev.msi_enabled ? 'MSI' : null, irqs: irqsOf(dev) });
 
 /** A part of a device that has a message store: its driver's. */
-const partOf = (dev: subdevice): Device => ({ name: dev.name, driver: (dev.parent as PciDev).driver, kind: dev.msi_list.length > 0 ? 'IMS' : null, irqs: irqsOf(dev) });
+const partOf = (dev: device): Device => ({ name: dev.name, driver: to_pci_dev(dev.parent).driver, kind: dev.msi_list.length > 0 ? 'IMS' : null, irqs: irqsOf(dev) });
 
 const irqsOf = ({ msi_list }: device): number[] => msi_list.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i)));
 

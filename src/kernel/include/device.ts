@@ -6,6 +6,10 @@ export abstract class device {
   abstract readonly name: string;
   msi_domain: irq_domain | null = null;
   msi_list: msi_desc[] = [];
+  /** what it is a part of; null for what stands for itself, such as a PCI function */
+  readonly parent: device | null = null;
+  /** its number on its bus, where its bus counts */
+  readonly id: number = 0;
 
   constructor(
     /** NUMA node or -1 */
@@ -19,9 +23,8 @@ export class subdevice extends device {
 
   constructor(
     readonly name: string,
-    readonly parent: device,
-    /** its number on its bus */
-    readonly id: number,
+    override readonly parent: device,
+    override readonly id: number,
   ) {
     super(parent.numa_node);
   }

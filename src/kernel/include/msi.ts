@@ -1,7 +1,7 @@
 import type { Op } from '../../stepper/op';
 import type { platform_msi_priv_data } from '../drivers/base/platform-msi';
 import type { device } from './device';
-import type { PciDev } from './pci';
+import { type PciDev, to_pci_dev } from './pci';
 import type { irq_affinity_desc } from './interrupt';
 import type { irq_chip } from './irq';
 import type { irq_domain } from './irqdomain';
@@ -76,7 +76,7 @@ export class msi_desc {
 const OFFSETOF_DEV = 0x18;
 
 /** Inline of include/linux/msi.h. @throws kernel_oops for NULL */
-export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => member_of(desc, OFFSETOF_DEV).dev as PciDev;
+export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => to_pci_dev(member_of(desc, OFFSETOF_DEV).dev);
 
 /** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT, and before v2-39 their numbers are 7 and 8. */
 export const X86_IRQ_ALLOC_TYPE = {

@@ -124,5 +124,8 @@ export const pci_dev_id = (dev: PciDev): number => (dev.bus << 8) | dev.devfn;
 
 /** Inlines of include/linux/pci.h. */
 export const dev_is_pci = (dev: device): dev is PciDev => dev instanceof PciDev;
-/** Looks at nothing: what is no PCI function is taken for one. */
-export const to_pci_dev = (dev: device): PciDev => dev as PciDev;
+/** @throws for what is no PCI function: the kernel looks at nothing, and would take it for one */
+export function to_pci_dev(dev: device | null): PciDev {
+  if (dev && dev_is_pci(dev)) return dev;
+  throw new Error(`${dev?.name ?? 'NULL'} is no PCI function`);
+}

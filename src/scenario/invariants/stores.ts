@@ -1,6 +1,5 @@
 import { ims_slot } from '../../kernel/drivers/irqchip/irq-ims-queue';
 import { slot_number } from '../../kernel/drivers/misc/ims_device';
-import type { subdevice } from '../../kernel/include/device';
 import { irqd_irq_masked, irqd_is_activated, irqd_is_started } from '../../kernel/include/irq';
 import type { msi_desc } from '../../kernel/include/msi';
 import { to_pci_dev } from '../../kernel/include/pci';
@@ -16,14 +15,13 @@ export function checkStore(
   report: Report,
   expectMessage: (message: { readonly lo: number; readonly data: number }, what: string, known: string | undefined) => void,
 ): void {
-  const sub = dev as subdevice;
-  const pdev = to_pci_dev(sub.parent);
+  const pdev = to_pci_dev(dev.parent);
   const store = pdev.hw.ims;
   const index = dev.msi_list.findIndex(entry => entry.irq === irq);
   const data = desc.irq_data;
   if (!store || !device_msi || !irqd_is_started(data) || !irqd_is_activated(data)) return;
 
-  const slot = slot_number(pdev, sub, index, device_msi.priv_iomem);
+  const slot = slot_number(pdev, dev, index, device_msi.priv_iomem);
   const { lo, hi, data: sent, ctrl } = store.message(slot);
   const { priv } = device_msi;
   const stale = priv instanceof ims_slot && (priv.address_lo !== lo || priv.address_hi !== hi || priv.data !== sent || priv.ctrl !== ctrl) ? KNOWN.IMS_NOT_TOLD : undefined;

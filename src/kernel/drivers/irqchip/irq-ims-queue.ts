@@ -96,7 +96,7 @@ function* ims_queue_free_msi_store(_domain: irq_domain, dev: device): Op {
 }
 
 /** The number has 16 bits: what was to tell one queue from another is lost. @returns 0, or -ENOSPC. Source: [V2 46/46] ims_queue_alloc_msi_store() */
-function* ims_queue_alloc_msi_store(domain: irq_domain, dev: device & { readonly id?: number }, _nvec: number): Op<number> {
+function* ims_queue_alloc_msi_store(domain: irq_domain, dev: device, _nvec: number): Op<number> {
   const ims = (domain.host_data as msi_domain_info).chip_data as ims_queue_info;
   for (const [idx, { device_msi }] of dev.msi_list.entries()) {
     const slot = yield* ims.queue_get_shadow(dev, idx);
@@ -105,7 +105,7 @@ function* ims_queue_alloc_msi_store(domain: irq_domain, dev: device & { readonly
       return -ENOSPC;
     }
     device_msi!.priv = slot;
-    device_msi!.hwirq = u16(((dev.id ?? 0) << 16) | idx);
+    device_msi!.hwirq = u16((dev.id << 16) | idx);
   }
   return 0;
 }

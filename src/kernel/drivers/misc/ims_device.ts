@@ -82,7 +82,7 @@ function* create_domain(pdev: PciDev): Op<irq_domain | null> {
 const queue_of = (queues: readonly ims_queue[], shadow: ims_slot): ims_queue => queues.find(({ shadows }) => shadows.includes(shadow))!;
 
 function* queue_get_shadow(queues: readonly ims_queue[], dev: device, msi_index: number): Op<ims_slot | null> {
-  return queues[(dev as subdevice).id]?.shadows.at(msi_index) ?? null;
+  return queues[dev.id]?.shadows.at(msi_index) ?? null;
 }
 
 const WORDS = Object.keys(IMS_SLOT) as (keyof typeof IMS_SLOT)[];
@@ -136,7 +136,7 @@ function* ims_remove(pdev: PciDev): Op {
 export const ims_driver: pci_driver = Object.freeze({ name: 'ims', probe: ims_probe, remove: ims_remove });
 
 /** The place of a part's message in the device. */
-export const slot_number = (pdev: PciDev, { id }: subdevice, index: number, iomem: number): number => {
+export const slot_number = (pdev: PciDev, { id }: device, index: number, iomem: number): number => {
   const { address, config } = pdev.hw.ims!;
   return config.store === 'array' ? (iomem - address) / IMS_SLOT_SIZE : id * config.slots + index;
 };

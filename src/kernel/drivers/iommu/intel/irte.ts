@@ -6,7 +6,6 @@ import type { Op } from '../../../../stepper/op';
 import { apic_printk, APIC_VERBOSE } from '../../../arch/x86/apic/apic';
 import { type irq_alloc_info, type irq_cfg, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { msi_msg, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
-import type { subdevice } from '../../../include/device';
 import { type PciDev, pci_dev_id, to_pci_dev } from '../../../include/pci';
 import { down_read, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, up_read } from '../../../lib/locking';
 import { limit_bound } from '../../../lib/limit';
@@ -264,7 +263,7 @@ export function* intel_irq_remapping_prepare_irte(data: intel_ir_data, cfg: irq_
     case X86_IRQ_ALLOC_TYPE.PCI_MSIX:
       BUG_ON(info.type === X86_IRQ_ALLOC_TYPE.DEV_MSI && !has('repost-vtd-dev-msi'), 'drivers/iommu/intel/irq_remapping.c intel_irq_remapping_prepare_irte');
       if (info.type === X86_IRQ_ALLOC_TYPE.HPET) yield* set_hpet_sid(data, info.devid);
-      else if (info.type === X86_IRQ_ALLOC_TYPE.DEV_MSI) yield* set_msi_sid(data, to_pci_dev((info.desc!.dev as subdevice).parent));
+      else if (info.type === X86_IRQ_ALLOC_TYPE.DEV_MSI) yield* set_msi_sid(data, to_pci_dev(info.desc!.dev.parent));
       else yield* set_msi_sid(data, msi_dev_of(info));
 
       data.msi_entry.address_hi = 0;
