@@ -4,7 +4,7 @@ import { contradictionsOf } from './reading/contradictions';
 import { type DebugfsSection, parseDebugfs } from './reading/debugfs';
 import { CaptureFiles, type Unread } from './reading/files';
 import { parseProcInterrupts, parseSysKernelIrq, type InterruptTable, type SysIrqs } from './reading/interrupts';
-import { configSymbolsOf, kernelNameOf, machineConfigOf } from './machine-from-capture';
+import { configSymbolsOf, kernelNameOf, machineConfigOf, versionsOf } from './machine-from-capture';
 import { parsePci, unmodelledDrivers, type PciSnapshot } from './reading/pci';
 import { parseGraph, type CallTree } from './reading/graph';
 import { inOrder } from './reading/graph-order';
@@ -12,12 +12,15 @@ import { unknownFunctions } from './comparison/uncounted-functions';
 import { scriptOf, type Script } from './reading/script';
 import { parseSnapshots, type Snapshot } from './reading/snapshot';
 import { lostEvents, parseTrace } from './reading/trace';
+import { kernelTextOf, laterKernelOf, type LaterKernel } from './later-changes';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {
   readonly name: string;
   /** the model's name of its kernel; undefined for one that the model does not know */
   readonly kernel: string | undefined;
+  /** a kernel behind the model's last one */
+  readonly later: LaterKernel | undefined;
   readonly uname: string;
   readonly machine: MachineConfig;
   /** CPUs that ran when the script began */
@@ -53,6 +56,7 @@ export function readCapture(folder: string): Capture {
   const interrupts = parseProcInterrupts(sysIrqs.value.length > 0 ? rows : '');
   const pci = parsePci(files.read('pci.txt', 'the machine has no devices, so that no command can run') ?? '');
   const uname = files.read('uname.txt', 'which kernel it is cannot be told') ?? '';
+  const later = laterKernelOf(versionsOf(uname));
   const dmesg = files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? '';
   const facts = {
     cpus: parseCpuinfo(files.read('cpuinfo.txt', NO_CPUINFO) ?? ''),
@@ -71,12 +75,13 @@ export function readCapture(folder: string): Capture {
   files.problems.push(...unmodelledDrivers(pci.value));
   return {
     name: files.name,
-    kernel: kernelNameOf(uname),
+    kernel: later ? kernelTextOf(later) : kernelNameOf(uname),
+    later,
     uname: uname.trim(),
     machine: machineConfigOf(facts),
     cpus: facts.cpus.length,
     cmdline: (files.read('cmdline.txt', 'the kernel is booted without parameters') ?? '').trim(),
-    config: configSymbolsOf(facts),
+    config: configSymbolsOf(facts, assignedOf(script)),
     dmesg,
     script,
     trees: graph.value.trees,
@@ -89,6 +94,10 @@ export function readCapture(folder: string): Capture {
     problems: files.problems,
   };
 }
+
+/** System vectors, as the trace has them. */
+const assignedOf = ({ events }: Script): number[] =>
+  events.flatMap(({ event, text }) => (event === 'irq_matrix_assign_system' ? [Number(/^bit=(\d+)/.exec(text)?.[1])] : []));
 
 /** Every one of these files ends with a newline. */
 function noteTruncation(files: CaptureFiles, file: string): void {

@@ -188,9 +188,9 @@ const SYMBOL_OF_VECTOR: Record<number, string> = {
   250: 'X86_THERMAL_VECTOR',
 };
 
-/** The symbols of the kernel's configuration that show. */
-export function configSymbolsOf({ snapshots, log }: MachineFacts): string[] {
-  const system = snapshots[0]?.matrix?.system ?? [];
+/** The symbols of the kernel's configuration that show. @param assigned system vectors of the trace, where the snapshots have no matrix */
+export function configSymbolsOf({ snapshots, log }: MachineFacts, assigned: readonly number[]): string[] {
+  const system = snapshots[0]?.matrix?.system ?? assigned;
   const symbols = Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : []));
   return [...symbols, ...(log.hpet?.device ? ['HPET'] : []), ...(log.hpet?.rtc ? ['HPET_EMULATE_RTC'] : []), ...log.config];
 }
@@ -198,11 +198,14 @@ export function configSymbolsOf({ snapshots, log }: MachineFacts): string[] {
 /** Stable releases that have changed nothing in the interrupt code. */
 const SAME_CODE: Partial<Record<string, string>> = { 'v5.9.2': 'v5.9' };
 
+/** `v5.10.223`, each that stands there */
+export const versionsOf = (uname: string): string[] => [...uname.matchAll(/\b(\d+\.\d+(?:\.\d+)?)\b/g)].map(m => `v${m[1]}`);
+
 /**
  * The model's name of the kernel that `uname -a` names, for a distribution's kernel by the upstream version that its package says.
  * @returns undefined for one that the model does not know
  */
 export function kernelNameOf(uname: string): string | undefined {
-  const versions = [...uname.matchAll(/\b(\d+\.\d+(?:\.\d+)?)\b/g)].map(m => `v${m[1]}`);
+  const versions = versionsOf(uname);
   return versions.map(version => SAME_CODE[version] ?? version).find(version => version in KERNELS);
 }

@@ -5,6 +5,7 @@ import { readCapture, type Capture } from './capture';
 import { isBuildKnown } from './comparison/compiled';
 import { EXCEPTIONS } from './comparison/counted-functions';
 import type { Difference } from './comparison/compare-events';
+import { explanationsOf, explanationText, type Explanation } from './explain';
 import type { Section, Unread } from './reading/files';
 import { planOf, type Plan, type PlannedItem } from './replay/plan';
 import { otherWay, Replay, type Count } from './replay/replay';
@@ -28,7 +29,9 @@ export interface Verdict {
   readonly unread: number;
   /** the first one has made the others, or some of them */
   readonly differences: readonly Difference[];
-  /** everything was there, was understood and is the same */
+  /** of a kernel behind the last one of the model: the changes that make it another one */
+  readonly explanations: readonly Explanation[];
+  /** everything was there, was understood and is the same; never of a kernel behind the last one of the model */
   readonly ok: boolean;
 }
 
@@ -39,7 +42,7 @@ export interface Verdict {
  */
 export function verify(folder: string, print: (line: string) => void, kernel?: string): Verdict {
   const captured = readCapture(folder);
-  const capture = kernel === undefined ? captured : { ...captured, kernel };
+  const capture = kernel === undefined ? captured : { ...captured, kernel, later: undefined };
   const plan = planOf(capture);
   const refused = refusals(capture, plan);
   const problems = [...capture.problems, ...plan.problems, ...refused];
@@ -48,9 +51,10 @@ export function verify(folder: string, print: (line: string) => void, kernel?: s
   const replay = capture.kernel === undefined || refused.length > 0 ? undefined : replayOf(capture, plan, print);
   replay?.compareLog();
   const unread = [...(replay?.unread ?? []), ...unreadOf(capture, plan)];
-  const verdict = verdictOf(capture, replay, unread.length, problems.length === 0);
+  const verdict = verdictOf(capture, replay, unread.length, problems.length === 0, replay ? explanationsOf(capture, plan, replay) : []);
   printUnread(capture.name, unread, print);
   if (verdict.differences.length > 0) printDifference(verdict.differences[0], print);
+  if (capture.later && replay) printExplanations(capture, verdict, print);
   if (verdict.calls.total > 0) printCalls(capture, replay?.calls.lost ?? 0, print);
   for (const [reason, lines] of replay?.logMasks ?? []) print(`log: not compared in ${lines} ${lines === 1 ? 'line' : 'lines'}: ${reason}`);
   const part = (name: 'events' | 'state' | 'calls' | 'log'): string => `${name} ${verdict[name].matched}/${verdict[name].total}`;
@@ -125,6 +129,17 @@ function printUnread(name: string, unread: readonly Unread[], print: (line: stri
   for (const { file, line, text } of unread.slice(0, 3)) print(`${name}: ${file}:${line} is not understood: ${text.slice(0, 100)}`);
 }
 
+/** What differs from the last kernel of the model, by change, and what no change explains. */
+function printExplanations({ name, later }: Capture, { explanations, ...verdict }: Verdict, print: (line: string) => void): void {
+  print(`${name}: the model has not this kernel; ${later!.base} with these changes and in these words does what it did`);
+  for (const explanation of explanations) print(`  ${explanationText(explanation)}`);
+  print(`${name}: unexplained ${unexplained(verdict)}`);
+}
+
+/** Events, lines of state, calls and lines of the log that are not the same. */
+export const unexplained = ({ events, state, calls, log }: Pick<Verdict, 'events' | 'state' | 'calls' | 'log'>): number =>
+  [events, state, calls, log].reduce((sum, { matched, total }) => sum + total - matched, 0);
+
 /** What the comparison of calls rests on. */
 function printCalls({ uname }: Capture, lost: number, print: (line: string) => void): void {
   print(`calls: ${Object.keys(EXCEPTIONS).length} functions are left out (${Object.keys(EXCEPTIONS).join(', ')})`);
@@ -139,7 +154,7 @@ function printDifference({ where, captured, model, stack }: Difference, print: (
   for (const frame of stack) print(`    at ${frame}`);
 }
 
-function verdictOf(capture: Capture, replay: Replay | undefined, unread: number, complete: boolean): Verdict {
+function verdictOf(capture: Capture, replay: Replay | undefined, unread: number, complete: boolean, explanations: readonly Explanation[]): Verdict {
   const none: Count = { matched: 0, total: 0 };
   const events = replay?.matchedEvents ?? none;
   const state = replay?.state ?? none;
@@ -147,8 +162,8 @@ function verdictOf(capture: Capture, replay: Replay | undefined, unread: number,
   const log = replay?.log ?? none;
   const all = ({ matched, total }: Count): boolean => total > 0 && matched === total;
   const differences = replay?.differences ?? [];
-  const ok = complete && differences.length === 0 && unread === 0 && all(events) && all(state) && calls.matched === calls.total && log.matched === log.total;
-  return { name: capture.name, events, state, calls, log, inputs: replay?.inputs ?? [], resumed: 0, unread, differences, ok };
+  const ok = complete && !capture.later && differences.length === 0 && unread === 0 && all(events) && all(state) && calls.matched === calls.total && log.matched === log.total;
+  return { name: capture.name, events, state, calls, log, inputs: replay?.inputs ?? [], resumed: 0, unread, differences, explanations, ok };
 }
 
 /** Lines of the trace, of the call trees and of the snapshots that are compared. */

@@ -15,6 +15,9 @@ event, every interrupt after each step, the call trees and the log with the kern
 
   CAPTURE: events M/N, state M/N, calls M/N, log M/N, inputs K, resumed 0, unread U
 
+A capture of a kernel behind those of the model is compared with the model changed as that kernel was: each change is
+named, with what it explains, and then how much is unexplained.
+
 options:
   --kernel K      let this kernel do it instead of the capture's: what differs is what a change does (v5.10.223-v2-04)
 

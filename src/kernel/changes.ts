@@ -1,5 +1,6 @@
 import type { Change } from './changes/change';
 import { FIXES } from './changes/fixes';
+import { LATER } from './changes/later';
 import { REPOST } from './changes/repost';
 import { SERIES_ALLOC_INFO } from './changes/series_alloc_info';
 import { SERIES_DEVICE_MSI } from './changes/series_device_msi';
@@ -14,7 +15,7 @@ export { GROUPS, type Change, type Group } from './changes/change';
 export const SERIES = { ...SERIES_GETTERS, ...SERIES_ALLOC_INFO, ...SERIES_DOMAINS, ...SERIES_DEVICE_MSI } as const;
 
 /** What differs between the kernels that can be chosen. v5.9 has none of it. */
-export const CHANGES = { ...SERIES, ...FIXES, ...V5_10, ...STABLE, ...REPOST } as const;
+export const CHANGES = { ...SERIES, ...FIXES, ...V5_10, ...STABLE, ...LATER, ...REPOST } as const;
 
 export type ChangeId = keyof typeof CHANGES;
 

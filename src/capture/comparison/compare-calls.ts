@@ -86,6 +86,8 @@ function linesOf(calls: readonly CalledFunction[]): CallLine[] {
   const callers: CalledFunction[] = [];
   return calls.flatMap(call => {
     while (callers.length > 0 && callers.at(-1)!.indent >= call.indent) callers.pop();
+    // The part of a function that has been split off, called by the rest of it: one call.
+    if (call.isPart && callers.at(-1)?.name === call.name) return [];
     const depth = callers.filter(({ name }) => isCompared(name)).length;
     callers.push(call);
     const { name, line, indent } = call;

@@ -1,5 +1,6 @@
 import type { LogLine } from '../../kernel/lib/printk';
 import { linesOf } from '../reading/files';
+import type { Words } from '../later-changes';
 import { linesThatCount, type LoggedLine } from './log-lines';
 
 export interface LogResult {
@@ -24,9 +25,9 @@ interface Section {
 }
 
 /** Compares the lines that count of a kernel's log with the model's: in each step the same lines in the same order. */
-export function compareLog(dmesg: string, log: readonly LogLine[], marks: readonly LogMark[]): LogResult {
+export function compareLog(dmesg: string, log: readonly LogLine[], marks: readonly LogMark[], words: Words): LogResult {
   const captured = capturedSections(dmesg);
-  const model = modelSections(log, marks.filter(({ step }) => captured.some(other => other.step === step)));
+  const model = modelSections(log, marks.filter(({ step }) => captured.some(other => other.step === step)), words);
   const masked = new Map<string, number>();
   let matched = 0;
   let total = 0;
@@ -56,8 +57,8 @@ function capturedSections(dmesg: string): Section[] {
   return sections;
 }
 
-const modelSections = (log: readonly LogLine[], marks: readonly LogMark[]): Section[] =>
-  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).map(({ text }) => text) }));
+const modelSections = (log: readonly LogLine[], marks: readonly LogMark[], words: Words): Section[] =>
+  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).flatMap(({ text }) => words.logLine(text) ?? []) }));
 
 /** The longest common subsequence: so many lines match. */
 function inOrder(captured: readonly LoggedLine[], model: readonly LoggedLine[]): number {

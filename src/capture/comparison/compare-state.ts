@@ -10,6 +10,7 @@ import { SYS_IRQ } from '../../text/sys-irq';
 import type { Capture } from '../capture';
 import { debugfsFiles, irqOfFile, withoutProgress } from '../reading/debugfs';
 import { parseProcInterrupts, type InterruptRow, type InterruptTable, type SysIrq } from '../reading/interrupts';
+import { Words } from '../later-changes';
 import { lensBlocks, lensFormatOf, lensLines } from './lens-text';
 
 // Compares the model's state with what a capture shows under one label.
@@ -30,11 +31,12 @@ export const same = (line: StateLine): boolean => line.captured === line.model;
 export const PARTS = ['interrupts', 'tables', 'matrix', 'irqs'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** Every line of a part of the snapshot `label`, the model's beside it. */
-export function partLines(world: World, capture: Capture, label: string, part: Part): StateLine[] {
-  if (part === 'interrupts') return rowState(world, capture, label);
-  if (part === 'tables') return sysState(world, capture, label);
-  const lens = lensState(world, capture, label, key => key.startsWith('irq ') === (part === 'irqs'));
+/** Every line of a part of the snapshot `label`, the model's beside it in the words of the capture's kernel. */
+export function partLines(world: World, capture: Capture, label: string, part: Part, words = new Words()): StateLine[] {
+  const says = (line: string): string => words.stateLine(line);
+  if (part === 'interrupts') return rowState(world, capture, label, says);
+  if (part === 'tables') return sysState(world, capture, label, says);
+  const lens = lensState(world, capture, label, says, key => key.startsWith('irq ') === (part === 'irqs'));
   return part === 'irqs' ? [...lens, ...debugfsState(world, capture, label)] : lens;
 }
 
@@ -44,13 +46,16 @@ export function capturedLines({ snapshots, interrupts, sysIrqs, debugfs }: Captu
   return (under(snapshots)?.lines.length ?? 0) + (under(interrupts)?.lines.length ?? 0) + (under(sysIrqs)?.irqs.length ?? 0) + (under(debugfs)?.files.size ?? 0);
 }
 
+type Says = (line: string) => string;
+
 /** irqlens.txt: by domain, matrix and irq, line by line. */
-function lensState(world: World, capture: Capture, label: string, isMeant: (key: string) => boolean): StateLine[] {
+function lensState(world: World, capture: Capture, label: string, says: Says, isMeant: (key: string) => boolean): StateLine[] {
   const snapshot = capture.snapshots.find(s => s.label === label);
   if (!snapshot) return [];
   const clocked = clockedIrqs(world);
   const captured = new Map(lensBlocks(snapshot.lines).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
-  const model = new Map(lensBlocks(lensLines(world, lensFormatOf(snapshot.lines))).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
+  const own = lensBlocks(lensLines(world, lensFormatOf(snapshot.lines))).filter(({ key }) => isMeant(key)).flatMap(({ lines }) => lines.map(says));
+  const model = new Map(lensBlocks(own).map(({ key, lines }) => [key, masked(key, lines, clocked)]));
   return [...new Set([...captured.keys(), ...model.keys()])].filter(isMeant).flatMap(key =>
     pairs(captured.get(key) ?? [], model.get(key) ?? [], { where: `irqlens.txt, snapshot ${label}, ${key}`, irq: irqOf(key) }),
   );
@@ -83,10 +88,10 @@ function pairs(captured: readonly string[], model: readonly string[], place: { w
 }
 
 /** /proc/interrupts, byte for byte: the header, and the rows with the counts of interrupts whose source is scripted. */
-function rowState(world: World, capture: Capture, label: string): StateLine[] {
+function rowState(world: World, capture: Capture, label: string, says: Says): StateLine[] {
   const table = capture.interrupts.find(t => t.label === label);
   if (!table) return [];
-  const [own] = parseProcInterrupts(`##### SNAPSHOT ${label}\n${procInterrupts(world)}`).value;
+  const [own] = parseProcInterrupts(`##### SNAPSHOT ${label}\n${procInterrupts(world).split('\n').map(says).join('\n')}`).value;
   const text = (row: InterruptRow): string => (countsAreMasked(world, row.label) ? withoutCounts(row) : row.source);
   const lines = ({ lines: [header], rows }: InterruptTable): Map<string, string> => new Map([['header', header], ...rows.map(row => [row.label, text(row)] as const)]);
   return keyed(lines(table), lines(own), `proc-interrupts.txt, snapshot ${label}`);
@@ -122,12 +127,12 @@ function devicesOf({ kernel }: World, { irq_common_data, irq_data }: irq_desc): 
 }
 
 /** /sys/kernel/irq and /proc/irq. per_cpu_count and wakeup are masked. */
-function sysState(world: World, capture: Capture, label: string): StateLine[] {
+function sysState(world: World, capture: Capture, label: string, says: Says): StateLine[] {
   const captured = capture.sysIrqs.find(s => s.label === label);
   if (!captured) return [];
   const line = (irq: SysIrq): string => irq.source.replace(/\|(per_cpu_count|wakeup)=[^|]*/g, '');
   const irqs = new Map(captured.irqs.map(irq => [String(irq.irq), line(irq)]));
-  const own = new Map([...world.kernel.irq_desc_tree].map(([irq, desc]) => [String(irq), sysLine(world, irq, desc)]));
+  const own = new Map([...world.kernel.irq_desc_tree].map(([irq, desc]) => [String(irq), says(sysLine(world, irq, desc))]));
   return keyed(irqs, own, `sys-kernel-irq.txt, snapshot ${label}`);
 }
 

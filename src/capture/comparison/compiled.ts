@@ -53,6 +53,8 @@ interface Build {
   readonly split: ReadonlySet<string>;
   /** their code has a name with another ending, which the tracer was not told */
   readonly renamed: ReadonlySet<string>;
+  /** functions that show whole, too, where `split` has them */
+  readonly whole?: ReadonlySet<string>;
 }
 
 const setOf = (names: string): ReadonlySet<string> => new Set(names.trim().split(/\s+/));
@@ -84,7 +86,7 @@ irq_domain_set_mapping irq_domain_translate irq_domain_trim_hierarchy irq_expand
 irq_insert_desc irq_is_nmi irq_mark_irq irq_matrix_debug_show irq_may_run irq_msi_update_msg irq_needs_fixup irq_nmi_setup irq_nmi_teardown
 irq_polarity irq_release_resources irq_remapping_modify_x86_ops irq_remapping_prepare_irte irq_request_resources irq_restore_affinity_of_irq
 irq_select_affinity_usr irq_set_affinity_deactivated irq_set_affinity_pending irq_setup_forced_threading irq_spread_init_one irq_state_clr_disabled
-irq_state_clr_masked irq_state_clr_started irq_state_set_started irq_supports_nmi irq_sw_resend irq_sysfs_add irq_sysfs_del irq_thread_set_ready
+irq_state_clr_masked irq_state_clr_started irq_state_set_started irq_supports_nmi irq_set_affinity irq_sw_resend irq_sysfs_add irq_sysfs_del irq_thread_set_ready
 irq_try_set_affinity irq_validate_effective_affinity irq_wait_for_interrupt irq_wake_secondary is_hpet_capable lapic_register_intr map_dev_to_ir
 map_hpet_to_ir map_ioapic_to_iommu map_ioapic_to_ir mask_ack_irq matrix_find_best_cpu matrix_find_best_cpu_managed migrate_one_irq misrouted_irq
 mp_alloc_timer_irq mp_ioapic_gsi_routing mp_ioapic_irqdomain mp_ioapic_pin_count mp_irqdomain_get_attr mp_is_legacy_irq mp_pin_to_gsi
@@ -112,13 +114,13 @@ export const isBuildKnown = (uname: string): boolean => buildOf(uname) !== undef
 
 /** @param trees of a kernel whose build is not known, a function that none of them shows counts as put into its callers */
 export function compiledOf(uname: string, trees: readonly CallTree[]): Compiled {
-  const { absent, split, renamed, called } = buildOf(uname) ?? seenIn(trees);
+  const { absent, split, renamed, called, whole } = buildOf(uname) ?? seenIn(trees);
   const into = (name: string, { name: caller, file }: NamedFunction): boolean =>
     called?.has(`${caller} ${name}`) !== true && [caller, `${file}/${caller}`].some(place => INTO[name]?.includes(place));
   return {
     shows: (name, caller) => !absent.has(name) && !(caller !== undefined && into(name, caller)),
     isSplit: name => split.has(name),
-    isStart: name => !split.has(name) && !renamed.has(name),
+    isStart: name => (!split.has(name) || whole?.has(name) === true) && !renamed.has(name),
   };
 }
 
@@ -136,9 +138,10 @@ function callsIn(trees: readonly CallTree[]): ReadonlySet<string> {
   return pairs;
 }
 
-function seenIn(trees: readonly CallTree[]): Pick<Build, 'split' | 'renamed' | 'called'> & { readonly absent: Pick<ReadonlySet<string>, 'has'> } {
+function seenIn(trees: readonly CallTree[]): Pick<Build, 'split' | 'renamed' | 'called' | 'whole'> & { readonly absent: Pick<ReadonlySet<string>, 'has'> } {
   const calls = trees.flatMap(tree => tree.calls);
   const seen = new Set(calls.map(({ name }) => name));
   const split = new Set(calls.flatMap(({ name, isPart }) => (isPart ? [name] : [])));
-  return { absent: { has: name => !seen.has(name) }, split, renamed: setOf('write_irq_affinity'), called: callsIn(trees) };
+  const whole = new Set(calls.flatMap(({ name, isPart }) => (isPart ? [] : [name])));
+  return { absent: { has: name => !seen.has(name) }, split, renamed: setOf('write_irq_affinity'), called: callsIn(trees), whole };
 }

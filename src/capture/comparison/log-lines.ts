@@ -22,7 +22,7 @@ const PRINTED: Record<string, readonly RegExp[]> = {
   ],
   'other files of arch/x86/kernel/apic': [/^(Switched|Setting) APIC routing /, /^IPI shorthand broadcast: /, /^System requires x2apic physical mode/, /^Failed to (initialize PCI-MSI irqdomain|register X2APIC_PREPARE)/],
   'arch/x86/kernel/irq*.c': [/^unexpected IRQ trap /, /No irq handler for vector/, /^cascade: request_irq/],
-  'arch/x86/kernel/acpi/boot.c': [/^ACPI: (Local APIC address|IRQ\d+ used by override|INT_SRC_OVR|Skipping IOAPIC probe|No IOAPIC entries) ?/, /^Using ACPI (\(MADT\)|for processor)/, /^Failed to find ioapic /],
+  'arch/x86/kernel/acpi/boot.c': [/^ACPI: (Local APIC address|Using ACPI \(MADT\)|IRQ\d+ used by override|INT_SRC_OVR|Skipping IOAPIC probe|No IOAPIC entries) ?/, /^Using ACPI (\(MADT\)|for processor)/, /^Failed to find ioapic /],
   'arch/x86/kernel/smpboot.c': [/^smpboot: (Allowing|Booting Node|CPU \d+ is now offline|SMP disabled)/, /^x86: Booting SMP configuration:/, /^\.{4} node /, /^ +#\d+$/],
   'kernel/smp.c': [/^smp: Br(inging|ought) up /],
   'arch/x86/kernel/hpet.c': [/^hpet: \d+ channels of /, /^hpet: Spurious interrupt /],

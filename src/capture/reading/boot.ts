@@ -123,7 +123,7 @@ export function parseDmesg(text: string): BootLog {
     gsiBase: Number(base),
     gsiEnd: Number(end),
   }));
-  const pins = all(/^IOAPIC\[(\d+)\]: Set routing entry \(\d+-(\d+) -> .* Active:0 /);
+  const pins = all(/^IOAPIC\[(\d+)\]: (?:Set|Preconfigured) routing entry \(\d+-(\d+) -> .* Active(?:Low)?:0\b/);
   return {
     ioapics,
     activeHigh: new Set(pins.map(m => (ioapics.at(Number(m[1]))?.gsiBase ?? 0) + Number(m[2]))),

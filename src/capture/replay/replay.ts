@@ -12,6 +12,7 @@ import { compareLog, type LogMark } from '../comparison/compare-log';
 import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from '../comparison/compare-state';
 import { Conductor } from './conductor';
 import { linesOf, type Unread } from '../reading/files';
+import { Words } from '../later-changes';
 import type { lens_slot } from './irqlens';
 import { shows } from './instants';
 import { kprobes } from './kprobes';
@@ -53,6 +54,8 @@ export class Replay {
   private readonly trace = new ObservedTrace();
   private readonly events: EventComparison;
   private readonly conductor: Conductor;
+  /** what the capture's kernel calls things */
+  readonly words: Words;
   private readonly slots: lens_slot[] = [];
   /** in the order in which they were found, each once; the first one has made the others, or some of them */
   readonly differences: Difference[] = [];
@@ -70,19 +73,22 @@ export class Replay {
   /**
    * @param taken the first choices
    * @param settled how many of them no difference can change
+   * @param kernel another than the capture's
    */
   constructor(
     private readonly capture: Capture,
     private readonly plan: Plan,
     private readonly taken: readonly number[] = [],
     private readonly settled = 0,
+    kernel = capture.kernel!,
   ) {
-    const { kernel, machine, cmdline, config, script } = capture;
+    const { machine, cmdline, config, script } = capture;
     if (machine.clocks) this.inputs.push(`the clocks counted ${machine.clocks.lapic} (local APIC), ${machine.clocks.pmTimer} (PM timer), ${machine.clocks.tsc} (time stamp counter) while the timer was measured`);
-    this.world = powerOn({ machine, kernel: kernel!, cmdline, config });
+    this.world = powerOn({ machine, kernel, cmdline, config });
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));
     this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
+    this.words = new Words(capture.later?.rewordings);
     this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
     this.spurious = spuriousChannels(linesOf(capture.dmesg));
     this.conductor.isTooEarly = irq => isTooEarly(this.world, this.spurious, irq);
@@ -108,7 +114,7 @@ export class Replay {
 
   /** The log, when all is over. */
   compareLog(): void {
-    const { matched, total, difference, masked } = compareLog(this.capture.dmesg, this.world.kernel.log, this.logMarks);
+    const { matched, total, difference, masked } = compareLog(this.capture.dmesg, this.world.kernel.log, this.logMarks, this.words);
     Object.assign(this.log, { matched, total });
     this.logMasks = masked;
     if (difference) this.differ({ where: `dmesg.txt, ${difference.step}`, captured: difference.captured, model: difference.model, stack: [] });
@@ -260,7 +266,7 @@ export class Replay {
     for (const part of PARTS) {
       this.conductor.settle(burst => shows(this.capture, label, part, burst));
       this.arrivals(label, part);
-      for (const line of partLines(this.world, this.capture, label, part)) this.compareState(line);
+      for (const line of partLines(this.world, this.capture, label, part, this.words)) this.compareState(line);
     }
   }
 

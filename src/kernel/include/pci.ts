@@ -51,6 +51,8 @@ export class pci_bus {
 /** struct pci_dev with its struct device: what interrupt code sees of a PCI function. */
 export class PciDev extends device {
   static readonly struct = 'pci_dev';
+  /** it has msi_device_data, one of its resources; kernels before v5.17 have none */
+  msi_data = false;
   /** msi_desc.masked of its MSI descriptor, in kernels that have it */
   readonly msi_lock = new raw_spinlock('msi_lock');
   msi_enabled = false;

@@ -16,7 +16,7 @@ import { limit_bound } from '../lib/limit';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from '../lib/locking';
 import { pr_info, pr_warn, WARN_ON, WARN_ON_ONCE } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { handle_bad_irq } from './handle';
 import { unregister_irq_proc } from './proc';
@@ -152,6 +152,7 @@ function* alloc_descs(start: number, cnt: number, node: number, affinity: readon
     let flags = 0;
     if (affinity) {
       if (affinity[i].is_managed) flags = IRQD.AFFINITY_MANAGED | IRQD.MANAGED_SHUTDOWN;
+      if (has('affinity-set-at-alloc')) flags |= IRQD.AFFINITY_SET;
       mask = affinity[i].mask;
       node = kernel.cpu_to_node[mask.first]!;
     }

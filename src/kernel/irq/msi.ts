@@ -223,6 +223,18 @@ const for_each_msi_vector = (dev: device): number[] =>
 /** Interrupts that are activated at allocation: of a multi-message entry only the first, in kernels without the fix. */
 const early_irqs = (dev: device): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
 
+/** Source: kernel/irq/msi.c (v5.17), msi_init_virq() */
+function* msi_init_virq(domain: irq_domain, virq: number, can_reserve: boolean): Op<number> {
+  const data = (yield* irq_domain_get_irq_data(domain, virq))!;
+  if (!can_reserve) irqd_clr_can_reserve(data);
+  if (!(info_of(domain).flags & MSI_FLAG.ACTIVATE_EARLY)) return 0;
+
+  const ret = yield* irq_domain_activate_irq(data, can_reserve);
+  // request_irq() shall activate again, with a vector
+  if (ret === 0 && can_reserve) irqd_clr_activated(data);
+  return ret;
+}
+
 /**
  * Interrupts for all of dev's msi_descs; where the domain wants it, activated before the device is.
  * @returns 0; what msi_check or msi_prepare say; -ENOSPC (or handle_error's version) when an allocation fails, those before it kept; what activation says. Source: kernel/irq/msi.c, __msi_domain_alloc_irqs()
@@ -238,7 +250,7 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
     ret = yield* ops.msi_alloc_store(domain, dev, nvec);
     if (ret) return ret;
   }
-
+  let can_reserve = has('msi-activate-each') && (yield* msi_check_reservation_mode(domain, info, dev));
   for (const desc of dev.msi_list) {
     yield* ops.set_desc!(arg, desc);
     const virq = yield* __irq_domain_alloc_irqs(domain, -1, desc.nvec_used, dev.numa_node, arg, false, desc.affinity);
@@ -248,11 +260,17 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
       if (ops.msi_finish) yield* ops.msi_finish(arg, ret);
       return ret;
     }
-    for (let i = 0; i < desc.nvec_used; i++) yield* irq_set_msi_desc_off(virq, i, desc);
+    for (let i = 0; i < desc.nvec_used; i++) {
+      yield* irq_set_msi_desc_off(virq, i, desc);
+      if (!has('msi-activate-each')) continue;
+      ret = yield* msi_init_virq(domain, virq + i, can_reserve);
+      if (ret) return ret;
+    }
   }
   if (ops.msi_finish) yield* ops.msi_finish(arg, 0);
+  if (has('msi-activate-each')) return 0;
 
-  const can_reserve = yield* msi_check_reservation_mode(domain, info, dev);
+  can_reserve = yield* msi_check_reservation_mode(domain, info, dev);
   if (info.flags & MSI_FLAG.ACTIVATE_EARLY) {
     for (const irq of early_irqs(dev)) {
       const data = (yield* irq_domain_get_irq_data(domain, irq))!;

@@ -120,7 +120,9 @@ function* set_affinity_buslocked(irq: number, mask: cpumask, force: boolean): Op
 }
 
 /** Inlines of include/linux/interrupt.h. @returns 0, -EINVAL without line or setter, or what the chip says */
-export const irq_set_affinity = (irq: number, mask: cpumask): Op<number> => __irq_set_affinity(irq, mask, false);
+export function* irq_set_affinity(irq: number, mask: cpumask): Op<number> {
+  return yield* __irq_set_affinity(irq, mask, false);
+}
 /** the CPUs need not be online */
 export const irq_force_affinity = (irq: number, mask: cpumask): Op<number> => __irq_set_affinity(irq, mask, true);
 

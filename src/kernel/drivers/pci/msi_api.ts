@@ -2,6 +2,7 @@ import type { Op } from '../../../stepper/op';
 import type { irq_affinity } from '../../include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
+import { msi_setup_device_data } from '../../irq/msi_device_data';
 import type { cpumask } from '../../lib/cpumask';
 import { EINVAL, ENOSPC, ERANGE } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
@@ -45,6 +46,7 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
 
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msix_enabled, 'drivers/pci/msi.c __pci_enable_msix_range')) return -EINVAL;
+  yield* msi_setup_device_data(dev);
 
   for (;;) {
     if (affd) {
@@ -87,6 +89,7 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
     return -ENOSPC;
   }
   if (nvec > maxvec) nvec = maxvec;
+  yield* msi_setup_device_data(dev);
 
   for (;;) {
     if (affd) {

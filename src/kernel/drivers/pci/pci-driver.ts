@@ -2,6 +2,8 @@ import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { cpumask_of_node } from '../../include/topology';
 import { HK_FLAG, housekeeping_cpumask } from '../../sched/isolation';
+import { EBUSY } from '../../lib/errno';
+import { printk } from '../../lib/printk';
 import { work_on_cpu } from '../../workqueue';
 import { devres_release_all } from '../base/devres';
 
@@ -33,6 +35,11 @@ function* pci_call_probe(drv: pci_driver, dev: PciDev): Op<number> {
 
 /** Bind a driver. @returns 0, or the errno of its probe: the device is then without a driver. Source: drivers/pci/pci-driver.c, pci_device_probe() */
 export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
+  // The driver core refuses a device that has resources already: drivers/base/dd.c, really_probe().
+  if (dev.devres.length > 0) {
+    printk('err', `pci ${dev.name}: Resources present before probing`);
+    return -EBUSY;
+  }
   yield* pcibios_alloc_irq(dev);
 
   dev.driver = drv.name;

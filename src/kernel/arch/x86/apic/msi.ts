@@ -5,7 +5,7 @@ import { dmar_msi_mask, dmar_msi_unmask, dmar_msi_write } from '../../../drivers
 import { irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
 import { pci_msi_create_irq_domain, pci_msi_domain_calc_hwirq } from '../../../drivers/pci/msi_irqdomain';
 import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../../../drivers/pci/msi_message';
-import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_msi_nomask_quirk } from '../../../include/irq';
+import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_can_reserve, irqd_msi_nomask_quirk } from '../../../include/irq';
 import { type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
 import { type msi_desc, MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import type { device } from '../../../include/device';
@@ -106,7 +106,7 @@ function* __irq_msi_compose_msg(cfg: irq_cfg, msg: msi_msg): Op {
     destid_0_7: cfg.dest_apicid & 0xff,
   });
 
-  msg.data = MSI_DATA.encode({ vector: cfg.vector, active_low: 1 });
+  msg.data = MSI_DATA.encode({ vector: cfg.vector, active_low: has('msi-data-without-assert') ? 0 : 1 });
 }
 
 /** Source: arch/x86/kernel/apic/msi.c, x86_vector_msi_compose_msg() */
@@ -139,8 +139,9 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
   if (ret < 0 || ret === IRQ_SET_MASK_OK_DONE) return ret;
 
   // Address and data are two writes: a device that cannot be masked may interrupt between them. One write is enough if only one of them changes.
+  const quirk = has('msi-quirk-by-reservation') ? irqd_can_reserve(irqd) : irqd_msi_nomask_quirk(irqd);
   if (
-    !irqd_msi_nomask_quirk(irqd) ||
+    !quirk ||
     cfg.vector === old_cfg.vector ||
     old_cfg.vector === MANAGED_IRQ_SHUTDOWN_VECTOR ||
     cfg.dest_apicid === old_cfg.dest_apicid
@@ -253,7 +254,7 @@ function* native_create_pci_msi_domain(): Op<irq_domain | null> {
 
   const fn = yield* irq_domain_alloc_named_fwnode('PCI-MSI');
   const d = yield* pci_msi_create_irq_domain(fn, kernel.pci_msi_domain_info, kernel.x86_vector_domain);
-  d.flags |= IRQ_DOMAIN_FLAG.MSI_NOMASK_QUIRK;
+  if (!has('msi-quirk-by-reservation')) d.flags |= IRQ_DOMAIN_FLAG.MSI_NOMASK_QUIRK;
   return d;
 }
 

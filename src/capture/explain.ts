@@ -1,0 +1,64 @@
+import { changeOf } from '../kernel/changes';
+import type { Capture } from './capture';
+import { kernelTextOf, REWORDINGS, type LaterKernel } from './later-changes';
+import type { Plan } from './replay/plan';
+import { Replay, type Count } from './replay/replay';
+
+/** A named change behind the last kernel of the model, and what it explains. */
+export interface Explanation {
+  readonly id: string;
+  /** the first release that has it; undefined: not known */
+  readonly release: string | undefined;
+  readonly effect: string;
+  /** how many more events differ without it */
+  readonly events: number;
+  /** how many more lines of state differ without it; of a rewording: how many lines it makes */
+  readonly state: number;
+  /** how many more calls differ without it */
+  readonly calls: number;
+  /** how many more lines of the log differ without it; of a rewording: how many lines it makes */
+  readonly log: number;
+}
+
+/** What each change of a later kernel explains: a change of the model by a replay without it in which the tasks run in the same order. */
+export function explanationsOf(capture: Capture, plan: Plan, replay: Replay): Explanation[] {
+  const { later } = capture;
+  if (!later) return [];
+  return [...later.changes.map(id => byReplay(capture, plan, replay, later, id)), ...later.rewordings.map(id => byUse(replay, id))];
+}
+
+function byReplay(capture: Capture, plan: Plan, replay: Replay, later: LaterKernel, id: LaterKernel['changes'][number]): Explanation {
+  const choices = replay.choices.map(({ taken }) => taken);
+  const without = new Replay(capture, plan, choices, Infinity, kernelTextOf(later, id));
+  for (const item of plan.items) without.perform(item);
+  without.compareLog();
+  const { release, effect } = changeOf(id);
+  return {
+    id,
+    release: release ?? undefined,
+    effect,
+    events: differing(without.matchedEvents) - differing(replay.matchedEvents),
+    state: differing(without.state) - differing(replay.state),
+    calls: differing(without.calls) - differing(replay.calls),
+    log: differing(without.log) - differing(replay.log),
+  };
+}
+
+const differing = ({ matched, total }: Count): number => total - matched;
+
+function byUse({ words }: Replay, id: LaterKernel['rewordings'][number]): Explanation {
+  const { effect, ...rest } = REWORDINGS[id];
+  return { id, release: 'release' in rest ? rest.release : undefined, effect, events: 0, state: words.state.get(id) ?? 0, calls: 0, log: words.log.get(id) ?? 0 };
+}
+
+/** `msi-activate-each (v5.17): 24 events, 11 lines of state: each MSI is ...` */
+export function explanationText({ id, release, effect, ...counts }: Explanation): string {
+  const parts = [
+    [counts.events, 'event', 'events'],
+    [counts.state, 'line of state', 'lines of state'],
+    [counts.calls, 'call', 'calls'],
+    [counts.log, 'line of the log', 'lines of the log'],
+  ] as const;
+  const made = parts.filter(([count]) => count !== 0).map(([count, one, many]) => `${count} ${count === 1 ? one : many}`);
+  return `${id} (${release ?? 'release not known'}): ${made.join(', ') || 'nothing'}: ${effect}`;
+}
