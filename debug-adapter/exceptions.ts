@@ -1,5 +1,6 @@
 // What stops a run besides breakpoints: a BUG, a call through NULL, a deadlock; a warning; the statement that makes an errno.
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { kernel_death } from '../src/kernel/lib/printk';
 import { Interruption, type ProbeHit, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
 import { RequestError } from './protocol/errors';
 import { request } from './protocol/registry';
@@ -18,6 +19,14 @@ export const EXCEPTION_FILTERS: DebugProtocol.ExceptionBreakpointsFilter[] = Obj
 /** A WARN_ON() holds, and the run is to stop there. */
 export class KernelWarning extends Interruption {
   override readonly name = 'kernel WARNING';
+
+  /** @param report what the kernel prints about it, line by line */
+  constructor(
+    message: string,
+    readonly report: readonly string[],
+  ) {
+    super(message);
+  }
 }
 
 const MAKES_ERRNO = /^return -(E[A-Z][A-Z0-9]*)\b/;
@@ -65,6 +74,9 @@ function errnoOf(probe: ProbeInfo, lines: readonly string[]): [number, string][]
   return name === undefined ? [] : [[probe.id, `-${name}`]];
 }
 
+/** What the kernel prints, where clients show a stack. */
+const reportOf = (error: Error): Pick<DebugProtocol.ExceptionDetails, 'stackTrace'> => (error instanceof KernelWarning || error instanceof kernel_death ? { stackTrace: error.report.join('\n') } : {});
+
 export const exceptionRequests = [
   request('setExceptionBreakpoints', { args: { filters: ['string'] } }, ({ filters }, session) => {
     const unknown = filters.find(filter => !(filter in FILTERS));
@@ -77,6 +89,6 @@ export const exceptionRequests = [
   request('exceptionInfo', { args: { threadId: 'number' }, capability: 'supportsExceptionInfoRequest', stopped: true }, ({ threadId }, { run }) => {
     const { error, failure = 'error', thread } = run!.stop ?? {};
     if (!error || thread !== threadId) throw new RequestError(`exceptionInfo: thread ${threadId} has not stopped at an exception`);
-    return { exceptionId: failure, description: error.message, breakMode: failure === 'warning' || failure === 'errno' ? 'always' : 'userUnhandled', details: { message: error.message, typeName: error.name } };
+    return { exceptionId: failure, description: error.message, breakMode: failure === 'warning' || failure === 'errno' ? 'always' : 'userUnhandled', details: { message: error.message, typeName: error.name, ...reportOf(error) } };
   }),
 ];

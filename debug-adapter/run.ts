@@ -100,10 +100,10 @@ export class Run {
 
   /** A WARN_ON() of the guest's kernel stops the run before its statement, but where it stood there already. */
   private watched(guest: KernelGuest): KernelGuest {
-    guest.world.warned = text => {
+    guest.world.warned = (text, report) => {
       const { running } = this.stepper;
       if (running === undefined || running === this.passed || !this.parts.debugs || !this.parts.exceptions.wants('warnings')) return;
-      throw new KernelWarning(text);
+      throw new KernelWarning(text, report);
     };
     return guest;
   }

@@ -1,5 +1,6 @@
 // One client's session: routes its requests, and tells it what happens.
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { kernel_death } from '../src/kernel/lib/printk';
 import type { Goal } from '../src/stepper/stepper';
 import { ChangeTracker } from './panel/changes';
 import { breakpointRequests, Breakpoints, dapOf } from './breakpoints/breakpoints';
@@ -90,7 +91,8 @@ export class Session {
 
   /** The end of a run that nobody debugs. */
   private finish(run: Run, { error, failure }: Stop): void {
-    if (error) this.connection.event('output', { category: 'stderr', output: `${failure ?? 'error'}: ${error.message}\n` });
+    const report = error instanceof kernel_death ? error.report : [];
+    if (error) this.connection.event('output', { category: 'stderr', output: [`${failure ?? 'error'}: ${error.message}`, ...report, ''].join('\n') });
     this.terminate(run);
   }
 

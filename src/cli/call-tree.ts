@@ -91,7 +91,8 @@ class Recorder {
     this.stacks.set(hit.task, stack);
     stack.length = Math.min(stack.length, depth);
     const probe = this.probes.get(hit.probe)!;
-    if (probe.entry) stack[depth - 1] = this.begin(hit, probe, depth > 1 ? stack[depth - 2] : undefined);
+    const parent = depth > 1 ? stack[depth - 2] : undefined;
+    if (probe.entry) stack[depth - 1] = parent && this.guest.isPart(probe.fn!) ? parent : this.begin(hit, probe, parent);
     if (probe.fn!.module.source === '') this.step = stack;
     this.running = stack[depth - 1];
   }

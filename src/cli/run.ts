@@ -1,3 +1,4 @@
+import { kernel_death } from '../kernel/lib/printk';
 import type { Scenario } from '../scenario/load';
 import { readTextFile } from '../text/files';
 import type { Arguments } from './arguments';
@@ -68,7 +69,7 @@ function knownBugs({ guest }: Recording): string {
 }
 
 function jsonText({ scenario, recording, interrupts }: Ended): string {
-  const error = recording.stop.error && { message: recording.stop.error.message, stack: recording.failedAt.map(({ fn, path, line }) => ({ function: fn.name, path, line })) };
+  const error = recording.stop.error && { message: recording.stop.error.message, report: reportOf(recording.stop.error), stack: recording.failedAt.map(({ fn, path, line }) => ({ function: fn.name, path, line })) };
   const steps = recording.steps.map(({ call, result }) => ({ ...jsonCall(call), result, limits: limitsOf(call) }));
   return `${JSON.stringify({ title: scenario.title, kernel: scenario.kernel, steps, error, violations: recording.guest.findings.violations, interrupts }, null, 1)}\n`;
 }
@@ -80,8 +81,11 @@ function jsonCall(call: Call): object {
   return { ...call, args, items };
 }
 
-/** The error, and the model's stack where it happened. */
+/** The error, what the kernel prints about it, and the model's stack where it happened. */
 function failureText({ stop, failedAt }: Recording): string {
   const frames = failedAt.map(({ fn, path, line }) => `    at ${fn.name} (${path}:${line})\n`);
-  return `irqstep: the run failed: ${stop.error!.message}\n${frames.join('')}`;
+  const report = reportOf(stop.error).map(line => `  ! ${line}\n`);
+  return `irqstep: the run failed: ${stop.error!.message}\n${report.join('')}${frames.join('')}`;
 }
+
+const reportOf = (error: Error | undefined): readonly string[] => (error instanceof kernel_death ? error.report : []);

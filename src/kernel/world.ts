@@ -20,8 +20,8 @@ export class World {
 
   /** The functions that are being called, innermost first. Set by whoever runs the World. */
   calls: () => readonly string[] = () => [];
-  /** Is told of each WARN_ON() that holds, behind its lines in the log. Set by whoever looks for them. */
-  warned: (text: string) => void = () => {};
+  /** Is told of each WARN_ON() that holds, with its lines of the log, behind them. Set by whoever looks for them. */
+  warned: (text: string, report: readonly string[]) => void = () => {};
 
   constructor(
     readonly kernel: Kernel,
@@ -52,7 +52,7 @@ export const has = (change: ChangeId): boolean => changes.has(change);
 export const calls = (): readonly string[] => current.calls();
 
 /** Tells who looks for warnings. */
-export const warned = (text: string): void => current.warned(text);
+export const warned = (text: string, report: readonly string[]): void => current.warned(text, report);
 
 /** Starts a task of the kernel's. */
 export const spawn = (task: KernelTask): void => current.spawn(task);

@@ -1,7 +1,9 @@
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
+import { isPartOfCaller } from '../kernel/parts';
 import { enterWorld, type World } from '../kernel/world';
 import { callsNow } from '../stepper/frames';
 import type { Entry, Guest, Host, ScriptStep, TaskSpec } from '../stepper/guest';
+import type { FunctionInfo } from '../stepper/registry';
 import { structuralHash } from './world-hash';
 
 /** A World with a script: what the stepper runs. */
@@ -28,7 +30,7 @@ export class ModelGuest implements Guest {
     this.script = script;
     this.done = 0;
     world.spawn = task => this.spawn(task);
-    world.calls = callsNow;
+    world.calls = () => callsNow().flatMap(fn => (this.isPart(fn) ? [] : [fn.name]));
   }
 
   private spawn(task: TaskSpec): void {
@@ -55,6 +57,10 @@ export class ModelGuest implements Guest {
 
   steps(): readonly ScriptStep[] {
     return this.script;
+  }
+
+  isPart({ name }: FunctionInfo): boolean {
+    return isPartOfCaller(name, this.world.changes);
   }
 
   hash(): string {

@@ -1,8 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { validateMachineConfig } from '../hardware/machine-config';
 import { type KernelChoice, kernelOf, kernelText, parseKernel } from '../kernel/kernel_choice';
-import { kernel_oops } from '../kernel/lib/fault';
-import { kernel_bug } from '../kernel/lib/printk';
+import { kernel_death } from '../kernel/lib/printk';
 import { write_fail_nth } from '../kernel/lib/slab';
 import type { World } from '../kernel/world';
 import type { Host } from '../stepper/guest';
@@ -60,7 +59,7 @@ export class ScenarioGuest extends ModelGuest {
     try {
       if (!this.boot.slice(probes)) return false;
     } catch (error) {
-      if (!(error instanceof kernel_oops || error instanceof kernel_bug)) throw error;
+      if (!(error instanceof kernel_death)) throw error;
       this.bootInSteps();
       return true;
     }

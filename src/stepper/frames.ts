@@ -29,8 +29,17 @@ export function frameOf(task: Task, depth: number): FrameInfo {
   return { fn, path, line, column, endLine, endColumn, names, values: task.stack.vals[depth], probe: id, depth, context };
 }
 
-/** Names of the functions on the stack that runs now, innermost first; none where the model is not instrumented. */
-export const callsNow = (): string[] => Array.from({ length: $.sp }, (_, i) => functionOf($.fn[$.sp - i]).name);
+/** The functions on the stack that runs now, innermost first, without the script's step; none where the model is not instrumented. */
+export const callsNow = (): FunctionInfo[] => Array.from({ length: $.sp }, (_, i) => functionOf($.fn[$.sp - i])).filter(({ module }) => module.source !== '');
+
+/** The frame of what is a part of its caller is its caller's. @param frames top first */
+export function mergeParts(frames: readonly FrameInfo[], isPart: (fn: FunctionInfo) => boolean): FrameInfo[] {
+  return frames.flatMap((frame, i) => {
+    if (i > 0 && isPart(frames[i - 1].fn)) return [];
+    const owner = frames.slice(i).find(({ fn }) => !isPart(fn)) ?? frame;
+    return [{ ...frame, fn: owner.fn, depth: owner.depth, context: owner.context }];
+  });
+}
 
 /** The task, and the entries on it: `swapper/1 > vector 33`. */
 export function threadName(task: Task): string {

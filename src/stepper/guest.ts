@@ -1,6 +1,6 @@
 // What the stepper runs. It knows CPUs, tasks and entries, and nothing of interrupts.
 import type { Op } from './op';
-import type { ScriptPlace } from './registry';
+import type { FunctionInfo, ScriptPlace } from './registry';
 
 /** One power-on; built anew for every replay, and each time the same. */
 export interface Guest {
@@ -16,6 +16,8 @@ export interface Guest {
   nextStep(): ScriptStep | null;
   /** The steps that are known before the run, so that breakpoints on them bind early. */
   steps?(): readonly ScriptPlace[];
+  /** Whether a function of the code is none of what is modelled, but a part of the one that calls it: it has no frame. */
+  isPart?(fn: FunctionInfo): boolean;
   /** Hash of the whole world's state. */
   hash(): string;
 }

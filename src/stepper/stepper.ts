@@ -3,7 +3,7 @@ import type { Guest, MakeGuest } from './guest';
 import { firstLine, modules, probeOf, probesAt, probesBetween, registrySize, scriptProbe, type ModuleInfo, type ProbeInfo } from './registry';
 import { Run, type Halt } from './run';
 import { $ } from './runtime';
-import { frameOf, threadName, type FrameInfo } from './frames';
+import { frameOf, mergeParts, threadName, type FrameInfo } from './frames';
 import type { Task } from './task';
 import { Continue, LastAtDepth, LastMark, LastOutermost, StepIn, StepOver, ToStep, type Watch } from './watch';
 
@@ -132,7 +132,9 @@ export class Stepper {
   frames(thread: number): FrameInfo[] {
     const task = this.taskOf(thread);
     if (!task) return [];
-    return Array.from({ length: task.stack.sp }, (_, i) => frameOf(task, task.stack.sp - i));
+    const frames = Array.from({ length: task.stack.sp }, (_, i) => frameOf(task, task.stack.sp - i));
+    const { guest } = this.live;
+    return guest.isPart ? mergeParts(frames, fn => guest.isPart!(fn)) : frames;
   }
 
   /** Modules with their source, in the order they were loaded. */

@@ -58,4 +58,4 @@ export const warnings = (world: World): string[] =>
   world.kernel.log.filter(({ level, text }) => (level === 'warn' || level === 'err' || level === 'emerg') && !AROUND_WARNING.test(text)).map(({ text }) => text);
 
 /** What every WARN_ON() prints around its own lines: the cut, and the calls. */
-const AROUND_WARNING = /^(-+\[ cut here \]|Call Trace:$| \w+$)/;
+const AROUND_WARNING = /^(-+\[ cut here \]|RIP: |Call Trace:$| \w+$)/;

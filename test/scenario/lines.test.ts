@@ -81,8 +81,8 @@ describe('a line that is disabled', () => {
       '------------[ cut here ]------------',
       `Unbalanced enable for IRQ ${IRQ}`,
       'WARNING: CPU: 0 at kernel/irq/manage.c __enable_irq',
+      'RIP: 0010:__enable_irq',
       'Call Trace:',
-      ' __enable_irq',
       ' enable_irq',
     ]);
   });

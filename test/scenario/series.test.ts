@@ -3,6 +3,8 @@ import { formatDiagnostic } from '../../src/scenario/diagnostic';
 import { loadScenario } from '../../src/scenario/load';
 import type { irq_data } from '../../src/kernel/include/irq';
 import { ENODEV } from '../../src/kernel/lib/errno';
+import { kernel_death } from '../../src/kernel/lib/printk';
+import type { StopEvent } from '../../src/stepper/stepper';
 import { play, type Played } from './play';
 
 const head = (remap: string): string => `machine: { cpus: 4, x2apic: true, remap: ${remap}, devices: [{ name: nvme0, kind: nvme, address: 00:04.0, msix: 5 }, { name: nic0, kind: nic, address: 00:05.0 }] }`;
@@ -25,6 +27,7 @@ function outcome(played: Played): unknown {
 
 const chain = (data: irq_data | null): string[] => (data ? [`${data.domain?.name ?? '-'} ${data.chip.name} ${data.hwirq}`, ...chain(data.parent_data)] : []);
 
+const reportOf = ({ error }: StopEvent): readonly string[] => (error instanceof kernel_death ? error.report : []);
 const NULL = (address: string): string => `BUG: kernel NULL pointer dereference, address: ${address.padStart(16, '0')}`;
 
 describe('any point of the series', () => {
@@ -55,6 +58,13 @@ describe('the traps of the series', () => {
       for (const kernel of ['series:18', 'series:32+dmar-hpet-msi-flags']) {
         const { stop } = await play(head(remap), ['probe: nvme0'], { kernel });
         assert.equal(stop.error?.message, NULL('18'));
+        const report = reportOf(stop);
+        const at = report.indexOf('Call Trace:');
+        assert.deepEqual(report.slice(0, at + 2), [
+          NULL('18'), '#PF: supervisor read access in kernel mode', '#PF: error_code(0x0000) - not-present page',
+          'Oops: 0000 [#1] SMP', 'CPU: 0', 'RIP: 0010:msi_desc_to_pci_dev', 'Call Trace:', ` ${where}`,
+        ]);
+        assert.ok(report.includes(' native_setup_msi_irqs') && !report.includes(' probe nvme0'));
       }
       assert.equal((await play(head(remap), ['probe: nvme0'], { kernel: 'series:17' })).stop.reason, 'end');
     });
@@ -63,6 +73,10 @@ describe('the traps of the series', () => {
   it("19 without its repair: the remapping unit's own interrupt calls a get_hwirq that is NULL, while the kernel boots", async () => {
     const { stop, log } = await play(head('intel'), ['probe: nvme0'], { kernel: 'series:19' });
     assert.equal(stop.error?.message, NULL('0'));
+    assert.deepEqual(reportOf(stop).slice(1, 9), [
+      '#PF: supervisor instruction fetch in kernel mode', '#PF: error_code(0x0010) - not-present page', 'Oops: 0010 [#1] SMP', 'CPU: 0', 'RIP: 0010:0x0',
+      'Call Trace:', ' msi_domain_alloc', ' irq_domain_alloc_irqs_hierarchy',
+    ]);
     assert.ok(log.includes('DMAR-IR: Enabled IRQ remapping in x2apic mode'));
   });
 
@@ -74,7 +88,7 @@ describe('the traps of the series', () => {
   it('35 without 33: a device without a domain gets no MSI', async () => {
     const { log, results } = await play(head('none'), ['alloc: { device: nvme0, min: 1, max: 4, flags: [PCI_IRQ_MSIX] }'], { kernel: 'v5.10-v2-33' });
     assert.deepEqual(results, [-ENODEV]);
-    assert.ok(log.includes('WARNING: CPU: 0 at include/linux/msi.h arch_setup_msi_irqs'));
+    assert.ok(log.includes('WARNING: CPU: 0 at include/linux/msi.h pci_msi_setup_msi_irqs'));
   });
 });
 

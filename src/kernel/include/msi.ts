@@ -75,8 +75,8 @@ export class msi_desc {
 /** Where struct msi_desc has its device, in C. */
 const OFFSETOF_DEV = 0x18;
 
-/** Inline of include/linux/msi.h. @throws kernel_oops for NULL */
-export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => to_pci_dev(member_of(desc, OFFSETOF_DEV).dev);
+/** An accessor. @throws kernel_oops for NULL. Source: drivers/pci/msi.c, msi_desc_to_pci_dev() */
+export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => to_pci_dev(member_of(desc, OFFSETOF_DEV, 'msi_desc_to_pci_dev').dev);
 
 /** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT, and before v2-39 their numbers are 7 and 8. */
 export const X86_IRQ_ALLOC_TYPE = {

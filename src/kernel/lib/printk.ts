@@ -53,14 +53,19 @@ function first_time(key: string): boolean {
   return true;
 }
 
-/** What the kernel prints around a warning, but for what a model cannot know: the line in the file, pid, modules, registers and addresses. Source: kernel/panic.c, __warn() */
+const CUT_HERE = '------------[ cut here ]------------';
+
+/** What runs, and the calls that led there, but for what a model cannot know: registers and addresses. @param rip what runs if it is not the innermost call. Source: arch/x86/kernel/dumpstack.c, show_regs() */
+function show_regs(rip?: string): string[] {
+  const [innermost = '?', ...callers] = rip === undefined ? calls() : [rip, ...calls()];
+  return [`RIP: 0010:${innermost}`, 'Call Trace:', ...callers.map(name => ` ${name}`)];
+}
+
+/** What the kernel prints around a warning, but for what a model cannot know: the line in the file, pid and modules. Source: kernel/panic.c, __warn() */
 function __warn(where: string, text?: string): void {
-  printk('warn', '------------[ cut here ]------------');
-  if (text !== undefined) pr_warn(text);
-  printk('warn', `WARNING: CPU: ${kernel.this_cpu} at ${where}`);
-  printk('warn', 'Call Trace:');
-  for (const name of calls()) printk('warn', ` ${name}`);
-  warned(text ?? `WARNING at ${where}`);
+  const report = [CUT_HERE, ...(text === undefined ? [] : [text]), `WARNING: CPU: ${kernel.this_cpu} at ${where}`, ...show_regs()];
+  for (const line of report) printk('warn', line);
+  warned(text ?? `WARNING at ${where}`, report);
 }
 
 /** WARN_ON(): logs the place and the calls that led there. @returns the condition. `where`: kernel file and function. */
@@ -87,19 +92,40 @@ export function WARN_ONCE(condition: boolean, text: string, where: string): bool
   return condition;
 }
 
-/** A bug check that failed in the modelled kernel: no fault of the tool. */
-export class kernel_bug extends Error {
+/** The modelled kernel cannot go on: no fault of the tool. */
+export class kernel_death extends Error {
+  /** @param report what the kernel prints about it, line by line */
+  constructor(
+    message: string,
+    readonly report: readonly string[],
+  ) {
+    super(message);
+  }
+}
+
+/** A bug check that failed, or a panic. */
+export class kernel_bug extends kernel_death {
   override readonly name = 'kernel BUG';
+}
+
+/** An exception of the CPU in kernel mode. @param rip what the CPU wanted to run, if it is no call. @returns what is said about it, logged. Source: arch/x86/kernel/dumpstack.c, __die() */
+export function die(level: LogLevel, head: readonly string[], str: string, error_code: number, rip?: string): string[] {
+  for (const line of head) printk(level, line);
+  const body = [`${str}: ${error_code.toString(16).padStart(4, '0')} [#1] SMP`, `CPU: ${kernel.this_cpu}`, ...show_regs(rip)];
+  for (const line of body) printk('warn', line);
+  return [...head, ...body];
 }
 
 /** The kernel gives up. */
 export function panic(text: string): never {
-  printk('emerg', `Kernel panic - not syncing: ${text}`);
-  throw new kernel_bug(`Kernel panic - not syncing: ${text}`);
+  const report = [`Kernel panic - not syncing: ${text}`, `CPU: ${kernel.this_cpu}`, 'Call Trace:', ...['dump_stack', 'panic', ...calls()].map(name => ` ${name}`)];
+  for (const line of report) printk('emerg', line);
+  throw new kernel_bug(report[0], report);
 }
 
+/** @throws kernel_bug where the condition holds. `where`: kernel file and function. */
 export function BUG_ON(condition: boolean, where: string): void {
   if (!condition) return;
-  printk('emerg', `kernel BUG at ${where}!`);
-  throw new kernel_bug(`kernel BUG at ${where}!`);
+  const what = `kernel BUG at ${where}!`;
+  throw new kernel_bug(what, die('emerg', [CUT_HERE, what], 'invalid opcode', 0));
 }

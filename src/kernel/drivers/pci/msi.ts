@@ -49,12 +49,12 @@ function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<nu
   const domain = dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) return yield* msi_domain_alloc_irqs(domain, dev, nvec);
 
-  return has('v2-35') ? yield* arch_setup_msi_irqs(dev, nvec, type) : yield* x86_init.arch_setup_msi_irqs(dev, nvec, type);
+  return has('v2-35') ? no_arch_setup_msi_irqs() : yield* x86_init.arch_setup_msi_irqs(dev, nvec, type);
 }
 
-/** From v2-35 on the stub for a platform that has irqdomains for everything. Source: include/linux/msi.h, arch_setup_msi_irqs() */
-function* arch_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
-  WARN_ON_ONCE(true, 'include/linux/msi.h arch_setup_msi_irqs');
+/** From v2-35 on, for a platform that has irqdomains for everything: inline in the caller, which the warning names. Source: include/linux/msi.h, arch_setup_msi_irqs() */
+function no_arch_setup_msi_irqs(): number {
+  WARN_ON_ONCE(true, 'include/linux/msi.h pci_msi_setup_msi_irqs');
   return -ENODEV;
 }
 
@@ -62,7 +62,7 @@ function* arch_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<numbe
 function* pci_msi_teardown_msi_irqs(dev: PciDev): Op {
   const domain = dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) yield* msi_domain_free_irqs(domain, dev);
-  else if (has('v2-35')) WARN_ON_ONCE(true, 'include/linux/msi.h arch_teardown_msi_irqs');
+  else if (has('v2-35')) WARN_ON_ONCE(true, 'include/linux/msi.h pci_msi_teardown_msi_irqs');
   else yield* x86_init.arch_teardown_msi_irqs(dev);
 }
 
