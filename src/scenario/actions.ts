@@ -9,6 +9,7 @@ import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
 import { writeAffinity } from './affinity';
 import { findDevice, findPart } from './check';
 import { driverFor, driverNamed } from './drivers';
+import { forEach } from './number-list';
 import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
@@ -84,7 +85,7 @@ const BUILD: Build = {
   raise(action, file) {
     const { device: written, entry = 0 } = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written);
-    return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => raise(dev, entry)) };
+    return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => forEach(entry, number => raise(dev, number))) };
   },
   expire: timer => ({ title: `expire timer ${timer} of the HPET`, run: () => expire(timer) }),
   write({ device: written, address, data }, file) {
@@ -105,7 +106,7 @@ const BUILD: Build = {
     const list = String(cpus);
     if (irq !== undefined) return { title: `affinity of irq ${irq}: ${list}`, run: () => writeAffinity(irq, list) };
     const device = deviceIn(file, written!);
-    return { title: `affinity of ${device.name} vector ${vector}: ${list}`, run: () => withDevice(device, dev => writeAffinityOf(dev, vector, list)) };
+    return { title: `affinity of ${device.name} vector ${vector}: ${list}`, run: () => withDevice(device, dev => forEach(vector, number => writeAffinityOf(dev, number, list))) };
   },
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),

@@ -1,4 +1,4 @@
-import { DEFAULT_CPUS } from './cpu-list';
+import { DEFAULT_CPUS } from './number-list';
 import { bridgeOf, placeOf, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
 import type { DeviceSection, MachineSection } from './scenario-file';

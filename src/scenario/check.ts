@@ -3,7 +3,7 @@ import { errnoName } from '../kernel/lib/errno';
 import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
-import { cpusOf, DEFAULT_CPUS } from './cpu-list';
+import { DEFAULT_CPUS, numbersOf } from './number-list';
 import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress } from './devices';
 import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
@@ -108,8 +108,8 @@ function checkEntry(source: YamlSource, { raise }: StepMap, device: DeviceSectio
   const { msix, msi } = deviceKind(device);
   const entries = Math.max(msix || 0, msi ? msi.vectors : 0);
   if (entries === 0) return [source.error([...path, 'raise'], `${device.name} has neither MSI-X nor MSI, so it has no message to send`)];
-  const entry = typeof raise === 'string' ? 0 : (raise.entry ?? 0);
-  if (entry < entries) return [];
+  const entry = numbersOf(typeof raise === 'string' ? 0 : (raise.entry ?? 0)).find(number => number >= entries);
+  if (entry === undefined) return [];
   return [source.error([...path, 'raise', 'entry'], `${device.name} has no entry ${entry}; expected 0 to ${entries - 1}`)];
 }
 
@@ -125,7 +125,7 @@ function checkCpus(file: ScenarioFile, source: YamlSource, step: StepMap, path: 
   const count = cpuCount(file);
   return written.flatMap(([where, cpus]) => {
     if (cpus === undefined) return [];
-    const missing = cpusOf(cpus).find(cpu => cpu >= count);
+    const missing = numbersOf(cpus).find(cpu => cpu >= count);
     if (missing === undefined) return [];
     return [source.error([...path, ...where], `there is no CPU ${missing}; expected CPUs of 0 to ${count - 1}`)];
   });

@@ -1,4 +1,4 @@
-import type { DeviceName, Name, Unsigned, VectorCount, VectorIndex } from './scenario-file';
+import type { DeviceName, Name, Unsigned, VectorCount, VectorIndex, VectorList } from './scenario-file';
 
 // The scenario language: devices with a message store of their own, and what is done with their parts.
 
@@ -59,7 +59,7 @@ export interface AuxdataSection {
 export interface RaiseSection {
   device: DeviceName;
   /** Default 0. */
-  entry?: VectorIndex;
+  entry?: VectorList;
   /** Of a part of a device with an array: not now, but right behind the next write of this word of its slot (ctrl: the next read). */
   at?: SlotWord;
 }

@@ -4,7 +4,7 @@ import {
   type AmdRemapUnitConfig, type CpuConfig, type HpetConfig, type ImsConfig, type IoApicConfig, type IsaOverride, type MachineConfig, parsePciAddress, type PciFunctionConfig,
   type RemapUnitConfig,
 } from '../hardware/machine-config';
-import { DEFAULT_CPUS } from './cpu-list';
+import { DEFAULT_CPUS } from './number-list';
 import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf } from './devices';
 import type { ImsSection } from './ims-sections';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';

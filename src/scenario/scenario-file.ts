@@ -56,6 +56,17 @@ export type VectorCount = number;
 export type VectorIndex = number;
 
 /**
+ * Vectors or entries of a device, one or several: 3, "0-127", "0,4-7".
+ */
+export type VectorList = VectorIndex | VectorRanges;
+
+/**
+ * @pattern ^\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*$
+ * @expected vectors such as 2, 0-127 or 0,4-7
+ */
+export type VectorRanges = string;
+
+/**
  * @minLength 1
  * @maxLength 64
  * @pattern ^[\w.:@-]+$
@@ -67,6 +78,8 @@ export type Name = string;
 export interface ScenarioFile {
   /** One line: what the scenario shows. */
   title?: string;
+  /** Where it stands among the examples. */
+  about?: AboutSection;
   /**
    * The kernel that is modelled: v5.9 (before the series), v5.10 (default, after it), v5.10.223 with the stable changes of four years,
    * v5.10+device-msi with the patches that were posted and not merged; or any point between.
@@ -86,6 +99,22 @@ export interface ScenarioFile {
    * @expected a list of actions, at least one
    */
   steps: Step[];
+}
+
+/** How "irqstep: Open a Scenario" lists it. */
+export interface AboutSection {
+  /** What delivers the interrupts. */
+  platform: 'native' | 'intel-remapping' | 'amd-remapping' | 'hpet-uv' | 'vmd' | 'xen' | 'hyper-v' | 'device-msi' | 'own-domain' | 'series';
+  /**
+   * What somebody asks who should open it.
+   * @minLength 1
+   */
+  question: string;
+  /**
+   * Where the case is from: a commit, a mail, a report, or the kernel's source.
+   * @minLength 1
+   */
+  source: string;
 }
 
 export type KernelName = 'v5.9' | 'v5.10' | 'v5.10.223' | 'v5.10+device-msi' | 'v5.10+ims-repost';
@@ -366,7 +395,7 @@ export interface StepMap {
   assert?: DeviceName;
   /** The device lets go of its line, served or not. */
   deassert?: DeviceName;
-  /** The device sends the message of one of its entries. */
+  /** The device sends the message of one of its entries, or of several, one after the other. */
   raise?: DeviceName | RaiseSection;
   /** A timer of the HPET has run out: it interrupts if it is on. Result: 1 if it did, else 0. */
   expire?: TimerNumber;
@@ -388,8 +417,8 @@ export interface StepMap {
   msiFree?: DeviceName;
   /** irq_set_auxdata(): the slot of a part's vector belongs to an address space. */
   auxdata?: AuxdataSection;
-  /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector. */
-  affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorIndex; cpus: CpuList };
+  /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector, or for several of them. Its result is the first error. */
+  affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorList; cpus: CpuList };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */
   offline?: CpuNumber;
   /** Brings a CPU online: echo 1 > /sys/devices/system/cpu/cpuN/online. */

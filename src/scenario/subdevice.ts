@@ -15,6 +15,7 @@ import type { Action } from './actions';
 import { writeAffinity } from './affinity';
 import { requestFlags } from './drivers';
 import type { RaiseSection, SlotWord } from './ims-sections';
+import { forEach } from './number-list';
 import type { StepMap } from './scenario-file';
 
 // Steps on a part of a device that has a message store: what its driver would do for it.
@@ -36,10 +37,10 @@ const BUILD = {
   free: (name, { vector = 0 }) => ({ title: `free vector ${vector} of ${name}`, run: () => withMessage(name, vector, freeVector) }),
   disable: (name, { vector = 0 }) => ({ title: `disable vector ${vector} of ${name}`, run: () => withMessage(name, vector, ({ irq }) => done(disable_irq(irq))) }),
   enable: (name, { vector = 0 }) => ({ title: `enable vector ${vector} of ${name}`, run: () => withMessage(name, vector, ({ irq }) => done(enable_irq(irq))) }),
-  affinity: (name, { vector = 0, cpus }) => ({ title: `affinity of ${name} vector ${vector}: ${cpus}`, run: () => withMessage(name, vector, ({ irq }) => writeAffinity(irq, String(cpus))) }),
+  affinity: (name, { vector = 0, cpus }) => ({ title: `affinity of ${name} vector ${vector}: ${cpus}`, run: () => forEach(vector, number => withMessage(name, number, ({ irq }) => writeAffinity(irq, String(cpus)))) }),
   raise(name, action) {
     const { entry = 0, at }: Partial<RaiseSection> = typeof action === 'string' ? {} : action;
-    return { title: `raise ${name} entry ${entry}${at === undefined ? '' : ` at ${at}`}`, run: () => withPart(name, dev => raise(dev, entry, at)) };
+    return { title: `raise ${name} entry ${entry}${at === undefined ? '' : ` at ${at}`}`, run: () => withPart(name, dev => forEach(entry, number => raise(dev, number, at))) };
   },
 } satisfies { readonly [K in ActionKey]?: Build<K> };
 

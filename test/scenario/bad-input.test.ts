@@ -14,9 +14,9 @@ const DEVICE = 'machine: { devices: [{ name: nvme0, kind: nvme, address: 00:04.0
 
 describe('a broken scenario', () => {
   const cases: Record<string, [text: string, errors: string[]]> = {
-    'an empty file': ['', ['1:1: the scenario: found nothing; expected a map with title, kernel, cmdline, config, machine, drivers and steps']],
+    'an empty file': ['', ['1:1: the scenario: found nothing; expected a map with title, about, kernel, cmdline, config, machine, drivers and steps']],
     'a wrong key, with the one that was meant': ['machine:\n  devcies: []\nsteps: [boot]', ['2:3: unknown key devcies; did you mean devices?']],
-    'a key like no other': ['steps: [boot]\nfoo: 1', ['2:1: unknown key foo; expected title, kernel, cmdline, config, machine, drivers or steps']],
+    'a key like no other': ['steps: [boot]\nfoo: 1', ['2:1: unknown key foo; expected title, about, kernel, cmdline, config, machine, drivers or steps']],
     'a key that is missing': ['steps: [{ request: { vector: 1 } }]', ["1:11: request has no device; expected a device's name there"]],
     'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list, each entry a map with apicId and node']],
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],

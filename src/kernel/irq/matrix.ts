@@ -17,7 +17,7 @@ import {
   trace_irq_matrix_reserve,
   trace_irq_matrix_reserve_managed,
 } from '../trace/irq_matrix';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 
 // The interrupt bitmap allocator: kernel/irq/matrix.c. One bit is one vector of one CPU.
 
@@ -311,6 +311,7 @@ export function* irq_matrix_free(m: irq_matrix, cpu: number, bit: number, manage
 
   if (WARN_ON_ONCE(bit < m.alloc_start || bit >= m.alloc_end, 'kernel/irq/matrix.c irq_matrix_free')) return;
 
+  if (has('matrix-counter-corruption') && WARN_ON_ONCE(!cm.alloc_map.test(bit), 'kernel/irq/matrix.c irq_matrix_free')) return;
   cm.alloc_map.clear(bit);
   cm.allocated--;
   if (managed) cm.managed_allocated--;
@@ -335,7 +336,8 @@ export function* irq_matrix_reserved(m: irq_matrix): Op<number> {
   return m.global_reserved;
 }
 
-/** Bits in use on the running CPU. Source: kernel/irq/matrix.c, irq_matrix_allocated() */
+/** Bits in use on the running CPU that go elsewhere when it goes offline. Source: kernel/irq/matrix.c, irq_matrix_allocated() */
 export function* irq_matrix_allocated(m: irq_matrix): Op<number> {
-  return this_cpu_map(m).allocated;
+  const { allocated, managed_allocated } = this_cpu_map(m);
+  return has('matrix-managed-stay') ? allocated - managed_allocated : allocated;
 }

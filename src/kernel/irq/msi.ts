@@ -1,7 +1,10 @@
 import type { Op } from '../../stepper/op';
 import { irq_alloc_info } from '../arch/x86/hw_irq';
 import { irq_affinity_desc } from '../include/interrupt';
-import { IRQ_SET_MASK_OK_DONE, IRQCHIP_ONESHOT_SAFE, IRQCHIP_SUPPORTS_LEVEL_MSI, irqd_clr_activated, irqd_clr_can_reserve, irqd_is_activated, irqd_set_msi_nomask_quirk, type irq_data } from '../include/irq';
+import {
+  IRQ_SET_MASK_OK_DONE, IRQCHIP_ONESHOT_SAFE, IRQCHIP_SUPPORTS_LEVEL_MSI, irq_data_get_affinity_mask, irqd_affinity_is_managed, irqd_clr_activated, irqd_clr_can_reserve,
+  irqd_is_activated, irqd_set_managed_shutdown, irqd_set_msi_nomask_quirk, type irq_data,
+} from '../include/irq';
 import { DOMAIN_BUS, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_domain, type irq_domain_ops } from '../include/irqdomain';
 import { MSI_FLAG, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_info, type msi_domain_ops } from '../include/msi';
 import type { device } from '../include/device';
@@ -277,6 +280,10 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
       if (!can_reserve) {
         irqd_clr_can_reserve(data);
         if (domain.flags & IRQ_DOMAIN_FLAG.MSI_NOMASK_QUIRK) irqd_set_msi_nomask_quirk(data);
+        if (has('managed-shutdown-at-alloc') && irqd_affinity_is_managed(data) && !irq_data_get_affinity_mask(data).intersects(kernel.cpu_online_mask)) {
+          irqd_set_managed_shutdown(data);
+          continue;
+        }
       }
       ret = yield* irq_domain_activate_irq(data, can_reserve);
       if (ret === 0) continue;

@@ -45,17 +45,17 @@ export function* irq_do_set_affinity(data: irq_data, mask: cpumask, force: boole
   const { chip } = data;
   if (!chip.irq_set_affinity) return -EINVAL;
 
-  let ret: number;
-  if (irqd_affinity_is_managed(data) && (yield* housekeeping_enabled(HK_FLAG.MANAGED_IRQ))) {
-    const hk_mask = yield* housekeeping_cpumask(HK_FLAG.MANAGED_IRQ);
-    yield* raw_spin_lock(kernel.tmp_mask_lock);
-    const tmp_mask = mask.and(hk_mask);
-    const prog_mask = tmp_mask.intersects(kernel.cpu_online_mask) ? tmp_mask : mask;
-    ret = yield* chip.irq_set_affinity(data, prog_mask, force);
-    yield* raw_spin_unlock(kernel.tmp_mask_lock);
-  } else {
-    ret = yield* chip.irq_set_affinity(data, mask, force);
+  const online_only = has('affinity-online-only');
+  const isolated = irqd_affinity_is_managed(data) && (yield* housekeeping_enabled(HK_FLAG.MANAGED_IRQ));
+  let prog_mask = mask;
+  if (online_only || isolated) yield* raw_spin_lock(kernel.tmp_mask_lock);
+  if (isolated) {
+    const tmp_mask = mask.and(yield* housekeeping_cpumask(HK_FLAG.MANAGED_IRQ));
+    if (tmp_mask.intersects(kernel.cpu_online_mask)) prog_mask = tmp_mask;
   }
+  if (online_only) prog_mask = force ? mask : prog_mask.and(kernel.cpu_online_mask);
+  const ret = online_only && prog_mask.empty ? -EINVAL : yield* chip.irq_set_affinity(data, prog_mask, force);
+  if (online_only || isolated) yield* raw_spin_unlock(kernel.tmp_mask_lock);
 
   if (ret === IRQ_SET_MASK_OK || ret === IRQ_SET_MASK_OK_DONE) desc.irq_common_data.affinity.copyFrom(mask);
   else if (ret !== IRQ_SET_MASK_OK_NOCOPY) return ret;

@@ -2,11 +2,11 @@ import type { Op } from '../../stepper/op';
 import { IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_NO_THREAD, IRQF_ONESHOT, IRQF_PERCPU, irqaction, IRQTF } from '../include/interrupt';
 import { irqd_irq_disabled, irqd_irq_inprogress, irqd_irq_masked, IRQCHIP_EOI_THREADED } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
-import { cpu_relax_until, raw_spin_lock_irq, raw_spin_lock_irqsave, raw_spin_unlock_irq, raw_spin_unlock_irqrestore } from '../lib/locking';
+import { cpu_relax_until, local_irq_restore, local_irq_save, raw_spin_lock_irq, raw_spin_lock_irqsave, raw_spin_unlock_irq, raw_spin_unlock_irqrestore } from '../lib/locking';
 import { EINVAL, ENOMEM } from '../lib/errno';
 import { WARN, WARN_ON_ONCE } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
-import { kernel, spawn } from '../world';
+import { has, kernel, spawn } from '../world';
 import { unmask_irq } from './chip';
 import { chip_bus_lock, chip_bus_sync_unlock, irq_to_desc } from './irqdesc';
 import { irq_settings_can_thread, irq_settings_is_nested_thread } from './settings';
@@ -133,14 +133,24 @@ function* irq_thread(action: irqaction): Op {
   const desc = irq_to_desc(action.irq)!;
 
   while (yield* irq_take_interrupt(action)) {
-    const action_ret = yield* irq_thread_fn(desc, action);
+    const forced = (action.thread_flags & IRQTF.FORCED_THREAD) !== 0;
+    const action_ret = yield* (forced ? irq_forced_thread_fn(desc, action) : irq_thread_fn(desc, action));
     if (action_ret === IRQ_WAKE_THREAD) yield* irq_wake_secondary(desc, action);
     desc.threads_active--;
   }
   action.thread_runs = false;
 }
 
-/** Source: kernel/irq/manage.c, irq_thread_fn() and irq_forced_thread_fn() */
+/** Source: kernel/irq/manage.c, irq_forced_thread_fn() */
+function* irq_forced_thread_fn(desc: irq_desc, action: irqaction): Op<number> {
+  if (!has('forced-thread-irqs-off')) return yield* irq_thread_fn(desc, action);
+  const flags = yield* local_irq_save();
+  const ret = yield* irq_thread_fn(desc, action);
+  yield* local_irq_restore(flags);
+  return ret;
+}
+
+/** Source: kernel/irq/manage.c, irq_thread_fn() */
 function* irq_thread_fn(desc: irq_desc, action: irqaction): Op<number> {
   const ret = yield* action.thread_fn!(action.irq, action.dev_id);
   if (ret === IRQ_HANDLED) desc.threads_handled++;

@@ -147,6 +147,8 @@ function* mp_map_pin_to_irq(gsi: number, entry: number, idx: number, pin: number
 
   const isa_irq = entry >= 0 && is_isa(kernel.mp_irqs[entry]) ? kernel.mp_irqs[entry].srcbusirq : -1;
   const legacy = mp_is_legacy_irq(isa_irq);
+  // a PC's cascade of the two 8259; no interrupt can come from it
+  if (has('ioapic-ignore-irq2') && legacy && isa_irq === PIC_CASCADE_IR) return -EINVAL;
   let irq = isa_irq;
 
   yield* mutex_lock(kernel.ioapic_mutex);

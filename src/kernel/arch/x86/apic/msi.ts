@@ -5,7 +5,9 @@ import { dmar_msi_mask, dmar_msi_unmask, dmar_msi_write } from '../../../drivers
 import { irq_remapping_get_irq_domain } from '../../../drivers/iommu/irq_remapping';
 import { pci_msi_create_irq_domain, pci_msi_domain_calc_hwirq } from '../../../drivers/pci/msi_irqdomain';
 import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../../../drivers/pci/msi_message';
-import { IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_can_reserve, irqd_msi_nomask_quirk } from '../../../include/irq';
+import {
+  IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irqd_can_reserve, irqd_is_started, irqd_msi_nomask_quirk,
+} from '../../../include/irq';
 import { type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
 import { type msi_desc, MSI_FLAG, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import type { device } from '../../../include/device';
@@ -144,6 +146,7 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
     !quirk ||
     cfg.vector === old_cfg.vector ||
     old_cfg.vector === MANAGED_IRQ_SHUTDOWN_VECTOR ||
+    (has('affinity-pre-startup') && !irqd_is_started(irqd)) ||
     cfg.dest_apicid === old_cfg.dest_apicid
   ) {
     yield* irq_msi_update_msg(irqd, cfg);
