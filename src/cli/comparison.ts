@@ -1,45 +1,45 @@
 import type { Aligned } from '../compare/align';
 import { countLines, firstDifference } from '../compare/compare';
-import type { FileDifference, Texts } from '../compare/texts';
-import type { TreeNode } from '../compare/tree';
+import type { FileDifference } from '../compare/texts';
 import { columns, isWrapper, type Row, sideBySide } from './side-by-side';
 
-/** One side of a comparison. */
-export interface Side {
-  /** of the kernel, or the capture */
-  readonly name: string;
-  readonly title: string;
-  readonly trees: readonly TreeNode[];
-  readonly texts: Texts;
-}
-
 export interface Comparison {
-  readonly a: Side;
-  readonly b: Side;
+  /** of the scenario that runs on both sides, or on one */
+  readonly title?: string;
+  /** name of the kernel, or of the capture */
+  readonly a: string;
+  readonly b: string;
   readonly trees: readonly Aligned[];
+  /** how many files, or parts of the state, were compared */
+  readonly files: number;
   readonly state: readonly FileDifference[];
+  /** vectors, CPUs and the like differ from one boot to the next: that they do is no first difference where there is another */
+  readonly figuresVary: boolean;
+  /** what the comparison leaves out, one sentence each */
+  readonly notes: readonly string[];
 }
 
 export const isSame = ({ trees, state }: Comparison): boolean => state.length === 0 && firstDifference(trees) === undefined;
 
 /** For people. @param width of a line */
 export function comparisonText(found: Comparison, width: number): string {
-  const { a, b, trees, state } = found;
-  const head = `${a.title}: ${a.name} and ${b.name}\n`;
+  const { title, a, b, trees, state, notes, files: compared } = found;
+  const head = [`${title === undefined ? '' : `${title}: `}${a} and ${b}\n`, ...notes.map(note => `${note}\n`)].join('');
   const { same, changed, renamed, removed, added, moved } = countLines(trees);
-  if (isSame(found)) return `${head}nothing differs: ${same} lines, ${a.texts.size} files\n`;
+  if (isSame(found)) return `${head}nothing differs: ${same} lines, ${compared} files\n`;
 
-  const heading: Row = { left: a.name, mark: ' ', right: b.name };
+  const heading: Row = { left: a, mark: ' ', right: b };
   const first = firstText(found);
   const tree = first === undefined ? ['all calls and events are the same\n'] : [first, `${columns([heading], width)}${sideBySide(trees, width)}`];
   const counts = `${same} lines the same, ${changed} changed, ${renamed} renamed, ${removed} removed, ${added} added, ${moved} moved\n`;
-  const files = state.length === 0 ? `the state at the end is the same: ${a.texts.size} files\n` : `the state at the end differs:\n${stateText(found)}`;
+  const files = state.length === 0 ? `the state at the end is the same: ${compared} files\n` : `the state at the end differs:\n${stateText(found)}`;
   return [head, ...tree, counts, files].join('\n');
 }
 
 /** Where the trees part, what stands there on both sides, and who called it, the caller first. */
-function firstText({ a, b, trees }: Comparison): string | undefined {
-  const found = firstDifference(trees);
+function firstText(comparison: Comparison): string | undefined {
+  const { a, b } = comparison;
+  const found = firstOf(comparison);
   if (!found) return undefined;
   const { at, above } = found;
   const side = (name: string, text: string | undefined, where: string | undefined): string => `  ${name}: ${text ?? 'nothing'}${where === undefined ? '' : ` (${where})`}\n`;
@@ -47,27 +47,31 @@ function firstText({ a, b, trees }: Comparison): string | undefined {
   const moved = at.movedTo ? `  it has moved to ${at.movedTo.slice(-1).join()}\n` : '';
   const wrapper = !moved && isWrapper(at) ? `  the calls in it are made by ${(above.at(-1)?.b ?? above.at(-1)?.a)?.node.key ?? 'the step'} itself\n` : '';
   const stack = above.map(caller => (caller.b ?? caller.a)!.node.key).reverse();
-  return `the first difference:\n${side(a.name, left?.text, left?.place)}${side(b.name, right?.text, right?.place)}${moved}${wrapper}${stack.map(name => `    in ${name}\n`).join('')}`;
+  return `the first difference:\n${side(a, left?.text, left?.place)}${side(b, right?.text, right?.place)}${moved}${wrapper}${stack.map(name => `    in ${name}\n`).join('')}`;
 }
+
+const firstOf = ({ trees, figuresVary }: Comparison): ReturnType<typeof firstDifference> =>
+  (figuresVary ? firstDifference(trees, ({ kind }) => kind !== 'changed') : undefined) ?? firstDifference(trees);
 
 /** As diff prints it: - for the first, + for the second; files that differ alike together. */
 function stateText({ a, b, state }: Comparison): string {
   const alike = new Map<string, string[]>();
   for (const { path, only, lines } of state) {
     const texts = lines.flatMap(line => [...(line.a === undefined ? [] : [`- ${line.a}\n`]), ...(line.b === undefined ? [] : [`+ ${line.b}\n`])]);
-    const text = only ? `only ${(only === 'a' ? a : b).name} has it\n` : texts.join('');
+    const text = only ? `only ${only === 'a' ? a : b} has it\n` : texts.join('');
     alike.set(text, [...(alike.get(text) ?? []), path]);
   }
   return [...alike].map(([text, paths]) => `\n${paths.map(path => `${path}\n`).join('')}${text}`).join('');
 }
 
-/** For programs: { title, kernels, same, first?, lines, steps, state }; of what is equal, only how many lines it has. */
+/** For programs: { title?, kernels, notes, same, first?, lines, steps, state }; of what is equal, only how many lines it has. */
 export function jsonText(found: Comparison): string {
-  const { a, b, trees, state } = found;
-  const first = firstDifference(trees);
+  const { title, a, b, trees, state, notes } = found;
+  const first = firstOf(found);
   const json = {
-    title: a.title,
-    kernels: [a.name, b.name],
+    title,
+    kernels: [a, b],
+    notes,
     same: isSame(found),
     first: first && { ...sides(first.at), in: first.above.map(caller => (caller.b ?? caller.a)!.node.key) },
     lines: countLines(trees),

@@ -38,13 +38,14 @@ class Rows {
 
   list(list: readonly Aligned[], depth: Depth): Row[] {
     const rows: Row[] = [];
+    const isQuiet = quietOnes(list);
     for (let i = 0; i < list.length; i++) {
-      if (list[i].kind !== 'same') {
+      if (!isQuiet[i]) {
         rows.push(...this.differing(list[i], depth));
         continue;
       }
       const from = i;
-      while (i + 1 < list.length && list[i + 1].kind === 'same') i++;
+      while (isQuiet[i + 1]) i++;
       rows.push(...fold(list.slice(from, i + 1), depth, from > 0, i + 1 < list.length));
     }
     return rows;
@@ -65,13 +66,40 @@ class Rows {
 
 const AS_ABOVE = ' ... differs as above';
 
-/** Equal ones: those next to a difference by name, the others by number. */
+/** A line that only one side has is shown so often in one function. */
+const SHOWN_OFTEN = 2;
+
+/** Which of a list need not be shown: equal ones, and a line of one side that has been shown. */
+function quietOnes(list: readonly Aligned[]): boolean[] {
+  const shown = new Map<number, number>();
+  return list.map(one => {
+    const { kind, a, b, movedTo } = one;
+    if (kind === 'same') return true;
+    if (movedTo || (kind !== 'removed' && kind !== 'added') || isWrapper(one)) return false;
+    const { id } = (a ?? b)!;
+    const times = (shown.get(id) ?? 0) + 1;
+    shown.set(id, times);
+    return times > SHOWN_OFTEN;
+  });
+}
+
+/** Those that need not be shown: next to a difference by name, the others by number. */
 function fold(list: readonly Aligned[], depth: Depth, after: boolean, before: boolean): Row[] {
-  const named = (one: Aligned): Row => both(one, depth, more(one.b!.size - 1));
-  const hidden = list.slice(after ? 1 : 0, before ? -1 : undefined);
-  if (hidden.length <= 1) return list.map(named);
-  const note = `${lines(hidden.reduce((sum, { b }) => sum + b!.size, 0))} the same`;
-  return [...(after ? [named(list[0])] : []), row(note, ' ', note, depth), ...(before ? [named(list.at(-1)!)] : [])];
+  const isNamed = (i: number): boolean => list[i].kind === 'same' && ((after && i === 0) || (before && i === list.length - 1));
+  const named = (one: Aligned): Row[] => (one.kind === 'same' ? [both(one, depth, more(one.b!.size - 1))] : []);
+  const hidden = list.filter((_, i) => !isNamed(i));
+  if (hidden.length === 1 && hidden[0].kind === 'same') return list.flatMap(named);
+  const [first, last] = [isNamed(0), list.length > 1 && isNamed(list.length - 1)];
+  return [...(first ? named(list[0]) : []), ...(hidden.length > 0 ? [note(hidden, depth)] : []), ...(last ? named(list.at(-1)!) : [])];
+}
+
+function note(hidden: readonly Aligned[], depth: Depth): Row {
+  const count = (kind: Aligned['kind'], side: 'a' | 'b'): number => hidden.reduce((sum, one) => sum + (one.kind === kind ? (one[side]?.size ?? 0) : 0), 0);
+  const same = count('same', 'b');
+  const text = (n: number): string => (n === 0 ? `${lines(same)} the same` : same === 0 ? `${lines(n)} as above` : `${lines(same)} the same, ${n} more as above`);
+  const [left, right] = [count('removed', 'a'), count('added', 'b')];
+  const mark = left > 0 && right > 0 ? '|' : left > 0 ? '<' : right > 0 ? '>' : ' ';
+  return row(same > 0 || left > 0 ? text(left) : '', mark, same > 0 || right > 0 ? text(right) : '', depth);
 }
 
 const lines = (n: number): string => `... ${n} ${n === 1 ? 'line' : 'lines'}`;

@@ -1,6 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
 import { verify } from '../capture/verify';
 import { type Arguments, UsageError } from './arguments';
+import { checkCapture } from './capture-folder';
 import { KERNEL_OPTION, kernelIn } from './load';
 import type { Command, ExitStatus, Output } from './command';
 
@@ -30,16 +30,10 @@ examples:
   run: verifyAll,
 };
 
-/** What is compared: a capture has at least one of them. */
-const PARTS = /^(trace-vectors|irqlens)\.txt(\.gz)?$/;
-
 // eslint-disable-next-line @typescript-eslint/require-await -- a command is asynchronous; this one has nothing to wait for
 async function verifyAll({ positionals, texts }: Arguments, { out }: Output): Promise<ExitStatus> {
   if (positionals.length === 0) throw new UsageError('DIR is missing: a folder with a capture');
-  const missing = positionals.find(path => !statSync(path, { throwIfNoEntry: false })?.isDirectory());
-  if (missing !== undefined) throw new UsageError(`there is no folder ${missing}; expected one with a capture`);
-  const other = positionals.find(path => !readdirSync(path).some(file => PARTS.test(file)));
-  if (other !== undefined) throw new UsageError(`${other} holds no capture: neither trace-vectors.txt nor irqlens.txt is in it`);
+  positionals.forEach(checkCapture);
   const kernel = kernelIn(texts);
   const verdicts = positionals.map(folder => verify(folder, line => out(`${line}\n`), kernel));
   return verdicts.every(verdict => verdict.ok) ? 0 : 1;

@@ -1,5 +1,5 @@
 import { matchLists, type Match, type Weight } from './sequence';
-import { common, type Indexed, likeness } from './tree';
+import { common, identityOf, type Indexed, likeness } from './tree';
 
 /**
  * Nodes of two trees that belong together, or a node that only one of them has.
@@ -41,7 +41,7 @@ function inOrder(a: readonly Indexed[], b: readonly Indexed[], matches: readonly
 /** Two nodes that belong together. */
 export function paired(a: Indexed, b: Indexed): Aligned {
   if (a.id === b.id) return { kind: 'same', a, b, children: [] };
-  const kind = a.node.key !== b.node.key ? 'renamed' : a.node.text !== b.node.text ? 'changed' : 'inside';
+  const kind = a.node.key !== b.node.key ? 'renamed' : identityOf(a.node) !== identityOf(b.node) ? 'changed' : 'inside';
   return { kind, a, b, children: alignLists(a.children, b.children) };
 }
 
@@ -86,13 +86,15 @@ function placesByKey(list: readonly Indexed[]): ReadonlyMap<string, number[]> {
   return places;
 }
 
-/** The range of `list` that `wrapper` contains: of each member most, below a node of its name. @param places of the list */
+/** The range of `list` that `wrapper` contains: of each member most, below a node of its name, in their order. @param places of the list */
 function wrapped(wrapper: Indexed, list: readonly Indexed[], places: ReadonlyMap<string, readonly number[]>): [from: number, to: number] | undefined {
   let range: [number, number] | undefined;
   const look = (children: readonly Indexed[], depth: number): void => {
     for (const child of children) {
-      for (const i of places.get(child.node.key) ?? []) if (likeness(child, list[i]) >= 0.5) range = [Math.min(i, range?.[0] ?? i), Math.max(i + 1, range?.[1] ?? i + 1)];
-      if (depth > 1) look(child.children, depth - 1);
+      const next = range?.[1] ?? 0;
+      const found = places.get(child.node.key)?.find(i => i >= next && likeness(child, list[i]) >= 0.5);
+      if (found !== undefined) range = [range?.[0] ?? found, found + 1];
+      else if (depth > 1) look(child.children, depth - 1);
     }
   };
   look(wrapper.children, WRAPPER_DEPTH);

@@ -28,11 +28,11 @@ export function countLines(trees: readonly Aligned[]): Counts {
 
 export const isDifferent = ({ kind }: Aligned): boolean => kind !== 'same' && kind !== 'inside';
 
-/** The first place where the trees part, with the nodes above it, the root first. */
-export function firstDifference(trees: readonly Aligned[]): { readonly above: readonly Aligned[]; readonly at: Aligned } | undefined {
+/** The first place where the trees part, with the nodes above it, the root first. @param counts which of the differences */
+export function firstDifference(trees: readonly Aligned[], counts: (aligned: Aligned) => boolean = () => true): { readonly above: readonly Aligned[]; readonly at: Aligned } | undefined {
   for (const aligned of trees) {
-    if (isDifferent(aligned)) return { above: [], at: aligned };
-    const inside = firstDifference(aligned.children);
+    if (isDifferent(aligned) && counts(aligned)) return { above: [], at: aligned };
+    const inside = firstDifference(aligned.children, counts);
     if (inside) return { above: [aligned, ...inside.above], at: inside.at };
   }
   return undefined;

@@ -6,10 +6,14 @@ export interface TreeNode {
   readonly key: string;
   /** with its details: the arguments, the event's fields */
   readonly text: string;
+  /** what of the text tells it from another, where it holds figures of one machine or run; otherwise all of it */
+  readonly identity?: string;
   readonly children: readonly TreeNode[];
   /** path:line, where it is defined */
   readonly place?: string;
 }
+
+export const identityOf = ({ identity, text }: TreeNode): string => identity ?? text;
 
 /** Features of a subtree are counted in so many classes. */
 const KEY_BINS = 32;
@@ -36,12 +40,12 @@ export class TreeIndex {
     const bins = new Uint32Array(BINS);
     for (const child of children) child.bins.forEach((n, i) => (bins[i] += n));
     bins[hash(node.key) % KEY_BINS]++;
-    bins[KEY_BINS + (hash(node.text) % KEY_BINS)]++;
+    bins[KEY_BINS + (hash(identityOf(node)) % KEY_BINS)]++;
     return { node, children, id: this.idOf(node, children), size: children.reduce((sum, { size }) => sum + size, 1), bins };
   }
 
-  private idOf({ key, text }: TreeNode, children: readonly Indexed[]): number {
-    const content = JSON.stringify([key, text, ...children.map(({ id }) => id)]);
+  private idOf(node: TreeNode, children: readonly Indexed[]): number {
+    const content = JSON.stringify([node.key, identityOf(node), ...children.map(({ id }) => id)]);
     const id = this.ids.get(content) ?? this.ids.size;
     this.ids.set(content, id);
     return id;

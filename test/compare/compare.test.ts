@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Aligned } from '../../src/compare/align';
 import { compareTrees, countLines, firstDifference } from '../../src/compare/compare';
+import { withoutHidden } from '../../src/compare/hide';
+import { mostAlike } from '../../src/compare/similar';
 import { compareTexts } from '../../src/compare/texts';
 import type { TreeNode } from '../../src/compare/tree';
 
@@ -76,6 +78,24 @@ describe('comparing call trees', () => {
     assert.deepEqual(differences(fallback, direct), ['inside setup', ' removed arch', '  removed native', '   removed getter', '   inside domain_alloc', '    added __domain_alloc']);
   });
 
+  it('several calls in wrappers of their own are paired with those without, in their order', () => {
+    const free = (n: number): string => ALLOC.replaceAll('1', String(n)).replaceAll('\n', '\n   ');
+    assert.deepEqual(differences(`all\n arch\n  native(1)${free(1)}\n  native(2)${free(2)}\n  native(3)${free(3)}`, `all\n domain${[1, 2, 3].map(free).join('')}`).filter(line => !/native|arch/.test(line)), ['inside all']);
+  });
+
+  it('what makes a line the same may be less than what it says', () => {
+    const event = (text: string, identity: string): TreeNode => ({ key: '* free', text, identity, children: [] });
+    assert.equal(firstDifference(compareTrees([event('* free: bit=33 total=7', 'bit=33 -1')], [event('* free: bit=33 total=9', 'bit=33 -1')])), undefined);
+    assert.equal(firstDifference(compareTrees([event('* free: bit=33 total=7', 'bit=33 -1')], [event('* free: bit=33 total=7', 'bit=33 -2')]))?.at.kind, 'changed');
+  });
+
+  it('calls that only one side shows can be left out: what they call belongs to their callers', () => {
+    const trees = compareTrees(tree('f\n inlined\n  g(1)\n   x\n   y\n  lock\n h(1)'), tree('f\n g(1)\n  x\n  y\n lock\n h(1)'));
+    assert.equal(firstDifference(trees)?.at.kind, 'removed');
+    assert.equal(firstDifference(withoutHidden(trees, ({ node }) => node.key === 'inlined')), undefined);
+    assert.equal(firstDifference(withoutHidden(trees, ({ node }) => node.key === 'g'))?.at.a?.node.key, 'inlined');
+  });
+
   it('a function of another name that does the same is renamed', () => {
     assert.deepEqual(differences(ALLOC, ALLOC.replace('alloc(1)', 'reserve(1)')), ['renamed alloc -> reserve']);
     assert.deepEqual(differences('f\n pci_msi_set_desc(1)', 'f\n pci_msi_domain_set_desc(1)'), ['inside f', ' renamed pci_msi_set_desc -> pci_msi_domain_set_desc']);
@@ -149,5 +169,21 @@ describe('comparing files', () => {
       { path: 'old', only: 'a', lines: [{ a: 'x', b: undefined }] },
       { path: 'new', only: 'b', lines: [{ a: undefined, b: 'z' }] },
     ]);
+  });
+});
+
+describe('lists that are alike', () => {
+  const list = (text: string): { nodes: TreeNode[] } => ({ nodes: tree(text) });
+
+  it('each finds the candidate that is most like it, one of another kind none', () => {
+    const wanted = [list('a\n b\n c\nd'), list('x\n y\n z'), list('nobody\n has\n this')];
+    const candidates = [list('x\n y\n w'), list('a\n b\nd'), list('a\n b\n c\nd'), list('x\n y\n z\n w')];
+    assert.deepEqual(mostAlike(wanted, candidates, () => true), [2, 3, undefined]);
+    assert.deepEqual(mostAlike(wanted, candidates, (_, i) => i !== 2), [1, 3, undefined]);
+  });
+
+  it('takes each candidate once, and nothing for a list without anything', () => {
+    const one = list('a\n b\n c');
+    assert.deepEqual(mostAlike([one, one, list('')], [one], () => true), [0, undefined, undefined]);
   });
 });

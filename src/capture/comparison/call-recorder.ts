@@ -6,7 +6,7 @@ import type { Compiled, NamedFunction } from './compiled';
 import { isCompared, names } from './counted-functions';
 
 /** Functions from which the rig's function graph starts (init/init, GFUNCS). */
-const ROOTS = new Set(
+export const ROOTS: ReadonlySet<string> = new Set(
   `pci_alloc_irq_vectors_affinity __pci_enable_msix_range pci_enable_msi pci_free_irq_vectors pci_disable_msix pci_disable_msi request_threaded_irq free_irq
   irq_set_affinity __irq_set_affinity irq_do_set_affinity write_irq_affinity irq_migrate_all_off_this_cpu fixup_irqs irq_matrix_offline lapic_online lapic_offline
   irq_affinity_online_cpu acpi_register_gsi irq_move_masked_irq __sysvec_irq_move_cleanup apic_ack_irq apic_ack_edge irq_startup irq_activate`.split(/\s+/),

@@ -43,6 +43,9 @@ const leaves = namesOf(LEAVES);
 /** Code without a name is made at run time: kprobes and the like. */
 const isKnown = (name: string): boolean => names.has(name) || around.has(name) || leaves.has(name) || /^0x[\da-f]+$/.test(name);
 
+/** Code that is known and is not interrupt code. */
+export const isForeign = (name: string): boolean => !names.has(name) && isKnown(name);
+
 /** Functions that neither count nor are known not to, each once, where it first stands. */
 export function unknownFunctions(trees: readonly CallTree[]): Unread[] {
   const found = new Map<string, Unread>();

@@ -15,12 +15,21 @@ export interface CalledFunction {
   readonly line: number;
 }
 
+/** An event that was made in a function. */
+export interface EventInTree {
+  readonly event: string;
+  readonly text: string;
+  readonly indent: number;
+  readonly line: number;
+}
+
 /** What function_graph printed of one outermost call. One that begins deeper has lost its beginning. */
 export interface CallTree {
   readonly task: string;
   readonly cpu: number;
   readonly line: number;
   readonly calls: readonly CalledFunction[];
+  readonly events: readonly EventInTree[];
 }
 
 export interface Graph {
@@ -39,7 +48,7 @@ const CALL = /^(\s+)([\w.]+)(?: \[\w+\])?$/;
 /** Reads graph-tree.txt: the call trees of the steps that were made under the function graph tracer. */
 export function parseGraph(text: string, file = 'graph-tree.txt'): Parsed<Graph> {
   const lines: TraceLine[] = [];
-  const trees: { task: string; cpu: number; line: number; calls: CalledFunction[] }[] = [];
+  const trees: (CallTree & { calls: CalledFunction[]; events: EventInTree[] })[] = [];
   const unread: Unread[] = [];
   const note = (at: { task: string; cpu: number }, line: number, hardirq: boolean, event: string, rest: string): void =>
     void lines.push({ line, task: at.task, cpu: at.cpu, hardirq, time: String(line), event, text: rest.trimEnd() });
@@ -52,15 +61,17 @@ export function parseGraph(text: string, file = 'graph-tree.txt'): Parsed<Graph>
     const header = HEADER.exec(source);
     if (header) {
       const at = { cpu: Number(header[1]), task: header[2] };
-      if (header.at(3) === undefined) trees.push({ ...at, line, calls: [] });
+      if (header.at(3) === undefined) trees.push({ ...at, line, calls: [], events: [] });
       else note(at, line, false, header[3], header[4]);
       return;
     }
     const tree = trees.at(-1);
     const event = EVENT.exec(source);
     const call = CALL.exec(source);
-    if (event && tree) note(tree, line, isInterrupt(tree.calls, event[1].length, event[2]), event[2], event[3]);
-    else if (call && tree) tree.calls.push({ name: call[2].replace(/\.(isra|constprop|part|cold)\b.*$/, ''), isPart: /\.part\b/.test(call[2]), indent: call[1].length, line });
+    if (event && tree) {
+      note(tree, line, isInterrupt(tree.calls, event[1].length, event[2]), event[2], event[3]);
+      tree.events.push({ event: event[2], text: event[3].trimEnd(), indent: event[1].length, line });
+    } else if (call && tree) tree.calls.push({ name: call[2].replace(/\.(isra|constprop|part|cold)\b.*$/, ''), isPart: /\.part\b/.test(call[2]), indent: call[1].length, line });
     else unread.push({ file, line: i + 1, text: source });
   });
   return { value: { lines, trees: mended(trees) }, unread };
