@@ -37,9 +37,13 @@ const GENERAL = new Set(['devid', 'hwirq', 'desc', 'data']);
 function allocInfoMember(info: irq_alloc_info, member: Member): Member[] {
   const { name } = member;
   if (name === 'msi_dev' || name === 'msi_hwirq') return has('v2-18') ? [] : [member];
-  if (name === 'ioapic' && !has('v2-14')) return Object.entries(info.ioapic ?? {}).map(([inner, value]) => ({ name: `ioapic_${inner}`, value: value as unknown, path: `->ioapic->${inner}` }));
+  if ((name === 'ioapic' && !has('v2-14')) || (name === 'uv' && !has('v2-16'))) return unpacked(name, info[name]);
   if (!GENERAL.has(name)) return [member];
   const old = UNION.find(({ types, until }) => types.includes(info.type) && !has(until))?.names[name];
   if (old !== undefined) return [{ ...member, name: old }];
   return has('v2-12') ? [member] : [];
 }
+
+/** Before there was a struct for them: `ioapic_pin`. */
+const unpacked = (name: string, struct: object | null): Member[] =>
+  Object.entries(struct ?? {}).map(([inner, value]) => ({ name: `${name}_${inner}`, value: value as unknown, path: `->${name}->${inner}` }));

@@ -3,6 +3,7 @@ import { choice, list } from '../scenario/nearest';
 import { type Arguments, UsageError } from './arguments';
 import type { Command, ExitStatus, Output } from './command';
 import { operands } from './load';
+import { exampleOf, pathOf } from './series-examples';
 
 export const seriesCommand: Command = {
   name: 'series',
@@ -14,7 +15,7 @@ Lists the patches of the series by the groups of its cover letter: number, subje
 other commits that the kernels differ by. With PATCH, a number or an id: all about one.
 
   --json          print one JSON value instead: for each change { id, patch?, subject, group?, commit?, release?, effect,
-                  needs, neededBy, removable, kernels }
+                  needs, neededBy, removable, kernels, example? }
 
 exit status: 0; 2 when there is no such patch
 
@@ -55,9 +56,10 @@ const neededBy = (id: ChangeId): readonly ChangeId[] => ALL.filter(other => need
 const kernelsWith = (id: ChangeId): readonly string[] => Object.keys(KERNELS).filter(name => KERNELS[name].includes(id));
 
 function facts(id: ChangeId): object {
+  const example = exampleOf(id);
   const change = changeOf(id);
   const patch = PATCHES.indexOf(id) + 1;
-  return { id, ...(patch > 0 ? { patch } : {}), ...change, needs: needsOf(id), neededBy: neededBy(id), removable: change.removable ?? false, kernels: kernelsWith(id) };
+  return { id, ...(patch > 0 ? { patch } : {}), ...change, needs: needsOf(id), neededBy: neededBy(id), removable: change.removable ?? false, kernels: kernelsWith(id), ...(example && { example: pathOf(example) }) };
 }
 
 function listText(): string {
@@ -89,7 +91,16 @@ function releaseNote(id: ChangeId): string[] {
   return release === undefined || PATCHES.includes(id) ? [] : [release];
 }
 
+/** A kernel without the change, and one with it. */
+function sides(id: ChangeId): string[] {
+  const patch = PATCHES.indexOf(id) + 1;
+  if (patch > 0) return [`series:${patch - 1}`, `series:${patch}`];
+  const kernel = kernelsWith(id).at(0);
+  return kernel === undefined ? ['v5.10', `v5.10+${id}`] : [`${kernel}-${id}`, kernel];
+}
+
 function detailText(id: ChangeId): string {
+  const example = exampleOf(id);
   const { subject, commit, group, release, effect, removable } = changeOf(id);
   const patch = PATCHES.indexOf(id) + 1;
   const rows: [string, string | undefined][] = [
@@ -102,7 +113,8 @@ function detailText(id: ChangeId): string {
     ['effect', effect],
     ['needs', needsOf(id).join(', ')],
     ['needed by', neededBy(id).join(', ')],
-    ['shows in', patch > 0 && removable ? `irqstep compare FILE --kernels series:${patch - 1},series:${patch}` : undefined],
+    ['example', example && pathOf(example)],
+    ['shows in', removable || example ? `irqstep compare ${example ? pathOf(example) : 'FILE'} --kernels ${(example?.kernels ?? sides(id)).join(',')}` : undefined],
     ['model', removable ? 'knows kernels with it and without it' : 'does not differ: nothing of it shows, or what it replaces is not modelled'],
   ];
   return `${subject}\n${rows.flatMap(([name, value]) => (value ? [`  ${name.padEnd(11)}${value}\n`] : [])).join('')}`;

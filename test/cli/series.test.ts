@@ -29,7 +29,8 @@ describe('irqstep series', function () {
     const { stdout } = series('19');
     assert.match(stdout, /^x86\/msi: Use generic MSI domain ops\n {2}id +v2-19\n/);
     assert.match(stdout, /needs +v2-13, v2-15, v2-18\n/);
-    assert.match(stdout, /compare FILE --kernels series:18,series:19\n/);
+    assert.match(stdout, /example +examples\/series\/19-generic-ops.irq.yaml\n/);
+    assert.match(stdout, /compare examples\/series\/19-generic-ops.irq.yaml --kernels series:18,series:19\n/);
     assert.equal(series('v2-19').stdout, stdout);
     assert.match(series('dmar-hpet-msi-flags').stdout, /commit +d27e623ace6a\n/);
   });

@@ -124,6 +124,7 @@ describe('debug adapter: failures of the modelled kernel', () => {
     assert.deepEqual((await client.stack())[0], `fail:${line('bug')}`);
     const info = await client.ask<DebugProtocol.ExceptionInfoResponse['body']>('exceptionInfo', { threadId: 1 });
     assert.deepEqual([info.exceptionId, info.description], ['kernel BUG', 'kernel BUG at kernel/irq/fixture.c fail()!']);
+    assert.deepEqual(info.details!.stackTrace!.split('\n').slice(0, 4), ['------------[ cut here ]------------', 'kernel BUG at kernel/irq/fixture.c fail()!', 'invalid opcode: 0000 [#1] SMP', 'CPU: 0']);
   });
 
   it('stops at a call through NULL, with the variables of the statement', async () => {

@@ -53,8 +53,8 @@ describe('the traps of the series', () => {
     assert.deepEqual(guest.world.machine.events.filter(e => e.kind === 'remapped'), []);
   });
 
-  for (const [remap, where] of [['intel', 'intel_get_irq_domain'], ['amd', 'get_devid']]) {
-    it(`18 before 33: the getter looks for the device of no descriptor, in ${where}()`, async () => {
+  for (const [remap, where, caller] of [['intel', 'msi_desc_to_pci_dev', 'intel_get_irq_domain'], ['amd', 'get_devid', 'get_irq_domain']]) {
+    it(`18 before 33: the getter looks for the device of no descriptor, ${caller}() in ${where}()`, async () => {
       for (const kernel of ['series:18', 'series:32+dmar-hpet-msi-flags']) {
         const { stop } = await play(head(remap), ['probe: nvme0'], { kernel });
         assert.equal(stop.error?.message, NULL('18'));
@@ -62,7 +62,7 @@ describe('the traps of the series', () => {
         const at = report.indexOf('Call Trace:');
         assert.deepEqual(report.slice(0, at + 2), [
           NULL('18'), '#PF: supervisor read access in kernel mode', '#PF: error_code(0x0000) - not-present page',
-          'Oops: 0000 [#1] SMP', 'CPU: 0', 'RIP: 0010:msi_desc_to_pci_dev', 'Call Trace:', ` ${where}`,
+          'Oops: 0000 [#1] SMP', 'CPU: 0', `RIP: 0010:${where}`, 'Call Trace:', ` ${caller}`,
         ]);
         assert.ok(report.includes(' native_setup_msi_irqs') && !report.includes(' probe nvme0'));
       }

@@ -39,6 +39,7 @@ export const SERIES_ALLOC_INFO = {
     release: 'v5.10',
     effect: 'the uv_* members of irq_alloc_info become the struct uv; only SGI UV machines fill them',
     needs: ['v2-12'],
+    removable: true,
   },
   'v2-17': {
     subject: 'PCI/MSI: Rework pci_msi_domain_calc_hwirq()',

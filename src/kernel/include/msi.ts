@@ -75,6 +75,9 @@ export class msi_desc {
 /** Where struct msi_desc has its device, in C. */
 const OFFSETOF_DEV = 0x18;
 
+/** A macro of include/linux/msi.h. @throws kernel_oops for NULL */
+export const msi_desc_to_dev = (desc: msi_desc | null): device => member_of(desc, OFFSETOF_DEV).dev;
+
 /** An accessor. @throws kernel_oops for NULL. Source: drivers/pci/msi.c, msi_desc_to_pci_dev() */
 export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => to_pci_dev(member_of(desc, OFFSETOF_DEV, 'msi_desc_to_pci_dev').dev);
 

@@ -7,7 +7,7 @@ import type { cpumask } from '../../lib/cpumask';
 import { EINVAL, ENOSPC, ERANGE } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { pr_info, WARN_ON, WARN_ON_ONCE } from '../../lib/printk';
-import { kernel } from '../../world';
+import { has, kernel } from '../../world';
 import { msi_capability_init, msix_capability_init, type msix_entry, pci_disable_msi, pci_disable_msix, pci_msi_vec_count, pci_msix_vec_count } from './msi';
 import { pci_intx } from './pci';
 
@@ -46,7 +46,7 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
 
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msix_enabled, 'drivers/pci/msi.c __pci_enable_msix_range')) return -EINVAL;
-  yield* msi_setup_device_data(dev);
+  if (has('msi-device-data')) yield* msi_setup_device_data(dev);
 
   for (;;) {
     if (affd) {
@@ -89,7 +89,7 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
     return -ENOSPC;
   }
   if (nvec > maxvec) nvec = maxvec;
-  yield* msi_setup_device_data(dev);
+  if (has('msi-device-data')) yield* msi_setup_device_data(dev);
 
   for (;;) {
     if (affd) {

@@ -7,8 +7,8 @@ import { send_cleanup_vector } from '../../../arch/x86/apic/vector_move';
 import { type irq_alloc_info, type irq_cfg, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { IRQ_MOVE_PCNTXT, IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data } from '../../../include/irq';
 import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
-import { type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
-import { pci_dev_id } from '../../../include/pci';
+import { msi_desc_to_dev, type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
+import { pci_dev_id, to_pci_dev } from '../../../include/pci';
 import { irq_set_status_flags } from '../../../irq/chip';
 import { irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_tree, irq_domain_free_irqs_common, irq_domain_get_irq_data } from '../../../irq/irqdomain';
 import type { cpumask } from '../../../lib/cpumask';
@@ -59,7 +59,7 @@ function* get_devid(info: irq_alloc_info): Op<number> {
       return get_hpet_devid(info.devid);
     case X86_IRQ_ALLOC_TYPE.PCI_MSI:
     case X86_IRQ_ALLOC_TYPE.PCI_MSIX:
-      return pci_dev_id(msi_dev_of(info));
+      return pci_dev_id(has('v2-18') ? to_pci_dev(msi_desc_to_dev(info.desc)) : info.msi_dev!);
     default:
       BUG_ON(!has('v2-10'), 'drivers/iommu/amd/iommu.c get_devid()');
       WARN_ON_ONCE(true, 'drivers/iommu/amd/iommu.c get_devid()');
