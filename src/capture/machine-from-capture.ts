@@ -1,6 +1,7 @@
 import { FEATURE, IOMMU_CAP_BASE_LOW } from '../hardware/amd-iommu-registers';
 import type { AmdRemapUnitConfig, CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PCI_SECONDARY_BUS } from '../hardware/pci-registers';
+import { TIMER_ROUTES } from '../hardware/timer-route';
 import { KERNELS } from '../kernel/changes';
 import type { BootLog, CpuInfo } from './reading/boot';
 import { capabilityOf, type PciSnapshot, type PciState } from './reading/pci';
@@ -32,6 +33,7 @@ export function machineConfigOf(facts: MachineFacts): MachineConfig {
     osc: log.osc,
     ejectable: log.ejectable,
     ...(log.clocks && { clocks: log.clocks }),
+    ...(log.deadTimerRoutes.length > 0 && { timerRoutes: TIMER_ROUTES.filter(route => !log.deadTimerRoutes.includes(route)) }),
   };
 }
 

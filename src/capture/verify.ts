@@ -144,7 +144,7 @@ export const unexplained = ({ events, state, calls, log }: Pick<Verdict, 'events
 function printCalls({ uname }: Capture, lost: number, print: (line: string) => void): void {
   print(`calls: ${Object.keys(EXCEPTIONS).length} functions are left out (${Object.keys(EXCEPTIONS).join(', ')})`);
   if (!isBuildKnown(uname)) print('calls: this build of the kernel is not known: functions that no tree shows count as put into their callers');
-  if (lost > 0) print(`calls: ${lost} calls of the model are not checked: the trees have lost their beginnings there`);
+  if (lost > 0) print(`calls: ${lost} calls of the model are not checked: trees are lost there, or their beginnings`);
 }
 
 function printDifference({ where, captured, model, stack }: Difference, print: (line: string) => void): void {

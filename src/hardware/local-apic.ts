@@ -153,10 +153,20 @@ export class LocalApic {
     return vector !== null && vector >>> 4 > this.processorPriority() >>> 4 ? vector : null;
   }
 
-  /** The 8259 pair interrupts through LINT0, if that is open for it: past IRR and ISR, whatever the priority. @returns whether the CPU gets it */
-  extInt(vector: number): boolean {
-    const { masked, delivery_mode } = LVT.decode(this.plain.get(APIC_LVT0)!);
-    if (masked || delivery_mode !== DELIVERY.EXTINT || this.external !== null) return false;
+  /**
+   * The 8259 pair's line at LINT0 rises: as an interrupt of the pair, past IRR and ISR and whatever the priority, or of the local vector table.
+   * @param vector that the pair would answer with
+   * @returns whether the CPU gets it
+   */
+  lint0(vector: number): boolean {
+    const lvt = LVT.decode(this.plain.get(APIC_LVT0)!);
+    if (lvt.masked) return false;
+    if (lvt.delivery_mode === DELIVERY.FIXED) {
+      if (this.refuses(lvt.vector) !== null) return false;
+      this.accept(lvt.vector);
+      return true;
+    }
+    if (lvt.delivery_mode !== DELIVERY.EXTINT || this.external !== null) return false;
     this.external = vector;
     this.bus.requested++;
     return true;

@@ -1,5 +1,6 @@
 // What a machine consists of: written by a user in a scenario or taken from a capture.
 import { gsiProblems, msixProblems, nodeProblems, vmdProblems } from './machine-checks';
+import type { TimerRoute } from './timer-route';
 
 export interface MachineConfig {
   /** by Linux CPU number; the first one boots */
@@ -35,6 +36,8 @@ export interface MachineConfig {
   readonly memoryNodes?: readonly number[];
   /** default: exact clocks */
   readonly clocks?: ClockCounts;
+  /** by which ways enough ticks of the PIT come for a kernel that waits for some; default: all */
+  readonly timerRoutes?: readonly TimerRoute[];
 }
 
 /** What the clocks count while a kernel measures the local APIC's timer for 100 ms. */

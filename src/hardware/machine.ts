@@ -17,6 +17,7 @@ import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
 import { bridgesAbove, sentThrough } from './pci-bridge';
 import { Pic8259 } from './pic-8259';
+import { timerRoute, TIMER_ROUTES } from './timer-route';
 import { UvHub } from './uv-hub';
 import { collect, passesOn } from './vmd';
 
@@ -96,6 +97,12 @@ export class Machine {
 
   get clocks(): ClockCounts {
     return this.config.clocks ?? EXACT_CLOCKS;
+  }
+
+  /** Whether enough of the PIT's ticks come to the boot CPU while a kernel waits for some. */
+  timerTicks(): boolean {
+    const route = timerRoute(this);
+    return route !== null && (this.config.timerRoutes ?? TIMER_ROUTES).includes(route);
   }
 
   /** What happened so far, in order. */
@@ -178,7 +185,7 @@ export class Machine {
 
   /** An ISA device raises its interrupt at the 8259 pair, which the boot CPU asks for the vector. @returns false where it is masked */
   raiseIsa(irq: number): boolean {
-    return ((this.pic.mask >>> irq) & 1) === 0 && this.cpus[0].lapic.extInt(this.pic.base + irq);
+    return ((this.pic.mask >>> irq) & 1) === 0 && this.cpus[0].lapic.lint0(this.pic.base + irq);
   }
 
   private pulseGsi(gsi: number): void {

@@ -6,7 +6,7 @@ import { capturedStreams, compareCalls, type CallStream } from './compare-calls'
 import type { Difference } from './compare-events';
 import { countsAreMasked } from './compare-state';
 import { compiledOf } from './compiled';
-import type { Conductor } from '../replay/conductor';
+import { type Conductor, LOST } from '../replay/conductor';
 import { GRAPH_LINES } from '../reading/graph';
 import { placeOf } from '../reading/script';
 import { movingIrq, quietIrq } from '../replay/unscripted';
@@ -26,7 +26,7 @@ export class CallCheck {
   matched = 0;
   /** calls of either side */
   total = 0;
-  /** calls of the model that stand where a tree has lost its beginning */
+  /** calls of the model that stand where a tree has lost its beginning, or where one is lost */
   lost = 0;
   private recorder: CallRecorder | undefined;
   /** the first line of the trees that are not compared yet */
@@ -53,6 +53,8 @@ export class CallCheck {
   end(until: number): void {
     if (!this.recorder) return;
     const { calls } = this.recorder;
+    this.lost += calls.get(LOST)?.flat().length ?? 0;
+    calls.delete(LOST);
     const streams = this.streamsUpTo(until);
     this.from = until;
     this.moves(streams);

@@ -1,4 +1,5 @@
 import type { ClockCounts, MpInterrupt } from '../../hardware/machine-config';
+import type { TimerRoute } from '../../hardware/timer-route';
 import { linesOf } from './files';
 
 // What a machine says of itself while it boots: dmesg.txt, cpuinfo.txt.
@@ -96,6 +97,8 @@ export interface BootLog {
   readonly cpus: { readonly possible: number; readonly hotplug: number } | undefined;
   /** undefined without apic=debug or apic=verbose */
   readonly clocks: ClockCounts | undefined;
+  /** ways by which too few ticks of the PIT came when the kernel waited for some */
+  readonly deadTimerRoutes: readonly TimerRoute[];
   /** Kconfig symbols that show: NR_CPUS=512, HZ=1000, PROVIDE_OHCI1394_DMA_INIT */
   readonly config: readonly string[];
 }
@@ -145,6 +148,7 @@ export function parseDmesg(text: string): BootLog {
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
     cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
     clocks: clockCounts(all),
+    deadTimerRoutes: AFTER_TIMER_ROUTE.flatMap(([route, pattern]) => (all(pattern).length > 0 ? route : [])),
     config: configSymbols(all),
   };
 }
@@ -197,6 +201,14 @@ function mpInterrupts(lines: readonly string[]): MpInterrupt[] {
     return { flags: pol | (trig << 2), bus, irq, apic, pin };
   });
 }
+
+/** What the kernel says when it has waited for ticks in vain. */
+const AFTER_TIMER_ROUTE: readonly (readonly [TimerRoute, RegExp])[] = [
+  ['io-apic', /^\.\.\.trying to set up timer \(IRQ0\) through the 8259A \.\.\.$/],
+  ['8259A', /^\.{7} failed\.$/],
+  ['virtual-wire', /^\.{5} failed\.$/],
+  ['ext-int', /^\.{5} failed :\(\.$/],
+];
 
 /** CONFIG_HZ: RCU says how many ticks 100 ms are. */
 const ticksPerSecond = (all: Matches): number => Number(all(/^rcu: RCU calculated value of scheduler-enlistment delay is (\d+) jiffies/).at(0)?.[1] ?? 25) * 10;

@@ -12,9 +12,13 @@ export class Actor {
   captured: string | undefined;
   /** its next event, when the next of all was `from` */
   seen: { readonly from: TraceLine | undefined; readonly next: TraceLine | undefined } | undefined;
+  /** the next event of all when it ran last; undefined while it sleeps */
+  ranBefore: TraceLine | undefined;
 
   /** it is about to free these interrupt numbers, and waits for its turn */
   frees: { readonly from: number; readonly count: number } | undefined;
+  /** it is about to take so many, and waits for its turn */
+  takes: number | undefined;
 
   constructor(
     readonly name: string,

@@ -4,15 +4,21 @@ import type { TaskSpec } from '../../stepper/guest';
 import type { Op } from '../../stepper/op';
 import { $ } from '../../stepper/runtime';
 import { Actor, Frames, kindOf } from './actor';
+import { burstOf } from './burst';
 import type { EventComparison } from '../comparison/compare-events';
 import { EVENT, FREE, gates, LOCK, TAKE, UNLOCKED } from './gates';
 import type { HoldingGuest } from './late';
+import { READY, turnOf } from './turns';
+import { isMovedUnseen } from './unscripted';
 import { lineText } from '../reading/script';
 import { stackNow } from './stack';
 import { taskOf, type TraceLine } from '../reading/trace';
 
-/** A task as the capture knows it (undefined: it has not shown yet), or `interrupts of CPU n`. */
+/** A task as the capture knows it (undefined: it has not shown yet), or `interrupts of CPU n`, or LOST. */
 export type Runner = { readonly captured: string | undefined } | string;
+
+/** An interrupt that the capture does not show. */
+export const LOST = 'lost';
 
 /**
  * Runs the model's tasks in the order and on the CPUs in which the capture's tasks ran: before a task makes an event or
@@ -20,8 +26,6 @@ export type Runner = { readonly captured: string | undefined } | string;
  */
 export class Conductor {
   private readonly actors: Actor[] = [];
-  /** tasks whose turn it is whatever comes next */
-  private readonly first: Actor[] = [];
   /** statements before which a task waits for its turn */
   private readonly gates = gates();
   private running: Actor | undefined;
@@ -35,6 +39,7 @@ export class Conductor {
   failureStack: readonly string[] = [];
   /** irqs whose devices raise them before the watched statement that is about to run */
   readonly arriving: number[] = [];
+  private isUnseen = false;
   isTooEarly: (irq: number) => boolean = () => false;
   private marks = this.gates;
   private watchers: readonly Probes[] = [];
@@ -60,6 +65,7 @@ export class Conductor {
 
   /** Who runs: a task, or the interrupts of a CPU. */
   get who(): Runner {
+    if (this.isUnseen) return LOST;
     return this.entries > 0 || !this.running ? `interrupts of CPU ${this.guest.world.kernel.this_cpu}` : this.running;
   }
 
@@ -77,6 +83,7 @@ export class Conductor {
 
   /** An event that the model has made. */
   readonly observe = (event: TraceEvent): void => {
+    if (this.isUnseen) return;
     const actor = this.running;
     this.events.event(event, line => event.hardirq || actor === undefined || this.isOf(line, actor));
     const line = this.events.next;
@@ -119,6 +126,14 @@ export class Conductor {
     return true;
   }
 
+  /** The same for an interrupt of which the capture has lost all. */
+  private comesUnseen(irq: number): void {
+    this.isUnseen = true;
+    this.comes(irq);
+    this.isUnseen = false;
+    this.note(`irq ${irq} came by itself, which the trees have lost (${lineText(this.events.next!.line)})`);
+  }
+
   /** Is the line one of this task? A task that the capture has not shown yet is the first one that is nobody else's. */
   private isOf(line: TraceLine, actor: Actor): boolean {
     const name = taskOf(line);
@@ -146,17 +161,47 @@ export class Conductor {
   }
 
   private choose(): Actor | undefined {
+    const unknown = this.beforeUnknown();
+    if (unknown) return unknown;
     const wanted = this.wanted()?.actor;
-    const last = this.running;
-    const inDoubt = this.actors.filter(({ frees }) => frees);
-    const others = [last, ...this.actors].filter(actor => actor && !inDoubt.includes(actor));
-    const order = [this.first.shift(), wanted, ...others, ...inDoubt].filter(actor => actor !== undefined && this.actors.includes(actor));
-    return order.find(actor => this.canRun(actor!));
+    const actors = [...new Set([wanted, this.running, ...this.actors])].filter(actor => actor !== undefined && this.actors.includes(actor)) as Actor[];
+    const turns = new Map(actors.map(actor => [actor, this.turnOf(actor, wanted)]));
+    const chosen = actors.sort((a, b) => turns.get(a)! - turns.get(b)!).find(actor => this.canRun(actor));
+    if (chosen && chosen !== wanted && turns.get(chosen) === READY) this.note(`${chosen.captured ?? chosen.name} went on (${lineText(this.events.next!.line)}), so that the numbers of interrupts are as they were`);
+    return chosen;
+  }
+
+  private turnOf(actor: Actor, wanted: Actor | undefined): number {
+    const { allocated_irqs, gsi_top } = this.guest.world.kernel;
+    return turnOf(actor, { wanted, actors: this.actors, irqOf: other => this.irqOf(other), free: count => allocated_irqs.nextZeroArea(gsi_top, count) });
+  }
+
+  /** The irq of a task's next event that names one; undefined where that is not known. */
+  private irqOf(actor: Actor): number | undefined {
+    const next = this.nextOf(actor);
+    if (!next) return undefined;
+    for (const line of this.events.left()) {
+      if (line.line >= this.until) return undefined;
+      const irq = /^irq=(\d+)/.exec(line.text)?.[1];
+      if (irq !== undefined && !line.hardirq && taskOf(line) === taskOf(next)) return Number(irq);
+    }
+    return undefined;
+  }
+
+  /** Somebody who has not shown makes the next event: then those that do not go on as far as they can, as one of them may queue whose event it is. */
+  private beforeUnknown(): Actor | undefined {
+    const { next } = this.events;
+    if (!next || next.hardirq || next.line >= this.until || this.actors.some(({ captured }) => captured === taskOf(next))) return undefined;
+    return this.actors.find(actor => actor.captured === undefined && !actor.mayBe(next) && !actor.frees && actor.takes === undefined && actor.ranBefore !== next && this.isFree(actor, actor.cpu));
   }
 
   private canRun(actor: Actor): boolean {
+    return this.isFree(actor, this.cpuOf(actor));
+  }
+
+  private isFree(actor: Actor, cpu: number): boolean {
     this.guest.enter(actor.cpu);
-    return actor.runnable && !this.isTaken(this.cpuOf(actor), actor);
+    return actor.runnable && !this.isTaken(cpu, actor);
   }
 
   private isTaken(cpu: number, by: Actor): boolean {
@@ -192,6 +237,8 @@ export class Conductor {
     this.place(actor);
     actor.holdsCpu = false;
     actor.frees = undefined;
+    actor.takes = undefined;
+    actor.ranBefore = this.events.next;
     this.guest.enter(actor.cpu);
     $.lim = this.events.next ? 0 : Infinity;
     const { done, value } = this.within(actor.stack, () => actor.next());
@@ -206,6 +253,7 @@ export class Conductor {
       if (line?.hardirq && this.goesOn(line)) this.interrupt();
     } else {
       actor.wait = value;
+      if (value.wait === 'until') actor.ranBefore = undefined;
       actor.holdsCpu = !this.isPreemptible(actor.cpu);
     }
   }
@@ -240,32 +288,19 @@ export class Conductor {
     const isPreemptible = this.isPreemptible(actor.cpu);
     if (line.hardirq) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
     if (isPreemptible && this.cpuOf(actor) !== actor.cpu) return true;
+    if (this.gates[probe] === TAKE && values[0] === -1) return isPreemptible && this.isOneOfSeveral(actor, { takes: Number(values[2]) });
+    if (this.gates[probe] === FREE) return isPreemptible && this.isOneOfSeveral(actor, { frees: { from: Number(values[0]), count: Number(values[1]) } });
     const wanted = this.wanted();
-    if (this.gates[probe] === TAKE && isPreemptible && values[0] === -1) return this.othersFree(Number(values[2]));
     if (wanted?.actor === actor) return false;
-    if (this.gates[probe] === FREE) return isPreemptible && this.isInDoubt(actor, Number(values[0]), Number(values[1]));
     const waits = this.gates[probe] === EVENT || (this.gates[probe] === LOCK && this.isInLock(actor));
     return wanted !== undefined && waits && (isPreemptible || line.cpu !== actor.cpu);
   };
 
-  /** Others may take numbers before this task frees its own. @returns whether it waits until the next one takes some */
-  private isInDoubt(actor: Actor, from: number, count: number): boolean {
+  /** What a task is about to do with numbers of interrupts has its turn among what others do with them. @returns whether there are others */
+  private isOneOfSeveral(actor: Actor, numbers: Pick<Actor, 'takes'> | Pick<Actor, 'frees'>): boolean {
     if (this.actors.length === 1) return false;
-    actor.frees = { from, count };
+    Object.assign(actor, numbers);
     return true;
-  }
-
-  /** Numbers are taken: the lowest ones that are free. Whether tasks that free some have done so is seen only from what is taken. @returns whether one does it now */
-  private othersFree(count: number): boolean {
-    const { allocated_irqs, gsi_top } = this.guest.world.kernel;
-    const first = allocated_irqs.nextZeroArea(gsi_top, count);
-    const lower = this.actors.filter(({ frees }) => frees && (first < 0 || frees.from < first));
-    for (const actor of lower) {
-      if (this.pick(2) === 0) actor.frees = undefined;
-      else this.note(`${actor.captured ?? actor.name} freed interrupts later (${lineText(this.events.next!.line)})`);
-    }
-    this.first.push(...lower.filter(({ frees }) => !frees));
-    return this.first.length > 0;
   }
 
   /** Whether another CPU's interrupt, which waits there, made its events while the running one went on to its own. */
@@ -336,24 +371,16 @@ export class Conductor {
     const irq = this.burst().map(({ text }) => /^irq=(\d+)/.exec(text)?.[1]).find(n => n !== undefined);
     if (irq !== undefined && this.isTooEarly(Number(irq))) return false;
     this.stalled = line.line;
-    if (irq === undefined || !this.comes(Number(irq))) return false;
+    if (irq === undefined) return false;
+    if (isMovedUnseen(this.guest.world, line, Number(irq))) this.comesUnseen(Number(irq));
+    if (!this.comes(Number(irq))) return false;
     if (this.events.next === line) return false;
     this.note(`irq ${irq} came by itself (${lineText(line.line)})`);
     return true;
   }
 
-  /** The captured events of one interrupt: those of one CPU up to another event or another irq; the interrupt that moves an irq is not the one that frees its old vector. */
   private burst(): readonly TraceLine[] {
-    const burst: TraceLine[] = [];
-    const irqs = new Set<string>();
-    for (const line of this.events.left()) {
-      const irq = /^irq=(\d+)/.exec(line.text)?.[1];
-      if (line.event.endsWith('_free_moved') && burst.some(({ event }) => event === 'vector_update')) break;
-      if (!line.hardirq || line.cpu !== (burst[0] ?? line).cpu || (irq !== undefined && irqs.size > 0 && !irqs.has(irq))) break;
-      if (irq !== undefined) irqs.add(irq);
-      burst.push(line);
-    }
-    return burst;
+    return burstOf(this.events.left());
   }
 
   private within<T>(frames: Frames, run: () => T): T {

@@ -21,8 +21,11 @@ export interface Plan {
   readonly problems: readonly string[];
 }
 
-/** Modules that not every kernel was built with; one that is loaded says so in the log. */
-const MISSING: readonly { readonly insmod: string; readonly log: RegExp }[] = [{ insmod: 'insmod ahci', log: /\bahci \d{4}:/ }];
+/** Modules that not every kernel was built with, and whether the log shows that this one was not: one says when it is loaded, the other is in no list of those that are. */
+const MISSING: readonly { readonly insmod: string; readonly isMissing: (log: string) => boolean }[] = [
+  { insmod: 'insmod ahci', isMissing: log => !/\bahci \d{4}:/.test(log) },
+  { insmod: 'insmod virtio_rng', isMissing: log => /Modules linked in:.*\bvirtio_pci\b/.test(log) && !/Modules linked in:.*\bvirtio_rng\b/.test(log) },
+];
 
 export function planOf(capture: Capture): Plan {
   const { script, snapshots } = capture;
@@ -62,7 +65,7 @@ export function planOf(capture: Capture): Plan {
         const label = item.slice(1);
         if (!labels.has(label)) problems.push(`irqlens.txt has no snapshot ${label}: the state behind step ${step.name} is not checked`);
         snapshot(step.name, label, until());
-      } else if (!MISSING.some(({ insmod, log }) => item === insmod && !log.test(capture.dmesg))) items.push({ step: step.name, kind: 'run', text: item, until: until() });
+      } else if (!MISSING.some(({ insmod, isMissing }) => item === insmod && isMissing(capture.dmesg))) items.push({ step: step.name, kind: 'run', text: item, until: until() });
     }
   });
   snapshot(AFTER_TRACE, AFTER_TRACE, script.lastLine + 1);

@@ -1,3 +1,4 @@
+import { TIMER_ROUTES } from '../../hardware/timer-route';
 import { IRQD } from '../../kernel/include/irq';
 import type { World } from '../../kernel/world';
 import type { Probes } from '../../scenario/drain';
@@ -84,6 +85,7 @@ export class Replay {
   ) {
     const { machine, cmdline, config, script } = capture;
     if (machine.clocks) this.inputs.push(`the clocks counted ${machine.clocks.lapic} (local APIC), ${machine.clocks.pmTimer} (PM timer), ${machine.clocks.tsc} (time stamp counter) while the timer was measured`);
+    if (machine.timerRoutes) this.inputs.push(`too few of the timer's ticks came through ${TIMER_ROUTES.filter(route => !machine.timerRoutes!.includes(route)).join(', ')} while the timer was checked`);
     this.world = powerOn({ machine, kernel, cmdline, config });
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));

@@ -31,6 +31,7 @@ import { numa_add_cpu } from '../include/topology';
 import { early_irq_init, irq_affinity_setup } from '../irq/irqdesc';
 import { free_irq, request_irq } from '../irq/manage';
 import { init_irq_proc } from '../irq/proc';
+import { irqfixup_setup, irqpoll_setup, noirqdebug_setup } from '../irq/spurious';
 import { local_irq_restore } from '../lib/locking';
 import { pr_err } from '../lib/printk';
 import { housekeeping_isolcpus_setup } from '../sched/isolation';
@@ -136,6 +137,9 @@ function* parse_args(): Op {
   for (const word of kernel.config.cmdline) {
     const [name, value = ''] = word.split('=', 2);
     if (name === 'irqaffinity') yield* irq_affinity_setup(value);
+    else if (name === 'noirqdebug') yield* noirqdebug_setup();
+    else if (name === 'irqfixup') yield* irqfixup_setup();
+    else if (name === 'irqpoll') yield* irqpoll_setup();
     else if (name === 'hpet') yield* hpet_setup(value);
     else if (name === 'nohpet') yield* hpet_setup('disable');
     else if (name === 'isolcpus') yield* housekeeping_isolcpus_setup(value);

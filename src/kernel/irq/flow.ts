@@ -143,7 +143,7 @@ export function* handle_nested_irq(irq: number): Op {
 
   let action_ret = IRQ_NONE;
   for (let action = desc.action; action; action = action.next) action_ret |= yield* action.thread_fn!(action.irq, action.dev_id);
-  if (!kernel.config.cmdline.includes('noirqdebug')) yield* note_interrupt(desc, action_ret);
+  if (!kernel.noirqdebug) yield* note_interrupt(desc, action_ret);
 
   yield* raw_spin_lock_irq(desc.lock);
   irqd_clear(desc.irq_data, IRQD.IRQ_INPROGRESS);

@@ -46,7 +46,7 @@ export function* __handle_irq_event_percpu(desc: irq_desc): Op<number> {
 
 export function* handle_irq_event_percpu(desc: irq_desc): Op<number> {
   const retval = yield* __handle_irq_event_percpu(desc);
-  if (!kernel.config.cmdline.includes('noirqdebug')) yield* note_interrupt(desc, retval);
+  if (!kernel.noirqdebug) yield* note_interrupt(desc, retval);
   return retval;
 }
 

@@ -3,7 +3,7 @@ import { __IRQF_TIMER, IRQ_HANDLED, IRQ_NONE, IRQ_WAKE_THREAD, IRQF_IRQPOLL, IRQ
 import { irqd_irq_disabled, irqd_irq_inprogress } from '../include/irq';
 import { IRQS, type irq_desc } from '../include/irqdesc';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore } from '../lib/locking';
-import { pr_emerg, pr_err } from '../lib/printk';
+import { pr_emerg, pr_err, pr_info, pr_warn } from '../lib/printk';
 import { kernel } from '../world';
 import { irq_disable } from './chip';
 import { handle_irq_event } from './handle';
@@ -14,7 +14,31 @@ export const spurious_globals = () => ({
   report_bad_irq_count: 100,
   /** somebody asks all lines */
   irq_poll_active: false,
+  /** nobody counts interrupts that nobody wants */
+  noirqdebug: false,
+  /** 1: look for who was meant by an interrupt that nobody wants; 2: by the timer's too */
+  irqfixup: 0,
 });
+
+/** Source: kernel/irq/spurious.c, noirqdebug_setup() */
+export function* noirqdebug_setup(): Op {
+  kernel.noirqdebug = true;
+  pr_info('IRQ lockup detection disabled');
+}
+
+/** Source: kernel/irq/spurious.c, irqfixup_setup() */
+export function* irqfixup_setup(): Op {
+  kernel.irqfixup = 1;
+  pr_warn('Misrouted IRQ fixup support enabled.');
+  pr_warn('This may impact system performance.');
+}
+
+/** Source: kernel/irq/spurious.c, irqpoll_setup() */
+export function* irqpoll_setup(): Op {
+  kernel.irqfixup = 2;
+  pr_warn('Misrouted IRQ fixup and polling support enabled');
+  pr_warn('This may significantly impact system performance');
+}
 
 const bad_action_ret = (action_ret: number): boolean => action_ret >>> 0 > (IRQ_HANDLED | IRQ_WAKE_THREAD);
 
@@ -38,8 +62,6 @@ function* report_bad_irq(desc: irq_desc, action_ret: number): Op {
   yield* __report_bad_irq(desc, action_ret);
 }
 
-/** irqfixup and irqpoll of the command line: look for who was meant by an interrupt that nobody wants; 2 = by the timer's too. */
-const irqfixup = (): number => (kernel.config.cmdline.includes('irqpoll') ? 2 : kernel.config.cmdline.includes('irqfixup') ? 1 : 0);
 
 /** Run the handlers of a line that others may share, as if it had come. @returns whether it was theirs. Source: kernel/irq/spurious.c, try_one_irq() */
 function* try_one_irq(desc: irq_desc, force: boolean): Op<boolean> {
@@ -80,7 +102,7 @@ function* misrouted_irq(irq: number): Op<boolean> {
 
 /** Source: kernel/irq/spurious.c, try_misrouted_irq() */
 function* try_misrouted_irq(irq: number, desc: irq_desc, action_ret: number): Op<boolean> {
-  const fixup = irqfixup();
+  const fixup = kernel.irqfixup;
   if (fixup === 0) return false;
   if (action_ret === IRQ_NONE) return true;
   if (fixup < 2) return false;

@@ -134,7 +134,7 @@ function* __ioapic_write_entry(apic: number, pin: number, e: bigint): Op {
 }
 
 /** Source: arch/x86/kernel/apic/io_apic.c, ioapic_write_entry() */
-function* ioapic_write_entry(apic: number, pin: number, e: bigint): Op {
+export function* ioapic_write_entry(apic: number, pin: number, e: bigint): Op {
   const flags = yield* raw_spin_lock_irqsave(kernel.ioapic_lock);
   yield* __ioapic_write_entry(apic, pin, e);
   yield* raw_spin_unlock_irqrestore(kernel.ioapic_lock, flags);

@@ -136,7 +136,7 @@ function* __add_pin_to_irq_node(data: mp_chip_data, node: number, apic: number, 
 }
 
 /** Source: arch/x86/kernel/apic/io_apic.c, add_pin_to_irq_node() */
-function* add_pin_to_irq_node(data: mp_chip_data, node: number, apic: number, pin: number): Op {
+export function* add_pin_to_irq_node(data: mp_chip_data, node: number, apic: number, pin: number): Op {
   if (yield* __add_pin_to_irq_node(data, node, apic, pin)) panic('IO-APIC: failed to add irq-pin. Can not proceed');
 }
 
