@@ -54,6 +54,16 @@ describe('LocalApic', () => {
     assert.deepEqual(eventsOf(m, 'lost').map(e => 'why' in e && e.why), ['local APIC disabled']);
   });
 
+  it('takes the 8259 pair at LINT0 with the vector of its local vector table, if that says fixed', () => {
+    const { lapic } = machine().cpus[0];
+    lapic.write(APIC_LVT0, LVT.encode({ delivery_mode: DELIVERY.FIXED, vector: 0x30 }));
+    assert.equal(lapic.lint0(0x77), true);
+    assert.equal(lapic.peek(APIC_IRR + 0x10), 1 << 16);
+    lapic.write(APIC_LVT0, LVT.encode({ masked: 1, delivery_mode: DELIVERY.FIXED, vector: 0x31 }));
+    assert.equal(lapic.lint0(0x77), false);
+    assert.equal(lapic.peek(APIC_IRR + 0x10), 1 << 16);
+  });
+
   it('has LINT0 open for the 8259 pair on the CPU that boots, and keeps it so while it is disabled by software', () => {
     const m = machine();
     const lint0 = (cpu: number) => LVT.decode(m.cpus[cpu].lapic.read(APIC_LVT0));

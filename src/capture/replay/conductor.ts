@@ -371,9 +371,8 @@ export class Conductor {
     const irq = this.burst().map(({ text }) => /^irq=(\d+)/.exec(text)?.[1]).find(n => n !== undefined);
     if (irq !== undefined && this.isTooEarly(Number(irq))) return false;
     this.stalled = line.line;
-    if (irq === undefined) return false;
-    if (isMovedUnseen(this.guest.world, line, Number(irq))) this.comesUnseen(Number(irq));
-    if (!this.comes(Number(irq))) return false;
+    if (irq !== undefined && isMovedUnseen(this.guest.world, line, Number(irq))) this.comesUnseen(Number(irq));
+    if (irq === undefined || !this.comes(Number(irq))) return false;
     if (this.events.next === line) return false;
     this.note(`irq ${irq} came by itself (${lineText(line.line)})`);
     return true;
