@@ -4,6 +4,7 @@ import { registerCompletion } from './completion';
 import { registerDebugging } from './debugging';
 import { registerDiagnostics } from './diagnostics';
 import { registerDocuments } from './documents';
+import { registerOpenScenario } from './open-scenario';
 import { registerPanel } from './panel';
 
 export function activate(context: vscode.ExtensionContext): void {
@@ -12,5 +13,6 @@ export function activate(context: vscode.ExtensionContext): void {
   registerDiagnostics(context);
   registerCompletion(context);
   registerPanel(context);
+  registerOpenScenario(context);
   registerAutostart();
 }

@@ -3,7 +3,7 @@ import { type PciAddress, type PciFunctionConfig, parsePciAddress } from './mach
 import { ImsStore } from './ims-store';
 import { MsixTable } from './msix-table';
 import { PciConfigSpace } from './pci-config-space';
-import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_COMMAND, PCI_MSI_ADDRESS_LO, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, STATUS } from './pci-registers';
+import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_COMMAND, PCI_MSI_ADDRESS_HI, PCI_MSI_ADDRESS_LO, PCI_MSI_DATA_32, PCI_MSI_DATA_64, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, STATUS } from './pci-registers';
 
 /** What a function needs of the machine around it. */
 export interface PciHost {
@@ -13,6 +13,9 @@ export interface PciHost {
   setIntx(gsi: number, asserted: boolean): void;
   note(event: HardwareEvent): void;
 }
+
+/** A word of the MSI capability's message. */
+export type MsiWord = 'address_lo' | 'address_hi' | 'data';
 
 const STATUS_INTERRUPT = STATUS.encode({ interrupt: 1 }) << 16;
 
@@ -28,6 +31,8 @@ export class PciFunction implements PciAddress {
   intxWanted = false;
   /** the line is driven */
   intxDriven = false;
+  /** offset in configuration space behind whose next write an interrupt comes */
+  private armed: number | undefined;
   /** of a VMD: the functions that it hides */
   readonly below: PciFunction[] = [];
 
@@ -96,6 +101,9 @@ export class PciFunction implements PciAddress {
     this.space.write(offset & ~3, value << shift, mask << shift);
     this.driveIntx();
     this.sendPending();
+    if (offset !== this.armed) return;
+    this.armed = undefined;
+    this.raise(0);
   }
 
   private get command(): number {
@@ -127,6 +135,12 @@ export class PciFunction implements PciAddress {
     if (this.msixEnabled) this.raiseMsix(this.msix!, entry);
     else if (this.msiEnabled) this.raiseMsi(entry);
     else this.holdBack(entry, 'disabled');
+  }
+
+  /** The first MSI vector's interrupt comes right behind the next write of this word of the message, however far its writer is. */
+  raiseAt(word: MsiWord): void {
+    const is64 = MSI_FLAGS.get(this.msiFlags, 'is_64bit') === 1;
+    this.armed = this.space.msi + { address_lo: PCI_MSI_ADDRESS_LO, address_hi: PCI_MSI_ADDRESS_HI, data: is64 ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32 }[word];
   }
 
   private raiseMsix(msix: MsixTable, entry: number): void {

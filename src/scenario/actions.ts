@@ -1,3 +1,4 @@
+import type { MsiWord } from '../hardware/pci';
 import { online_store } from '../kernel/drivers/base/cpu';
 import { pci_device_probe, pci_device_remove } from '../kernel/drivers/pci/pci-driver';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
@@ -83,8 +84,9 @@ const BUILD: Build = {
     return { title: `deassert INTx of ${device.name}`, run: () => withDevice(device, dev => driveIntx(dev, false)) };
   },
   raise(action, file) {
-    const { device: written, entry = 0 } = typeof action === 'string' ? { device: action } : action;
+    const { device: written, entry = 0, at } = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written);
+    if (at !== undefined) return { title: `raise ${device.name} at ${at}`, run: () => withDevice(device, dev => raiseAt(dev, at as MsiWord)) };
     return { title: `raise ${device.name} entry ${entry}`, run: () => withDevice(device, dev => forEach(entry, number => raise(dev, number))) };
   },
   expire: timer => ({ title: `expire timer ${timer} of the HPET`, run: () => expire(timer) }),
@@ -145,6 +147,11 @@ function* raise(dev: PciDev, entry: number): Op<number> {
   if (msixEnabled && entry >= msix!.place.entries) return -EINVAL;
   dev.hw.raise(entry);
   yield { wait: 'window' };
+  return 0;
+}
+
+function* raiseAt(dev: PciDev, word: MsiWord): Op<number> {
+  dev.hw.raiseAt(word);
   return 0;
 }
 

@@ -40,7 +40,6 @@ const FOR_PARTS = ['msiAlloc', 'msiFree', 'auxdata'] as const;
 /** A step that is about a whole device. */
 export function checkWhole(step: StepMap, { name, ims }: DeviceSection, path: Path, source: YamlSource): Diagnostic[] {
   const wrong: Path[] = FOR_PARTS.filter(key => step[key] !== undefined).map(key => (key === 'msiFree' ? [key] : [key, 'device']));
-  if (typeof step.raise === 'object' && step.raise.at !== undefined) wrong.push(['raise', 'at']);
   const parts = ims ? list(ims.subdevices, 'or') : 'a part of a device of kind ims';
   return wrong.map(key => source.error([...path, ...key], `${name} is no part of a device; expected ${parts}`));
 }

@@ -7,6 +7,7 @@ import { DEFAULT_CPUS, numbersOf } from './number-list';
 import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress } from './devices';
 import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
+import type { RaiseSection } from './ims-sections';
 import { list, suggestion } from './nearest';
 import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
 import type { Path, YamlSource } from './yaml-source';
@@ -108,9 +109,17 @@ function checkEntry(source: YamlSource, { raise }: StepMap, device: DeviceSectio
   const { msix, msi } = deviceKind(device);
   const entries = Math.max(msix || 0, msi ? msi.vectors : 0);
   if (entries === 0) return [source.error([...path, 'raise'], `${device.name} has neither MSI-X nor MSI, so it has no message to send`)];
+  if (typeof raise === 'object' && raise.at !== undefined) return checkWord(source, raise, device, path);
   const entry = numbersOf(typeof raise === 'string' ? 0 : (raise.entry ?? 0)).find(number => number >= entries);
   if (entry === undefined) return [];
   return [source.error([...path, 'raise', 'entry'], `${device.name} has no entry ${entry}; expected 0 to ${entries - 1}`)];
+}
+
+/** An interrupt in the middle of a write of the message. */
+function checkWord(source: YamlSource, { at, entry }: RaiseSection, device: DeviceSection, path: Path): Diagnostic[] {
+  if (!deviceKind(device).msi) return [source.error([...path, 'raise', 'at'], `${device.name} has no MSI capability; expected a device with one, or a part of a device of kind ims`)];
+  if (at === 'ctrl') return [source.error([...path, 'raise', 'at'], 'an MSI message has no such word; expected address_lo, address_hi or data')];
+  return entry === undefined || entry === 0 ? [] : [source.error([...path, 'raise', 'entry'], 'only the first message of an MSI capability can be waited for; expected entry 0, or none')];
 }
 
 function checkCpus(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {

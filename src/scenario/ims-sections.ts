@@ -60,9 +60,9 @@ export interface RaiseSection {
   device: DeviceName;
   /** Default 0. */
   entry?: VectorList;
-  /** Of a part of a device with an array: not now, but right behind the next write of this word of its slot (ctrl: the next read). */
+  /** Not now, but right behind the next write of this word: of the first MSI message of a device, or of the slot of a part of a device with an array (ctrl: the next read). */
   at?: SlotWord;
 }
 
-/** A word of a slot. */
+/** A word of a message, or of a slot. */
 export type SlotWord = 'address_lo' | 'address_hi' | 'data' | 'ctrl';

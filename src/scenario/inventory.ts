@@ -1,4 +1,3 @@
-import { MAX_IRQS_PER_TABLE } from '../kernel/drivers/iommu/amd/amd_iommu_types';
 import type { ims_array_data } from '../kernel/drivers/irqchip/irq-ims-msi';
 import type { ims_device } from '../kernel/drivers/misc/ims_device';
 import type { msi_domain_info } from '../kernel/include/msi';
@@ -45,8 +44,8 @@ function slotsTaken({ domain }: ims_device): number {
 /** Those of an IOAPIC's pins are its pins' for good. */
 function amdEntries(world: World): number {
   let entries = 0;
-  for (const { table, min_index } of new Set(world.kernel.irq_lookup_table.values())) {
-    for (let index = min_index; index < MAX_IRQS_PER_TABLE; index++) if (taken(world, table, index)) entries++;
+  for (const { table, min_index, size } of new Set(world.kernel.irq_lookup_table.values())) {
+    for (let index = min_index; index < size; index++) if (taken(world, table, index)) entries++;
   }
   return entries;
 }

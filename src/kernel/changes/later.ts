@@ -2,6 +2,13 @@ import type { Change } from './change';
 
 /** Single changes of kernels behind v5.10, none of which is modelled as a whole: what captures of them show. */
 export const LATER = {
+  'offline-retries-online': {
+    commit: '88d724e2301a',
+    subject: 'genirq/cpuhotplug: Retry with cpu_online_mask when migration fails',
+    release: 'v6.10',
+    effect: 'an interrupt of a CPU that goes offline, and for which the CPUs of its affinity have no vector, goes to any other',
+    removable: true,
+  },
   'msi-data-without-assert': {
     subject: 'x86/msi: Provide msi message shadow structs',
     release: 'v5.11',

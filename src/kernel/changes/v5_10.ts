@@ -2,6 +2,20 @@ import type { Change } from './change';
 
 /** What else of the same code is new in v5.10. */
 export const V5_10 = {
+  'amd-512-entries': {
+    commit: '73db2fc595f3',
+    subject: 'iommu/amd: Increase interrupt remapping table limit to 512 entries',
+    release: 'v5.10',
+    effect: "an AMD device's interrupt table has 512 entries, not 256",
+    removable: true,
+  },
+  'amd-512-table-length': {
+    subject: 'iommu/amd: Set DTE[IntTabLen] to represent 512 IRTEs',
+    release: 'v5.11',
+    effect: 'the device table says so too (v5.10 has it from its stable releases): without it the IOMMU knows 256 entries, and refuses a message for any other',
+    needs: ['amd-512-entries'],
+    removable: true,
+  },
   'vector-search-order': {
     subject: 'x86/apic/vector: Fix ordering in vector assignment',
     release: 'v5.10',

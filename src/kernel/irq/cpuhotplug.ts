@@ -6,6 +6,7 @@ import {
 } from '../include/irq';
 import type { irq_desc } from '../include/irqdesc';
 import { raw_spin_lock, raw_spin_lock_irq, raw_spin_unlock, raw_spin_unlock_irq } from '../lib/locking';
+import { ENOSPC } from '../lib/errno';
 import { pr_debug, pr_warn } from '../lib/printk';
 import { HK_FLAG, housekeeping_cpumask, housekeeping_enabled } from '../sched/isolation';
 import { has, kernel } from '../world';
@@ -62,7 +63,13 @@ function* migrate_one_irq(desc: irq_desc): Op<boolean> {
     brokeaff = true;
   }
 
-  const err = yield* irq_do_set_affinity(d, affinity, false);
+  let err = yield* irq_do_set_affinity(d, affinity, false);
+  if (has('offline-retries-online') && err === -ENOSPC && !irqd_affinity_is_managed(d) && affinity !== kernel.cpu_online_mask) {
+    pr_debug(`IRQ${d.irq}: set affinity failed for ${affinity.toString()}, re-try with online CPUs`);
+    affinity = kernel.cpu_online_mask;
+    brokeaff = true;
+    err = yield* irq_do_set_affinity(d, affinity, false);
+  }
   if (err) {
     pr_warn(`IRQ${d.irq}: set affinity failed(${err}).`);
     brokeaff = false;

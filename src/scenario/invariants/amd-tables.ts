@@ -1,6 +1,6 @@
 import { IRTE_32, IRTE_GA_HI, IRTE_GA_LO } from '../../hardware/amd-irte';
 import { MSI_ADDRESS_LO, MSI_BASE } from '../../hardware/message';
-import { amd_ir_data, AMD_IOMMU_GUEST_IR_GA, type irq_remap_table, MAX_IRQS_PER_TABLE } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
+import { amd_ir_data, AMD_IOMMU_GUEST_IR_GA, type irq_remap_table } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
 import { irqd_is_activated } from '../../kernel/include/irq';
 import { dev_is_pci } from '../../kernel/include/pci';
 import type { World } from '../../kernel/world';
@@ -33,7 +33,7 @@ export function checkAmdTables(world: World, irqs: readonly VectorIrq[], report:
   }
   for (const table of new Set(world.kernel.irq_lookup_table.values())) {
     const own = owners.get(table);
-    for (let index = table.min_index; index < MAX_IRQS_PER_TABLE; index++) {
+    for (let index = table.min_index; index < table.size; index++) {
       if (taken(world, table.table, index)) report.expect(own?.has(index) === true, 'I17', () => `entry ${index} of the interrupt table at 0x${table.table.toString(16)} is allocated, and no interrupt uses it`);
       else report.expect(own?.has(index) !== true, 'I17', () => `irq ${own!.get(index)!} uses entry ${index} of the interrupt table at 0x${table.table.toString(16)}, which is not allocated`);
     }

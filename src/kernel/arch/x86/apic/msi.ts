@@ -143,6 +143,7 @@ function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<nu
   // Address and data are two writes: a device that cannot be masked may interrupt between them. One write is enough if only one of them changes.
   const quirk = has('msi-quirk-by-reservation') ? irqd_can_reserve(irqd) : irqd_msi_nomask_quirk(irqd);
   if (
+    !has('msi-affinity-race') ||
     !quirk ||
     cfg.vector === old_cfg.vector ||
     old_cfg.vector === MANAGED_IRQ_SHUTDOWN_VECTOR ||

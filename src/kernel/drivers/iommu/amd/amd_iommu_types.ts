@@ -5,12 +5,14 @@ import { msi_msg } from '../../../include/msi';
 import type { PciDev } from '../../../include/pci';
 import { EINVAL } from '../../../lib/errno';
 import { raw_spinlock } from '../../../lib/locking';
-import { kernel, machine } from '../../../world';
+import { has, kernel, machine } from '../../../world';
 import type { amd_irte_ops } from './irte_ops';
 
 // drivers/iommu/amd/amd_iommu_types.h, as far as interrupts need it.
 
-export const MAX_IRQS_PER_TABLE = 512;
+export const MAX_IRQS_PER_TABLE = (): number => (has('amd-512-entries') ? 512 : 256);
+/** What the device table says of it: log2. */
+export const DTE_IRQ_TABLE_LEN = (): number => (has('amd-512-table-length') ? 9 : 8);
 export const IRQ_TABLE_ALIGNMENT = 128;
 export const CMD_BUFFER_SIZE = 8192;
 export const EVT_BUFFER_SIZE = 8192;
@@ -79,6 +81,8 @@ export class irq_remap_table {
   constructor(
     /** physical address */
     readonly table: number,
+    /** entries */
+    readonly size: number,
   ) {}
 }
 

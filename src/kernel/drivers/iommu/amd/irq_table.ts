@@ -9,7 +9,7 @@ import { WARN_ONCE } from '../../../lib/printk';
 import { should_fail } from '../../../lib/slab';
 import { kernel, machine } from '../../../world';
 import { pci_for_each_dma_alias } from '../../pci/search';
-import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, devid_text, IRQ_TABLE_ALIGNMENT, irq_remap_table, MAX_IRQS_PER_TABLE } from './amd_iommu_types';
+import { type amd_iommu, AMD_IOMMU_GUEST_IR_GA, devid_text, DTE_IRQ_TABLE_LEN, IRQ_TABLE_ALIGNMENT, irq_remap_table, MAX_IRQS_PER_TABLE } from './amd_iommu_types';
 import { iommu_completion_wait, iommu_flush_dte } from './commands';
 
 // Interrupt tables, one for each device and its aliases: this part of drivers/iommu/amd/iommu.c.
@@ -23,7 +23,7 @@ function* set_dte_irq_entry(devid: number, table: irq_remap_table): Op {
   const dte = DTE_2.with(machine.memory.read64(at), {
     irq_table: table.table / 64,
     int_ctl: INT_CTL.REMAP,
-    irq_table_len: Math.log2(MAX_IRQS_PER_TABLE),
+    irq_table_len: DTE_IRQ_TABLE_LEN(),
     irq_remap_enable: 1,
   });
   machine.memory.write64(at, dte);
@@ -43,7 +43,8 @@ export function* get_irq_table(devid: number): Op<irq_remap_table | null> {
 function* __alloc_irq_table(): Op<irq_remap_table | null> {
   for (const part of ['struct irq_remap_table', 'table']) if (should_fail(`__alloc_irq_table: ${part}`)) return null;
   const size = AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir) ? IRTE_GA_SIZE : IRTE_32_SIZE;
-  return new irq_remap_table(machine.memory.alloc(MAX_IRQS_PER_TABLE * size, IRQ_TABLE_ALIGNMENT));
+  const entries = MAX_IRQS_PER_TABLE();
+  return new irq_remap_table(machine.memory.alloc(entries * size, IRQ_TABLE_ALIGNMENT), entries);
 }
 
 /** Source: set_remap_table_entry() */
@@ -112,11 +113,11 @@ function* install_irq_table(devid: number, pdev: PciDev | null, new_table: irq_r
 }
 
 /** Entries that are allocated, for the name of the limit: in both forms an entry that is all zero is free. */
-function entries_in_use({ table }: irq_remap_table): number {
+function entries_in_use({ table, size: length }: irq_remap_table): number {
   const size = AMD_IOMMU_GUEST_IR_GA(kernel.amd_iommu_guest_ir) ? IRTE_GA_SIZE : IRTE_32_SIZE;
   const { memory } = machine;
   const words = (index: number): number[] => Array.from({ length: size / 4 }, (_, i) => memory.read32(table + index * size + i * 4));
-  return Array.from({ length: MAX_IRQS_PER_TABLE }, (_, index) => words(index)).filter(entry => entry.some(word => word !== 0)).length;
+  return Array.from({ length }, (_, index) => words(index)).filter(entry => entry.some(word => word !== 0)).length;
 }
 
 const align_up = (value: number, alignment: number): number => Math.ceil(value / alignment) * alignment;
@@ -140,7 +141,7 @@ export function* alloc_irq_index(devid: number, count: number, align: boolean, p
   let found = -ENOSPC;
   let free = 0;
   let index = align_up(table.min_index, alignment);
-  while (found < 0 && index < MAX_IRQS_PER_TABLE) {
+  while (found < 0 && index < table.size) {
     if (yield* irte_ops.is_allocated(table, index)) {
       free = 0;
       index = align_up(index + 1, alignment);
@@ -149,7 +150,7 @@ export function* alloc_irq_index(devid: number, count: number, align: boolean, p
     if (++free === count) found = index - count + 1;
     index++;
   }
-  if (found < 0) limit_bound({ name: `interrupt table of ${devid_text(devid)}`, needed: count, used: entries_in_use(table), size: MAX_IRQS_PER_TABLE });
+  if (found < 0) limit_bound({ name: `interrupt table of ${devid_text(devid)}`, needed: count, used: entries_in_use(table), size: table.size });
   for (let i = 0; found >= 0 && i < count; i++) yield* irte_ops.set_allocated(table, found + i);
   yield* raw_spin_unlock_irqrestore(table.lock, flags);
 
