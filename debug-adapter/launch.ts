@@ -10,11 +10,18 @@ import { Sources } from './sources';
 
 /** A scenario that can run, or why it cannot. */
 export type Loaded =
-  | { readonly ok: true; readonly kernel: string; readonly make: (host: Host) => KernelGuest }
+  | { readonly ok: true; readonly kernel: string; /** paths of its modules */ readonly modules?: readonly string[]; readonly make: (host: Host) => KernelGuest }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** Reads a scenario; nothing of it runs yet. */
-export type Load = (path: string, options: { readonly kernel?: string }) => Loaded;
+export type Load = (path: string, options: LoadOptions) => Loaded;
+
+export interface LoadOptions {
+  readonly kernel?: string;
+  readonly allowModules: boolean;
+  /** where modules may be, besides the scenario's own folder */
+  readonly root?: string;
+}
 
 const LAUNCH = {
   program: 'string',
@@ -22,6 +29,8 @@ const LAUNCH = {
   'kernel?': 'string',
   'cwd?': 'string',
   'noDebug?': 'boolean',
+  /** The scenario's modules may run, in this process. */
+  'allowModules?': 'boolean',
   /** The client opens the model's listing by `irqstep-model:` URIs. */
   'modelUris?': 'boolean',
 } as const;
@@ -32,6 +41,7 @@ export interface LaunchArguments {
   readonly kernel?: string | undefined;
   readonly cwd?: string | undefined;
   readonly noDebug?: boolean | undefined;
+  readonly allowModules?: boolean | undefined;
   readonly modelUris?: boolean | undefined;
 }
 
@@ -66,12 +76,12 @@ const LAUNCH_CHANGES = { program: true, stopOnEntry: true, kernel: true } as con
 /** Builds the run. @throws RequestError when the scenario cannot run; then nothing is changed */
 function start(args: LaunchArguments, session: Session): void {
   const path = resolve(args.cwd ?? '.', session.client.fromPath(args.program));
-  const loaded = session.load(path, args.kernel === undefined ? {} : { kernel: args.kernel });
+  const loaded = session.load(path, { allowModules: args.allowModules ?? false, ...(args.kernel !== undefined && { kernel: args.kernel }), ...(args.cwd !== undefined && { root: args.cwd }) });
   if (!loaded.ok) throw broken(loaded.diagnostics, session);
   const run = powerOn({
     make: loaded.make,
     kernel: loaded.kernel,
-    sources: new Sources(session.client, session.listing, path),
+    sources: new Sources(session.client, session.listing, path, loaded.modules),
     client: session.client,
     breakpoints: session.breakpoints,
     log: session.log,

@@ -1,8 +1,7 @@
 // irqstep-debug-adapter: a server of the Debug Adapter Protocol.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadScenario } from '../src/scenario/load';
-import type { Load } from './launch';
+import { load } from './load';
 import { serveStdio, serveTcp } from './protocol/server';
 
 const HELP = `irqstep-debug-adapter: debugs irqstep scenarios for any client of the Debug Adapter Protocol
@@ -11,13 +10,10 @@ const HELP = `irqstep-debug-adapter: debugs irqstep scenarios for any client of 
   irqstep-debug-adapter --server PORT   listens on 127.0.0.1, a session for each connection; port 0 is any that is free
 
 Launch arguments: program (a .irq.yaml), stopOnEntry, kernel (instead of the scenario's), cwd, noDebug,
+allowModules (the scenario's own TypeScript may run, here in this process; default: no),
 modelUris (frames name the model's files by irqstep-model: URIs).
 `;
 
-const load: Load = (path, options) => {
-  const loaded = loadScenario(path, undefined, options);
-  return loaded.ok ? { ok: true, kernel: loaded.scenario.kernel, make: loaded.make } : loaded;
-};
 const options = { load, listing: join(__dirname, 'model') };
 
 async function main(): Promise<void> {

@@ -2,6 +2,7 @@
 import { kernel_oops } from '../src/kernel/lib/fault';
 import { kernel_bug } from '../src/kernel/lib/printk';
 import { enterWorld, type World } from '../src/kernel/world';
+import { isOfModule, placed } from '../src/scenario/modules/thrown';
 import { DeadlockError, Stepper, type FrameInfo, type Goal, type Guest, type Host, type ProbeInfo, type StopEvent } from '../src/stepper/stepper';
 import type { Breakpoints } from './breakpoints/breakpoints';
 import type { Client } from './client';
@@ -20,7 +21,7 @@ export type State = 'ready' | 'running' | 'stopped' | 'over' | 'terminated';
 
 export interface Stop extends StopEvent {
   /** Of an exception: what happened, in a word. */
-  readonly failure?: 'kernel BUG' | 'NULL dereference' | 'deadlock' | 'warning' | 'errno' | 'error';
+  readonly failure?: 'kernel BUG' | 'NULL dereference' | 'deadlock' | 'warning' | 'errno' | 'module error' | 'error';
 }
 
 /** Where the client shall find something when nothing is left that runs. */
@@ -153,11 +154,12 @@ export class Run {
   }
 }
 
-function failureOf({ error }: StopEvent): Pick<Stop, 'failure'> {
+function failureOf({ error }: StopEvent): Pick<Stop, 'failure' | 'error'> {
   if (!error) return {};
   if (error instanceof KernelWarning) return { failure: 'warning' };
   if (error instanceof kernel_bug) return { failure: 'kernel BUG' };
   if (error instanceof kernel_oops) return { failure: 'NULL dereference' };
   if (error instanceof DeadlockError) return { failure: 'deadlock' };
+  if (isOfModule(error)) return { failure: 'module error', error: placed(error) };
   return { failure: error instanceof TypeError ? 'NULL dereference' : 'error' };
 }

@@ -1,7 +1,7 @@
 // Files: the model's own listing, which is what runs, and the scenario.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, join, normalize } from 'node:path';
+import { basename, isAbsolute, join, normalize } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ModuleInfo } from '../src/stepper/stepper';
 import { modules } from '../src/stepper/registry';
@@ -18,16 +18,18 @@ export class Sources {
   /**
    * @param listing the folder where the model's listing is installed
    * @param scenario path of the scenario's file
+   * @param own paths of the scenario's modules
    */
   constructor(
     private readonly client: Client,
     private readonly listing: string,
     readonly scenario: string,
+    private readonly own: readonly string[] = [],
   ) {}
 
-  /** The model's modules; what a script registers for its own steps has no text. */
+  /** The model's modules and the scenario's; what a script registers for its own steps has no text, and other sessions may have modules too. */
   get modules(): ModuleInfo[] {
-    return modules().filter(module => module.source !== '');
+    return modules().filter(({ source, path }) => source !== '' && (!isAbsolute(path) || this.own.includes(path)));
   }
 
   all(): DebugProtocol.Source[] {
@@ -39,7 +41,9 @@ export class Sources {
     const index = this.modules.findIndex(module => module.path === path);
     if (index < 0) return { name: basename(path), path: this.client.path(path) };
     const { hash } = this.modules[index];
-    const common = { name: basename(path), origin: `kernel model, ${path}`, checksums: [{ algorithm: 'SHA256' as const, checksum: hash }] };
+    const checksums = [{ algorithm: 'SHA256' as const, checksum: hash }];
+    if (this.own.includes(path)) return { name: basename(path), path: this.client.path(path), checksums };
+    const common = { name: basename(path), origin: `kernel model, ${path}`, checksums };
     if (this.client.modelUris) return { ...common, path: SCHEME + path };
     const file = this.fileOf(this.modules[index]);
     return file === undefined ? { ...common, sourceReference: index + 1 } : { ...common, path: this.client.path(file) };
@@ -69,9 +73,11 @@ export class Sources {
 
   private file(path: string): { path: string } | { why: string } {
     if (path === normalize(this.scenario)) return { path: this.scenario };
+    const own = this.modules.find(m => this.own.includes(path) && m.path === path);
+    if (own) return sha256(readFileSync(path)) === own.hash ? own : { why: 'this file has changed since the scenario was launched: restart it' };
     const slashed = path.replaceAll('\\', '/');
     const module = this.modules.find(m => slashed.endsWith(`/${m.path}`));
-    if (!module) return { why: `this file is neither the scenario nor a part of the kernel model` };
+    if (!module) return { why: `this file is neither the scenario nor a part of the kernel model, and no module of the scenario` };
     if (existsSync(path) && sha256(readFileSync(path)) === module.hash) return module;
     return { why: `this file is not the ${module.path} that runs: its text is another` };
   }

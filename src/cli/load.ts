@@ -32,8 +32,11 @@ function failNth(text: string | undefined): number | undefined {
 /** Reads the scenario that a command names; prints what is wrong with it. @param options besides those of the command line */
 export function loadFor(path: string, { texts, flags }: Arguments, { err }: Output, options: LoadOptions = { failNth: failNth(texts.get('fail-nth')) }): Extract<Loaded, { ok: true }> | undefined {
   const kernel = kernelIn(texts);
-  const loaded = loadScenario(path, undefined, { kernel, expect: texts.get('expect') !== 'no', check: flags.has('check'), ...options });
-  if (loaded.ok) return loaded;
+  const loaded = loadScenario(path, undefined, { root: process.cwd(), kernel, expect: texts.get('expect') !== 'no', check: flags.has('check'), ...options });
+  if (loaded.ok) {
+    err(loaded.scenario.program.paths.map(module => `irqstep: ${path} loads the code of ${module}\n`).join(''));
+    return loaded;
+  }
   err(loaded.diagnostics.map(d => `${formatDiagnostic(d)}\n`).join(''));
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { kernel_death } from '../kernel/lib/printk';
 import type { Scenario } from '../scenario/load';
+import { placed } from '../scenario/modules/thrown';
 import { readTextFile } from '../text/files';
 import type { Arguments } from './arguments';
 import { brief } from './brief';
@@ -83,9 +84,9 @@ function jsonCall(call: Call): object {
 
 /** The error, what the kernel prints about it, and the model's stack where it happened. */
 function failureText({ stop, failedAt }: Recording): string {
-  const frames = failedAt.map(({ fn, path, line }) => `    at ${fn.name} (${path}:${line})\n`);
+  const frames = failedAt.map(({ fn, path, line, column }) => `    at ${fn.name} (${path}:${line}:${column})\n`);
   const report = reportOf(stop.error).map(line => `  ! ${line}\n`);
-  return `irqstep: the run failed: ${stop.error!.message}\n${report.join('')}${frames.join('')}`;
+  return `irqstep: the run failed: ${placed(stop.error!).message}\n${report.join('')}${frames.join('')}`;
 }
 
 const reportOf = (error: Error | undefined): readonly string[] => (error instanceof kernel_death ? error.report : []);

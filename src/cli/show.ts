@@ -5,6 +5,7 @@ import type { Command, ExitStatus, Output } from './command';
 import { loadFor, operands, SCENARIO_OPTIONS, SCENARIO_OPTIONS_HELP } from './load';
 import { withProgress } from './progress';
 import type { ScenarioGuest } from '../scenario/load';
+import { placed } from '../scenario/modules/thrown';
 
 export const showCommand: Command = {
   name: 'show',
@@ -41,7 +42,7 @@ async function show(args: Arguments, output: Output): Promise<ExitStatus> {
   if (text === undefined) return 2;
   output.out(text);
   if (!stop.error) return 0;
-  output.err(`irqstep: the run failed: ${stop.error.message}\n`);
+  output.err(`irqstep: the run failed: ${placed(stop.error).message}\n`);
   return 1;
 }
 

@@ -1,6 +1,6 @@
 import type { MsiWord } from '../hardware/pci';
 import { online_store } from '../kernel/drivers/base/cpu';
-import { pci_device_probe, pci_device_remove } from '../kernel/drivers/pci/pci-driver';
+import { pci_device_probe, pci_device_remove, type pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
 import { EBUSY, EINVAL, ENODEV } from '../kernel/lib/errno';
@@ -9,7 +9,8 @@ import type { Op } from '../stepper/op';
 import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
 import { writeAffinity } from './affinity';
 import { findDevice, findPart } from './check';
-import { driverFor, driverNamed } from './drivers';
+import { driverFor, driverNamed, isDriver } from './drivers';
+import type { ModuleRun } from './modules/module-run';
 import { forEach } from './number-list';
 import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
@@ -24,31 +25,31 @@ export interface Action {
   readonly run: () => Op<number>;
 }
 
-export function actionOf(file: ScenarioFile, step: StepMap): Action {
+export function actionOf(file: ScenarioFile, step: StepMap, modules: ModuleRun): Action {
   const key = actionsOf(step)[0];
   const part = findPart(file.machine?.devices ?? [], deviceOf(step)?.name);
   if (part !== undefined) return subdeviceAction(part, key, step[key]!);
-  return build(key, step[key]!, file);
+  return build(key, step[key]!, file, modules);
 }
 
-function build<K extends ActionKey>(key: K, action: NonNullable<StepMap[K]>, file: ScenarioFile): Action {
-  return BUILD[key]!(action, file);
+function build<K extends ActionKey>(key: K, action: NonNullable<StepMap[K]>, file: ScenarioFile, modules: ModuleRun): Action {
+  return BUILD[key]!(action, file, modules);
 }
 
-type Build = { readonly [K in ActionKey]?: (action: NonNullable<StepMap[K]>, file: ScenarioFile) => Action };
+type Build = { readonly [K in ActionKey]?: (action: NonNullable<StepMap[K]>, file: ScenarioFile, modules: ModuleRun) => Action };
 
 /** Those that are not here are for parts of devices only. */
 const BUILD: Build = {
-  probe(action, file) {
+  probe(action, file, modules) {
     const written = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, written.device);
     const name = written.driver ?? driverFor(device, file.drivers)!;
-    const driver = driverNamed(name, file.drivers);
-    return { title: `probe ${device.name}${written.driver === undefined ? '' : ` with ${name}`}`, run: () => byHand(device, dev => pci_device_probe(dev, driver)) };
+    const driver = (): pci_driver => (isDriver(name, file.drivers) ? driverNamed(name, file.drivers) : modules.driver(name));
+    return { title: `probe ${device.name}${written.driver === undefined ? '' : ` with ${name}`}`, run: () => byHand(device, dev => pci_device_probe(dev, driver())) };
   },
   remove(action, file) {
     const device = deviceIn(file, action);
-    return { title: `remove ${device.name}`, run: () => withDevice(device, dev => remove(dev, file)) };
+    return { title: `remove ${device.name}`, run: () => withDevice(device, remove) };
   },
   alloc(action, file) {
     const device = deviceIn(file, action.device);
@@ -110,6 +111,10 @@ const BUILD: Build = {
     const device = deviceIn(file, written!);
     return { title: `affinity of ${device.name} vector ${vector}: ${list}`, run: () => withDevice(device, dev => forEach(vector, number => writeAffinityOf(dev, number, list))) };
   },
+  call(action, _file, modules) {
+    const written = typeof action === 'string' ? { function: action } : action;
+    return { title: `call ${written.function}(${(written.args ?? []).join(', ')})`, run: () => modules.call(written) };
+  },
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),
 };
@@ -135,9 +140,9 @@ function* writeOnline(cpu: number, value: '0' | '1'): Op<number> {
   return Math.min(yield* online_store(cpu, value), 0);
 }
 
-function* remove(dev: PciDev, { drivers }: ScenarioFile): Op<number> {
-  if (dev.driver === null) return -ENODEV;
-  yield* pci_device_remove(dev, driverNamed(dev.driver, drivers));
+function* remove(dev: PciDev): Op<number> {
+  if (dev.drv === null) return -ENODEV;
+  yield* pci_device_remove(dev, dev.drv);
   return 0;
 }
 

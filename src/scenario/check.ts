@@ -10,11 +10,13 @@ import type { Diagnostic } from './diagnostic';
 import type { RaiseSection } from './ims-sections';
 import { list, suggestion } from './nearest';
 import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
+import type { ModuleSource } from './modules/module-source';
 import type { Path, YamlSource } from './yaml-source';
 
 /** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
-export function checkMeaning(file: ScenarioFile, source: YamlSource): Diagnostic[] {
-  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkHpet(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i))];
+/** @param modules that the scenario names */
+export function checkMeaning(file: ScenarioFile, source: YamlSource, modules: readonly ModuleSource[]): Diagnostic[] {
+  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkHpet(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i, modules))];
 }
 
 function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
@@ -55,7 +57,7 @@ function checkAlloc({ min, max, flags = [], pre, post, sets }: AllocSection, pat
   return [source.error([...path, idle], `${idle} counts with PCI_IRQ_AFFINITY only; expected it among the flags`, 'key')];
 }
 
-function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMap, i: number): Diagnostic[] {
+function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMap, i: number, modules: readonly ModuleSource[]): Diagnostic[] {
   const path: Path = ['steps', i];
   if (step === 'boot') return i === 0 ? [] : [source.error(path, 'the machine runs already; boot can only be the first step')];
   const actions = actionsOf(step);
@@ -64,12 +66,12 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
   return [
-    ...checkUv(file, source, step, path), ...checkDevice(file, source, step, path), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
+    ...checkUv(file, source, step, path), ...checkDevice(file, source, step, path, modules), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
     ...checkAffinity(source, step, path), ...checkExpect(source, step, path),
   ];
 }
 
-function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] {
+function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path: Path, modules: readonly ModuleSource[]): Diagnostic[] {
   const named = deviceOf(step);
   if (!named) return [];
   const devices = file.machine?.devices ?? [];
@@ -80,7 +82,7 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
     const known = devices.flatMap(d => [d.name, ...(d.ims?.subdevices ?? [])]);
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];
   }
-  return [...checkWhole(step, device, path, source), ...checkDriver(file, source, step, device, path), ...checkEntry(source, step, device, path)];
+  return [...checkWhole(step, device, path, source), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];
 }
 
 function checkUv({ machine }: ScenarioFile, source: YamlSource, { uvSetup }: StepMap, path: Path): Diagnostic[] {
@@ -92,17 +94,28 @@ function checkUv({ machine }: ScenarioFile, source: YamlSource, { uvSetup }: Ste
   return offset % 8 === 0 && offset < 2 ** UV_GLOBAL_MMR64_PNODE_SHIFT ? [] : [source.error([...path, 'uvSetup', 'offset'], `${offset} is no offset of a register; expected a multiple of 8 below 0x4000000`)];
 }
 
-function checkDriver({ drivers = {} }: ScenarioFile, source: YamlSource, { probe }: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
+function checkDriver({ drivers = {} }: ScenarioFile, source: YamlSource, { probe }: StepMap, device: DeviceSection, path: Path, modules: readonly ModuleSource[]): Diagnostic[] {
   if (probe === undefined) return [];
   const written = typeof probe === 'string' ? undefined : probe.driver;
   if (written === undefined) {
     if (driverFor(device, drivers) !== undefined) return [];
     return [source.error([...path, 'probe'], `no driver of the kernel takes ${device.name} (${device.kind}); expected {device: ${device.name}, driver: one of yours}, or one of yours with match`)];
   }
-  const known = [...builtInDrivers, ...Object.keys(drivers)];
+  const known = [...builtInDrivers, ...Object.keys(drivers), ...exportedNames(modules)];
   if (known.includes(written)) return [];
   return [source.error([...path, 'probe', 'driver'], `unknown driver ${written}${suggestion(written, known)}`)];
 }
+
+function checkCall(source: YamlSource, { call }: StepMap, path: Path, modules: readonly ModuleSource[]): Diagnostic[] {
+  if (call === undefined) return [];
+  const name = typeof call === 'string' ? call : call.function;
+  const at: Path = typeof call === 'string' ? [...path, 'call'] : [...path, 'call', 'function'];
+  const known = exportedNames(modules);
+  if (!known.includes(name)) return [source.error(at, modules.length === 0 ? 'there are no modules; expected modules: [./my-domain.ts]' : `no module exports a function ${name}${suggestion(name, known)}`)];
+  return known.indexOf(name) === known.lastIndexOf(name) ? [] : [source.error(at, `several modules export ${name}; expected a name that one of them has`)];
+}
+
+const exportedNames = (modules: readonly ModuleSource[]): string[] => modules.flatMap(({ exports, reexports }) => [...exports.keys(), ...reexports.keys()]);
 
 function checkEntry(source: YamlSource, { raise }: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
   if (raise === undefined) return [];

@@ -20,9 +20,9 @@ export function formatDiagnostic(d: Diagnostic): string {
   return `${d.path}:${d.line}:${d.column}: error: ${d.message}`;
 }
 
-/** In the order of the file, without repetitions; of a great many, the first ones and how many there are. */
+/** File by file, in the order of each, without repetitions; of a great many, the first ones and how many there are. */
 export function inFileOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
-  const sorted = [...diagnostics].sort((a, b) => a.line - b.line || a.column - b.column);
+  const sorted = [...diagnostics].sort((a, b) => (a.path === b.path ? a.line - b.line || a.column - b.column : a.path < b.path ? -1 : 1));
   const distinct = sorted.filter((d, i) => i === 0 || formatDiagnostic(d) !== formatDiagnostic(sorted[i - 1]));
   if (distinct.length <= MAX_DIAGNOSTICS) return distinct;
   const last = distinct[MAX_DIAGNOSTICS - 1];

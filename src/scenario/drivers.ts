@@ -6,7 +6,7 @@ import { pcie_portdriver } from '../kernel/drivers/pci/pcie/portdrv';
 import type { pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED } from '../kernel/include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX } from '../kernel/include/pci';
-import { deviceKind, sameAddress } from './devices';
+import { builtInDrivers, deviceKind, sameAddress } from './devices';
 import type { AllocSection, DeviceSection, DriverRequest, DriverSection, MatchSection, RequestFlag } from './scenario-file';
 
 /** Drivers whose request patterns are all that the model has of them. */
@@ -20,6 +20,9 @@ export function driverNamed(name: string, drivers: Readonly<Record<string, Drive
   if (name === 'ims') return ims_driver;
   return patternOf(name, name === 'e1000e' ? E1000E : drivers[name]);
 }
+
+/** Is it a driver of the kernel, or of the scenario? */
+export const isDriver = (name: string, drivers: Readonly<Record<string, DriverSection>> = {}): boolean => builtInDrivers.includes(name) || Object.hasOwn(drivers, name);
 
 /** The driver that takes a device where none is named: the first of the scenario's that matches, else the kernel's for its kind. */
 export function driverFor(device: DeviceSection, drivers: Readonly<Record<string, DriverSection>> = {}): string | undefined {

@@ -10,7 +10,6 @@ import { kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { fullAddress } from './devices';
 import { drain } from './drain';
-import { driverNamed } from './drivers';
 import { checkInvariants } from './invariants';
 import { inventory } from './inventory';
 import type { MakeScenario, Scenario, ScenarioGuest } from './load';
@@ -104,15 +103,15 @@ function inventoryAfterRemoval({ file }: Scenario, guest: ScenarioGuest): Readon
   const addresses = (file.machine?.devices ?? []).map(({ address }) => fullAddress(address));
   drain(guest, 0, function* removeAll(): Op {
     for (const cpu of kernel.cpu_present_mask) if (!kernel.cpu_online_mask.test(cpu)) yield* online_store(cpu, '1');
-    for (const dev of kernel.pci_devices) if (addresses.includes(dev.name)) yield* removeDevice(dev, file.drivers);
+    for (const dev of kernel.pci_devices) if (addresses.includes(dev.name)) yield* removeDevice(dev);
   });
   return inventory(guest.world);
 }
 
 /** The driver lets go; where the scenario was the driver, it does so in its place. */
-function* removeDevice(dev: PciDev, drivers: Scenario['file']['drivers']): Op {
-  if (dev.driver !== null) {
-    yield* pci_device_remove(dev, driverNamed(dev.driver, drivers));
+function* removeDevice(dev: PciDev): Op {
+  if (dev.drv !== null) {
+    yield* pci_device_remove(dev, dev.drv);
     return;
   }
   for (const [irq, desc] of kernel.irq_desc_tree) {

@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { validateMachineConfig } from '../hardware/machine-config';
 import { type KernelChoice, kernelOf, kernelText, parseKernel } from '../kernel/kernel_choice';
 import { kernel_death } from '../kernel/lib/printk';
@@ -9,12 +8,15 @@ import { checkMeaning } from './check';
 import { type Diagnostic, inFileOrder } from './diagnostic';
 import { ModelGuest } from './guest';
 import { machineConfig, sourcePath } from './machine';
+import { ModuleRun } from './modules/module-run';
+import { Program, type ReadModules } from './modules/program';
 import { choice } from './nearest';
 import { Boot, powerOn } from './power-on';
+import { readText } from './read-text';
 import type { ScenarioFile } from './scenario-file';
 import { readScenarioFile } from './schema-errors';
 import { bootScript, type Checks, Findings, scriptOf, type StepResult } from './script';
-import { MAX_BYTES, ofFile, tooLarge, YamlSource } from './yaml-source';
+import { YamlSource } from './yaml-source';
 
 export const DEFAULT_KERNEL = 'v5.10';
 
@@ -25,6 +27,10 @@ export interface LoadOptions {
   readonly expect?: boolean;
   /** true: the invariants are looked at after every step; default false */
   readonly check?: boolean;
+  /** false: a scenario with modules is refused; default true */
+  readonly allowModules?: boolean;
+  /** where modules may be, besides the scenario's own folder: the workspace's */
+  readonly root?: string;
   /** the n-th memory allocation behind the boot fails; steps' own failNth then count for nothing */
   readonly failNth?: number;
 }
@@ -35,6 +41,7 @@ export interface Scenario {
   /** as parseKernel() reads it */
   readonly kernel: string;
   readonly file: ScenarioFile;
+  readonly program: Program;
 }
 
 /** A guest whose steps note what they came to. */
@@ -50,7 +57,7 @@ export class ScenarioGuest extends ModelGuest {
     readonly findings = new Findings(),
   ) {
     const world = worldOf(scenario);
-    super(world, scriptOf(scenario.file, source, world, findings, checks), host);
+    super(world, scriptOf(scenario.file, source, world, findings, checks, new ModuleRun(scenario.program)), host);
     if (scenario.file.steps[0] !== 'boot') this.boot = new Boot(this);
   }
 
@@ -74,7 +81,7 @@ export class ScenarioGuest extends ModelGuest {
     const { scenario, source, findings, checks } = this;
     const world = worldOf(scenario);
     this.boot = undefined;
-    this.begin(world, [...bootScript(source, world), ...scriptOf(scenario.file, source, world, findings, checks)]);
+    this.begin(world, [...bootScript(source, world), ...scriptOf(scenario.file, source, world, findings, checks, new ModuleRun(scenario.program))]);
   }
 
   /** of the actions that have ended */
@@ -95,53 +102,35 @@ export type Loaded =
  * @param text the content, if it is not the file's on disk (an editor's)
  */
 export function loadScenario(path: string, text?: string, options: LoadOptions = {}): Loaded {
-  const content = text ?? read(path);
+  const content = text ?? readText(path);
   if (typeof content !== 'string') return { ok: false, diagnostics: [content] };
   const source = new YamlSource(path, content);
   const file = source.errors.length > 0 ? [...source.errors] : readScenarioFile(source);
   if (Array.isArray(file)) return { ok: false, diagnostics: inFileOrder(file) };
   const kernel = chosenKernel(options.kernel ?? file.kernel ?? DEFAULT_KERNEL);
-  const meaning = [...checkMeaning(file, source), ...checkKernel(kernel, source)];
+  const { program, problems } = readModules(file, source, options);
+  if (problems.length > 0) return { ok: false, diagnostics: inFileOrder(problems) };
+  const meaning = [...checkMeaning(file, source, program.named), ...checkKernel(kernel, source)];
   const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
   if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
 
   const checks = { expect: options.expect ?? true, invariants: options.check ?? false };
-  const scenario: Scenario = { path, title: file.title ?? path, kernel: kernelText(kernel), file };
+  const scenario: Scenario = { path, title: file.title ?? path, kernel: kernelText(kernel), file, program };
   return { ok: true, scenario, make: (host, failNth = options.failNth) => new ScenarioGuest(scenario, source, { ...checks, failNth }, host) };
 }
 
 const worldOf = ({ file, kernel }: Scenario): World => powerOn({ machine: machineConfig(file.machine), kernel, cmdline: file.cmdline, config: file.config });
 
-/** The file's text, or why there is none. */
-function read(path: string): string | Diagnostic {
-  try {
-    const bytes = readAtMost(path, MAX_BYTES + 1);
-    return bytes.length > MAX_BYTES ? tooLarge(path) : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return ofFile(path, READ_ERRORS[code ?? ''] ?? message);
-  }
+/** What the scenario brings of its own: read, but not run. */
+function readModules({ modules = [] }: ScenarioFile, source: YamlSource, { allowModules = true, root }: LoadOptions): ReadModules {
+  const wrong: Diagnostic[] = [];
+  const report = (n: number, message: string): void => void wrong.push(source.error(['modules', n], message));
+  if (!allowModules && modules.length > 0) wrong.push(source.error(['modules'], REFUSED, 'key'));
+  const { program, problems } = Program.read(wrong.length > 0 ? [] : modules, { scenario: source.path, root }, report);
+  return { program, problems: [...wrong, ...problems] };
 }
 
-/** A device or a pipe has no size, and may have no end. */
-function readAtMost(path: string, limit: number): Uint8Array {
-  const bytes = new Uint8Array(limit);
-  const file = openSync(path, 'r');
-  try {
-    let length = 0;
-    for (let got = -1; got !== 0 && length < limit; length += got) got = readSync(file, bytes, { offset: length });
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(file);
-  }
-}
-
-const READ_ERRORS: Record<string, string> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'this is a folder; expected a file',
-  EACCES: 'the file may not be read',
-  ERR_ENCODING_INVALID_ENCODED_DATA: 'this is no text in UTF-8',
-};
+const REFUSED = 'modules are code that runs in the debugger, and this session may not load any; expected a trusted workspace in VS Code, elsewhere "allowModules": true at the launch';
 
 function checkMachine(file: ScenarioFile, source: YamlSource): Diagnostic[] {
   return validateMachineConfig(machineConfig(file.machine)).map(({ path, message }) => source.error(sourcePath(path), message));

@@ -26,7 +26,7 @@ export const choice = (word: string, candidates: readonly string[]): string =>
 
 /** "a, b or c"; of many, the first ones. */
 export function list(words: readonly string[], conjunction: 'and' | 'or'): string {
-  if (words.length > 24) return `${words.slice(0, 23).join(', ')} ... (${words.length})`;
+  if (words.length > 32) return `${words.slice(0, 31).join(', ')} ... (${words.length})`;
   if (words.length < 2) return words.join('');
   return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)!}`;
 }

@@ -1,6 +1,7 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
 import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection } from './ims-sections';
+import type { CallSection, FunctionName, ModulePath } from './module-sections';
 import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
 /**
@@ -93,6 +94,8 @@ export interface ScenarioFile {
   machine?: MachineSection;
   /** Drivers of your own, by name: what they ask of the interrupt code when they probe. */
   drivers?: Record<string, DriverSection>;
+  /** TypeScript modules of your own, on the functions of irqstep/model: domains, chips, drivers. Each is loaded behind the boot, and its init() is called. */
+  modules?: ModulePath[];
   /**
    * What is done, in order. Each step is one action.
    * @minItems 1
@@ -363,10 +366,10 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, call, offline or online
  */
 export interface StepMap {
-  /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named. */
+  /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named, which one of the `modules` may export. */
   probe?: DeviceName | { device: DeviceName; driver?: Name };
   /** The driver lets go of the device. */
   remove?: DeviceName;
@@ -417,6 +420,8 @@ export interface StepMap {
   msiFree?: DeviceName;
   /** irq_set_auxdata(): the slot of a part's vector belongs to an address space. */
   auxdata?: AuxdataSection;
+  /** A function that one of the `modules` exports. Its result is what it returns. */
+  call?: FunctionName | CallSection;
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector, or for several of them. Its result is the first error. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorList; cpus: CpuList };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */

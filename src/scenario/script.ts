@@ -6,6 +6,7 @@ import type { ScriptStep } from '../stepper/guest';
 import { type Action, actionOf } from './actions';
 import type { Span } from './diagnostic';
 import { Invariants, type Violation } from './invariants';
+import type { ModuleRun } from './modules/module-run';
 import { bootTasks } from './power-on';
 import type { ScenarioFile } from './scenario-file';
 import type { YamlSource } from './yaml-source';
@@ -59,11 +60,19 @@ export class Findings {
 }
 
 /** The scenario's steps, for the stepper: each action, and each check as a step behind it. */
-export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, findings: Findings, { expect: expects, invariants: checks, failNth }: Checks): ScriptStep[] {
+export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, findings: Findings, { expect: expects, invariants: checks, failNth }: Checks, modules: ModuleRun): ScriptStep[] {
   const script: ScriptStep[] = [];
   const invariants = new Invariants();
   const check = (title: string, place: ScriptStep['source']): void => {
     if (checks) script.push({ title: `check after ${title}`, source: place, task: sh(world, 0, undefined, () => checkAfter(title, place, world, invariants, findings)) });
+  };
+  const loads = (file.modules ?? []).map((path, n) => ({ title: `load ${path}`, place: placeOf(source, source.span(['modules', n])), run: () => modules.load(n) }));
+  const load = (): void => {
+    for (const { title, place, run } of loads.splice(0)) {
+      const index = script.length;
+      script.push({ title, source: place, task: sh(world, 0, undefined, () => perform(run, index, { title, nth: undefined }, findings)) });
+      check(title, place);
+    }
   };
   for (const [i, step] of file.steps.entries()) {
     const place = placeOf(source, source.span(['steps', i]));
@@ -73,8 +82,9 @@ export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, f
       check('boot', place);
       continue;
     }
+    load();
     const { cpu, expect } = step;
-    const { title, run } = actionOf(file, step);
+    const { title, run } = actionOf(file, step, modules);
     const index = script.length;
     script.push({ title, source: place, task: sh(world, cpu, step.offline, () => perform(run, index, { title, nth: failNth === undefined ? step.failNth : undefined }, findings)) });
     check(title, place);
@@ -82,6 +92,7 @@ export function scriptOf(file: ScenarioFile, source: YamlSource, world: World, f
     const expectAt = placeOf(source, source.span(['steps', i, 'expect'], 'key'));
     script.push({ title: `expect ${expect}`, source: expectAt, task: sh(world, cpu, undefined, () => compare(findings.results.at(-1)!.value, expect, expectAt)) });
   }
+  load();
   return script;
 }
 

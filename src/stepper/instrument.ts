@@ -6,12 +6,15 @@ import type { ModuleTable } from './registry';
 import { lexicalNames, Scope, varNames } from './scope';
 import { beginsWithProbe, bindingNames, headEnd, isFunction, isGenerator, isLoop, isProbed, nodesIn, parseModule, passesProbe, SourceError, type FunctionNode, type LoopNode } from './syntax';
 import { TableBuilder } from './table';
+import { findLast } from './task';
 
 export interface InstrumentOptions {
   /** Keep a stack of frames. */
   readonly frames: boolean;
-  /** Where the code imports `$` from. */
-  readonly runtime: string;
+  /** Where the code imports `$` from; absent: whoever loads it puts `$` and the module's base `$b` into its scope. */
+  readonly runtime?: string;
+  /** Each call of a plain function has to be paid for, not only the turns of its loops: somebody else wrote it. */
+  readonly guard?: boolean;
 }
 
 export interface Instrumented {
@@ -19,6 +22,13 @@ export interface Instrumented {
   /** Source map, version 3, JSON. */
   readonly map: string;
   readonly table: ModuleTable;
+  /** Where a place in the code stands in the source: both with 1-based lines and columns. No line is another one's. */
+  readonly original: (line: number, column: number) => Place;
+}
+
+export interface Place {
+  readonly line: number;
+  readonly column: number;
 }
 
 /**
@@ -37,7 +47,7 @@ const RESERVED = new Set(['$', '$b', '$d', '$s']);
 const PLAIN = -1;
 
 /** Where the walk is: in which generator (or PLAIN), scope and statement, and what an anonymous function here would be called. */
-interface Place {
+interface Where {
   readonly fn: number;
   readonly scope: Scope;
   readonly probe: number;
@@ -64,9 +74,16 @@ class Instrumenter {
   result(): Instrumented {
     const hash = createHash('sha256').update(this.source).digest('hex');
     const table = { path: this.path, hash, source: this.source, ...this.table.build() };
-    this.text.prepend(`import{$}from${JSON.stringify(this.options.runtime)};const $b=$.module(${JSON.stringify(table)});`);
+    const { runtime } = this.options;
+    if (runtime !== undefined) this.text.prepend(`import{$}from${JSON.stringify(runtime)};const $b=$.module(${JSON.stringify(table)});`);
     const map = this.text.generateMap({ source: this.path, hires: 'boundary', includeContent: true }).toString();
-    return { code: this.text.toString(), map, table };
+    return { code: this.text.toString(), map, table, original: (line, column) => this.original(line, column) };
+  }
+
+  private original(line: number, column: number): Place {
+    const segments = this.text.generateDecodedMap({ hires: 'boundary' }).mappings.at(line - 1) ?? [];
+    const [start, , sourceLine, sourceColumn] = findLast(segments, ([start]) => start < column) ?? [];
+    return start === undefined || sourceLine === undefined ? { line, column: 1 } : { line: sourceLine + 1, column: sourceColumn! + column - start };
   }
 
   private scope(parent: Scope | undefined, owner: 'module' | 'function' | 'block', names: string[]): Scope {
@@ -77,13 +94,13 @@ class Instrumenter {
 
   // ---- statements
 
-  private list(statements: readonly t.Statement[], place: Place): void {
+  private list(statements: readonly t.Statement[], place: Where): void {
     // A function declaration can be called before anything in its block has run.
     for (const s of statements) if (s.type === 'FunctionDeclaration') this.walk(s, place);
     for (const s of statements) if (s.type !== 'FunctionDeclaration') this.statement(s, place);
   }
 
-  private statement(node: t.Statement, place: Place): void {
+  private statement(node: t.Statement, place: Where): void {
     if (place.fn === PLAIN || !isProbed(node)) {
       this.inside(node, place);
       return;
@@ -93,7 +110,7 @@ class Instrumenter {
     this.inside(node, { ...place, probe });
   }
 
-  private inside(node: t.Statement, place: Place): void {
+  private inside(node: t.Statement, place: Where): void {
     switch (node.type) {
       case 'BlockStatement':
         this.list(node.body, { ...place, scope: this.scope(place.scope, 'block', lexicalNames(node.body)) });
@@ -131,7 +148,7 @@ class Instrumenter {
   }
 
   /** An arm of an `if`, which may lack braces. */
-  private arm(node: t.Statement, place: Place): void {
+  private arm(node: t.Statement, place: Where): void {
     if (place.fn === PLAIN || node.type === 'BlockStatement' || node.type === 'EmptyStatement') {
       this.inside(node, place);
       return;
@@ -142,7 +159,7 @@ class Instrumenter {
   }
 
   /** A frame ends: who calls it need not be instrumented. */
-  private return(node: t.ReturnStatement, place: Place): void {
+  private return(node: t.ReturnStatement, place: Where): void {
     const framed = this.options.frames && place.fn !== PLAIN;
     if (!node.argument) {
       if (framed) this.close(node.start! + 'return'.length, ' $.r($d)');
@@ -153,7 +170,7 @@ class Instrumenter {
     if (framed) this.close(node.argument.end!, '))');
   }
 
-  private switch(node: t.SwitchStatement, place: Place): void {
+  private switch(node: t.SwitchStatement, place: Where): void {
     this.walk(node.discriminant, place);
     const scope = this.scope(place.scope, 'block', lexicalNames(node.cases.flatMap(c => c.consequent)));
     for (const clause of node.cases) {
@@ -163,7 +180,7 @@ class Instrumenter {
     }
   }
 
-  private try(node: t.TryStatement, place: Place): void {
+  private try(node: t.TryStatement, place: Where): void {
     this.inside(node.block, place);
     if (node.handler) {
       const names = node.handler.param ? bindingNames(node.handler.param) : [];
@@ -181,7 +198,7 @@ class Instrumenter {
     }
   }
 
-  private declaration(node: t.VariableDeclaration, place: Place): void {
+  private declaration(node: t.VariableDeclaration, place: Where): void {
     if (node.declare) return;
     for (const declarator of node.declarations) {
       this.walk(declarator.id, place);
@@ -195,7 +212,7 @@ class Instrumenter {
     else scope.initialise(bindingNames(pattern));
   }
 
-  private loop(node: LoopNode, place: Place): void {
+  private loop(node: LoopNode, place: Where): void {
     const head = node.type === 'ForStatement' ? node.init : node.type === 'ForInStatement' || node.type === 'ForOfStatement' ? node.left : undefined;
     const scope = this.scope(place.scope, 'block', head?.type === 'VariableDeclaration' ? lexicalNames([head]) : []);
     const inner = { ...place, scope };
@@ -217,7 +234,7 @@ class Instrumenter {
   }
 
   /** Every turn of a loop passes a probe, or the budget's check where there are none. */
-  private loopBody(loop: LoopNode, place: Place): void {
+  private loopBody(loop: LoopNode, place: Where): void {
     const body = loop.body;
     const block = body.type === 'BlockStatement';
     const statements = block ? body.body : [body];
@@ -225,7 +242,7 @@ class Instrumenter {
     const needed = plain || !passesProbe(statements);
     if (needed) {
       const probe = this.table.add(place.fn, plain ? 'loop' : 'probe', body.start!, body.end!, place.scope.visible());
-      const check = plain ? `$.spin($b+${probe});` : this.probe(probe, place);
+      const check = plain ? `$.${this.options.guard ? 'guard' : 'spin'}($b+${probe});` : this.probe(probe, place);
       if (block) this.close(body.start! + 1, check);
       else this.open(body.start!, `{${check}`);
     } else if (!block) this.open(body.start!, '{');
@@ -236,7 +253,7 @@ class Instrumenter {
 
   // ---- expressions and functions
 
-  private walk(node: t.Node, place: Place): void {
+  private walk(node: t.Node, place: Where): void {
     if (isFunction(node)) {
       this.function(node, place);
       return;
@@ -273,16 +290,16 @@ class Instrumenter {
     }
   }
 
-  private children(node: t.Node, place: Place): void {
+  private children(node: t.Node, place: Where): void {
     for (const child of nodesIn(node)) this.walk(child, place);
   }
 
-  private memberName(key: t.Node, place: Place): string {
+  private memberName(key: t.Node, place: Where): string {
     const own = key.type === 'Identifier' ? key.name : key.type === 'StringLiteral' ? key.value : key.type === 'PrivateName' ? `#${key.id.name}` : this.source.slice(key.start!, key.end!);
     return place.name ? `${place.name}.${own}` : own;
   }
 
-  private yield(node: t.YieldExpression, place: Place): void {
+  private yield(node: t.YieldExpression, place: Where): void {
     const framed = this.options.frames;
     if (framed) {
       const site = this.site(node, place);
@@ -293,12 +310,12 @@ class Instrumenter {
   }
 
   /** A call in a statement stands where the statement stands, unless other variables are visible there (a loop's head). */
-  private site(node: t.Node, place: Place): number {
+  private site(node: t.Node, place: Where): number {
     const names = place.scope.visible();
     return this.table.sameNames(place.probe, names) ? place.probe : this.table.add(place.fn, 'call', node.start!, node.end!, names);
   }
 
-  private function(node: FunctionNode, place: Place): void {
+  private function(node: FunctionNode, place: Where): void {
     const params = node.params.flatMap(bindingNames);
     const block = node.body.type === 'BlockStatement' ? node.body : undefined;
     // A function expression's own name hides a variable of that name, and is none itself.
@@ -313,35 +330,43 @@ class Instrumenter {
     scope.initialise(params);
 
     const inner = { fn, scope, probe: PLAIN, name: '' };
+    const guard = generator || !this.options.guard ? '' : `$.guard($b+${this.table.add(PLAIN, 'loop', node.start!, node.body.start!, [])})`;
     if (!block) {
+      if (guard) this.open(node.body.start!, `(${guard},`);
       this.walk(node.body, inner);
+      if (guard) this.close(node.body.end!, ')');
       return;
     }
     if (generator) this.begin(block, inner);
+    else if (guard) this.beginBlock(block, `${guard};`);
     this.list(block.body, inner);
     if (generator && this.options.frames && block.body.at(-1)?.type !== 'ReturnStatement') this.close(block.end! - 1, ';$.r($d);');
   }
 
   /** A frame begins; a body that need not pass a statement first, such as an empty one, still has a place to stop at. */
-  private begin(block: t.BlockStatement, place: Place): void {
-    const last = block.directives.at(-1);
+  private begin(block: t.BlockStatement, place: Where): void {
     const enter = this.options.frames ? `const $d=$.enter($b+${place.fn});` : '';
     const probe = beginsWithProbe(block.body) ? '' : this.probe(this.addProbe(block.start!, block.end!, place), place);
-    this.close(last ? last.end! : block.start! + 1, (last ? ';' : '') + enter + probe);
+    this.beginBlock(block, enter + probe);
   }
 
-  private functionName(node: FunctionNode, place: Place): string {
+  private beginBlock(block: t.BlockStatement, text: string): void {
+    const last = block.directives.at(-1);
+    this.close(last ? last.end! : block.start! + 1, (last ? ';' : '') + text);
+  }
+
+  private functionName(node: FunctionNode, place: Where): string {
     if (node.type === 'ObjectMethod' || node.type === 'ClassMethod' || node.type === 'ClassPrivateMethod') return this.memberName(node.key, place);
     return ('id' in node && node.id?.name) || place.name || 'anonymous';
   }
 
   // ---- the inserted text
 
-  private addProbe(start: number, end: number, place: Place): number {
+  private addProbe(start: number, end: number, place: Where): number {
     return this.table.add(place.fn, 'probe', start, end, place.scope.visible());
   }
 
-  private probe(probe: number, place: Place): string {
+  private probe(probe: number, place: Where): string {
     const id = `$b+${probe}`;
     const frame = this.options.frames ? `$d,${values(place.scope.visible())}` : '0,[]';
     return `if(($.n++>=$.lim||$.t[${id}])&&$.at(${id},${frame}))yield ${id};`;

@@ -157,7 +157,12 @@ export class Run {
   }
 }
 
-const errorOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+/** Whatever was thrown, as an error. */
+function errorOf(error: unknown): Error {
+  if (error instanceof Error) return error;
+  // An object need not have a text.
+  return new Error(typeof error === 'object' && error !== null ? 'an object that is no Error was thrown' : `${String(error)} was thrown`);
+}
 
 /** A step of the script: instrumented by hand. */
 function* scriptFrame(step: ScriptStep): Op {

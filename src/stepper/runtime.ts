@@ -1,8 +1,12 @@
 // The one object that instrumented code talks to. Its fields belong to the run that was resumed last.
-import { addModule, probeOf, type ModuleTable } from './registry';
+import { addModule, functionOf, probeOf, type ModuleTable } from './registry';
 
 /** Iterations that the loops of plain functions may make within one statement. */
 const LOOP_BUDGET = 10_000_000;
+/** Turns and calls that plain functions of somebody else's code may make: who knows what one of them costs. */
+const GUARD_BUDGET = 500_000;
+/** Frames of one task: a kernel's stack holds fewer, a host's more. */
+const MAX_DEPTH = 1000;
 
 const NO_MARKS = new Uint8Array(0);
 const NEVER = 2 ** 31 - 1;
@@ -10,6 +14,11 @@ const NEVER = 2 ** 31 - 1;
 /** A plain function's loop cannot be paused, so it is ended. */
 export class BudgetError extends Error {
   override readonly name = 'BudgetError';
+}
+
+/** A recursion that would not end in time. */
+export class DepthError extends Error {
+  override readonly name = 'DepthError';
 }
 
 /** Has the run to stop at this probe? The slow path of every probe that is looked at. */
@@ -36,8 +45,15 @@ class Runtime {
   /** A function begins. @returns its depth */
   enter(fn: number): number {
     const depth = ++this.sp;
+    if (depth > MAX_DEPTH) this.tooDeep(fn);
     this.fn[depth] = fn;
     return depth;
+  }
+
+  private tooDeep(fn: number): never {
+    this.sp--;
+    const { name, module, line, column } = functionOf(fn);
+    throw new DepthError(`${module.path}:${line}:${column}: ${MAX_DEPTH} calls stand inside of each other, and ${name} would be one more: the stack is used up`);
   }
 
   /** A frame is about to call or wait: notes where it is and its variables. Frames above it may have been left by an exception. */
@@ -55,13 +71,26 @@ class Runtime {
 
   /** An iteration of a loop in a plain function. */
   spin(loop: number): void {
+    if (this.burn(1)) return;
+    const { path, line, column } = probeOf(loop);
+    throw new BudgetError(`${path}:${line}:${column}: this loop is in a plain function and went round ${LOOP_BUDGET} times in one statement; write it in a generator function, where it can be paused`);
+  }
+
+  /** The same in somebody else's code, and a call of a plain function there. */
+  guard(place: number): void {
+    if (this.burn(LOOP_BUDGET / GUARD_BUDGET)) return;
+    const { path, line, column } = probeOf(place);
+    throw new BudgetError(`${path}:${line}:${column}: plain functions were called, or went round their loops, ${GUARD_BUDGET} times within one statement; write what takes long in a generator function (function*), where it can be paused`);
+  }
+
+  /** @returns whether there was so much left of the statement's budget */
+  private burn(fuel: number): boolean {
     if (this.n !== this.loopStep) {
       this.loopStep = this.n;
       this.fuel = LOOP_BUDGET;
     }
-    if (--this.fuel >= 0) return;
-    const { path, line, column } = probeOf(loop);
-    throw new BudgetError(`${path}:${line}:${column}: this loop is in a plain function and went round ${LOOP_BUDGET} times in one statement; write it in a generator function, where it can be paused`);
+    this.fuel -= fuel;
+    return this.fuel >= 0;
   }
 
   /** Before a resume: every statement has its whole loop budget again. */

@@ -5,6 +5,13 @@ import type * as t from '@babel/types';
 /** Source that cannot be instrumented: where, and what is wrong. */
 export class SourceError extends Error {
   override readonly name = 'SourceError';
+  /** @param at 1-based; absent: the message says it, or nothing can */
+  constructor(
+    message: string,
+    readonly at?: { readonly line: number; readonly column: number; readonly reason: string },
+  ) {
+    super(message);
+  }
 }
 
 /** @throws SourceError where the source is not TypeScript */
@@ -14,7 +21,7 @@ export function parseModule(source: string, path: string): t.Program {
   } catch (error) {
     const { line, column } = (error as { loc?: { line: number; column: number } }).loc ?? { line: 1, column: 0 };
     const reason = (error as Error).message.replace(/ \(\d+:\d+\)$/, '');
-    throw new SourceError(`${path}:${line}:${column + 1}: ${reason}`);
+    throw new SourceError(`${path}:${line}:${column + 1}: ${reason}`, { line, column: column + 1, reason });
   }
 }
 

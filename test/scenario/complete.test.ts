@@ -9,7 +9,7 @@ function offers(text: string): string[] {
 
 describe('completion in a scenario', () => {
   it('offers the keys of the map that the cursor is in', () => {
-    assert.deepEqual(offers('ti|'), ['title', 'about', 'kernel', 'cmdline', 'config', 'machine', 'drivers', 'steps']);
+    assert.deepEqual(offers('ti|'), ['title', 'about', 'kernel', 'cmdline', 'config', 'machine', 'drivers', 'modules', 'steps']);
     assert.ok(offers('machine:\n  re|\nsteps:\n  - boot\n').includes('remap'));
     assert.deepEqual(offers('machine:\n  devices:\n    - { name: a, msi: { v| } }\n'), ['vectors', 'maskable', 'addr64']);
   });
