@@ -31,6 +31,8 @@ export interface Snapshot {
   step: number;
   /** The kernel, as the scenario or the launch names it: "v5.10". */
   kernel: string;
+  /** Of a kernel that never was: "with patches posted in 2020, not in today's mainline". */
+  kernelNote?: string;
   /** The interrupt that `chain` and `current` are about; null where the frame is about none. */
   irq: number | null;
   /** Why there is no `irq`, or why a section is empty, where that helps the user. */

@@ -126,7 +126,7 @@ class IrqstepPanel extends LitElement {
     return html`<header>
       <h1>Interrupt hierarchy</h1>
       <h2 aria-live="polite">${this.running ? 'Running' : `Statement ${snapshot.step.toLocaleString('en')}`}</h2>
-      <span class="run">${this.session}, ${snapshot.kernel}</span>
+      <span class="run">${this.session}, ${snapshot.kernel}${snapshot.kernelNote === undefined ? '' : ` (${snapshot.kernelNote})`}</span>
       ${this.state.irq === null
         ? html`<span class="run">following the current frame</span>`
         : html`<span>irq ${this.state.irq} <button @click=${() => this.select(null)}>follow the frame again</button></span>`}

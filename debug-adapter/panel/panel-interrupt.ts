@@ -11,7 +11,7 @@ import { hexText } from '../variables/numbers';
 import { structOf } from '../variables/types';
 
 /** Structures that lie within others; all else is a pointer, and its summary is enough. */
-const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'ioapic_alloc_info', 'irq_2_iommu', 'irte', 'irq_2_irte', 'irte_ga']);
+const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'platform_msi_desc', 'device_msi_desc', 'ims_slot', 'ioapic_alloc_info', 'irq_2_iommu', 'irte', 'irq_2_irte', 'irte_ga']);
 
 export function chainOf({ kernel }: World, irq: number | undefined, changes: ChangeTracker): Chain | null {
   const desc = descOf(kernel, irq);
@@ -39,7 +39,8 @@ export function chainOf({ kernel }: World, irq: number | undefined, changes: Cha
   };
 }
 
-export function currentOf(frames: readonly Variables[], { kernel }: World, irq: number | undefined, changes: ChangeTracker): Current {
+export function currentOf(frames: readonly Variables[], world: World, irq: number | undefined, changes: ChangeTracker): Current {
+  const { kernel } = world;
   const info = allocInfoOf(frames);
   const desc = msiDescOf(frames, kernel, irq);
   const message = messageOf(frames, kernel, irq);

@@ -1,5 +1,6 @@
 // The panel's requests.
 import { readTextFile, textFiles } from '../../src/text/files';
+import { neverMerged } from '../../src/kernel/changes';
 import { gone, RequestError } from '../protocol/errors';
 import type { PanelRequests, Section, Snapshot, SnapshotArguments } from '../panel-protocol';
 import { chainOf, currentOf } from './panel-interrupt';
@@ -46,9 +47,11 @@ function snapshot({ sections, irq, frameId }: { [K in keyof SnapshotArguments]: 
   if (!frames) throw gone(`frame ${frameId!}`);
   const selected = irq ?? irqOf(frames, world.kernel);
   const wants = (section: Section): boolean => sections.includes(section);
+  const note = neverMerged(world.changes);
   return {
     step: run.stepper.step,
     kernel: run.kernel,
+    ...(note === undefined ? {} : { kernelNote: note }),
     irq: selected ?? null,
     ...(selected === undefined ? { note: 'no frame of this stack is about an interrupt: choose one' } : {}),
     ...(wants('domains') ? { domains: domainsOf(world, changes) } : {}),

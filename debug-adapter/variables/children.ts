@@ -3,6 +3,7 @@ import type { BitLayout } from '../../src/hardware/bits';
 import { IR_RTE, RTE } from '../../src/hardware/io-apic';
 import { IRTE_32, IRTE_GA_HI, IRTE_GA_LO, IRTE_GA_LO_VAPIC } from '../../src/hardware/amd-irte';
 import { IRTE_HIGH, IRTE_LOW, IRTE_POSTED_LOW } from '../../src/hardware/irte';
+import { IMS_CTRL, ImsStore } from '../../src/hardware/ims-store';
 import { LocalApic, testVector } from '../../src/hardware/local-apic';
 import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
 import { bitmap } from '../../src/kernel/lib/bitmap';
@@ -36,6 +37,7 @@ export function childrenOf(value: object): Container {
   if (value instanceof Map) return entries(value);
   if (value instanceof Set) return elements([...value]);
   if (value instanceof LocalApic) return localApic(value);
+  if (value instanceof ImsStore) return messageStore(value);
   return members(value);
 }
 
@@ -105,6 +107,26 @@ export function messageLayout(msg: { readonly address_lo: number; readonly data:
 export function bitFields<W extends 8 | 16 | 32 | 64>(layout: BitLayout<string, W>, raw: Parameters<BitLayout<string, W>['decode']>[0]): Container {
   const values = layout.decode(raw);
   return { named: () => layout.fields.map(({ name, size, doc }) => ({ name, value: values[name], text: `${size === 1 ? values[name] : hexText(values[name])}${doc ? `  (${doc})` : ''}` })) };
+}
+
+/** What each slot of a device would send. */
+function messageStore(store: ImsStore): Container {
+  const slot = (i: number): Item => {
+    const { lo, hi, data, ctrl } = store.message(i);
+    const layout = messageLayout({ address_lo: lo, data });
+    const words: Item[] = [
+      { name: 'address_lo', value: lo, text: hexText(lo), children: bitFields(layout.address_lo, lo) },
+      { name: 'address_hi', value: hi, text: hexText(hi) },
+      { name: 'data', value: data, text: hexText(data), children: bitFields(layout.data, data) },
+      { name: 'ctrl', value: ctrl, text: hexText(ctrl), children: bitFields(IMS_CTRL, ctrl) },
+    ];
+    return { name: `slot ${i}`, value: null, text: `${hexText(data)} to ${hexText(lo)}${store.masked(i) ? ', masked' : ''}`, children: { named: () => words } };
+  };
+  const { config, address } = store;
+  return {
+    named: () => [{ name: 'config', value: config }, { name: 'address', value: address, text: hexText(address) }],
+    indexed: { count: store.slots, page: (start, count) => Array.from({ length: Math.max(0, Math.min(count, store.slots - start)) }, (_, i) => slot(start + i)) },
+  };
 }
 
 /** Vectors rather than words in IRR, ISR and TMR. */

@@ -95,7 +95,7 @@ function text(object: unknown, ...path: string[]): string {
 }
 
 const RESULTS = /^(ret|err|rc|error|res|result|retval)$/;
-const HEX = /^(hwirq_max|data|address|address_(lo|hi)|flags|mask_base|mask_pos|devid|masked|base|sid)$/;
+const HEX = /^(hwirq_max|data|address|address_(lo|hi)|flags|mask_base|mask_pos|priv_iomem|devid|masked|base|sid)$/;
 const VECTOR = /vector$/;
 
 function numberText(value: number, { name, owner, hex }: Place): string {

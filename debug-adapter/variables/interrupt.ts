@@ -1,9 +1,11 @@
 // The interrupt that a frame is about, and its levels.
 import { irq_alloc_info } from '../../src/kernel/arch/x86/hw_irq';
+import { slot_number } from '../../src/kernel/drivers/misc/ims_device';
 import type { Kernel } from '../../src/kernel/globals';
 import { irq_data, type irq_chip } from '../../src/kernel/include/irq';
 import { irq_desc } from '../../src/kernel/include/irqdesc';
 import { msi_desc, msi_msg } from '../../src/kernel/include/msi';
+import { to_pci_dev } from '../../src/kernel/include/pci';
 import type { irq_matrix } from '../../src/kernel/irq/matrix';
 
 /** The variables of a frame. */
@@ -55,8 +57,20 @@ export const msiDescOf = (frames: readonly Variables[], kernel: Kernel, irq: num
   innermost(frames, msi_desc) ?? descOf(kernel, irq)?.irq_common_data.msi_desc ?? undefined;
 
 /** The message being composed in the frames, or else the one last written. */
-export const messageOf = (frames: readonly Variables[], kernel: Kernel, irq: number | undefined): msi_msg | undefined =>
-  innermost(frames, msi_msg) ?? msiDescOf(frames, kernel, irq)?.msg;
+export function messageOf(frames: readonly Variables[], kernel: Kernel, irq: number | undefined): msi_msg | undefined {
+  const composed = innermost(frames, msi_msg);
+  if (composed) return composed;
+  const desc = msiDescOf(frames, kernel, irq);
+  return desc?.device_msi ? storedMessage(desc) : desc?.msg;
+}
+
+/** Of a part of a device the kernel keeps no copy: what its device has. */
+function storedMessage(desc: msi_desc): msi_msg {
+  const { dev } = desc;
+  const pdev = to_pci_dev(dev.parent);
+  const { lo, hi, data } = pdev.hw.ims!.message(slot_number(pdev, dev, dev.msi_list.indexOf(desc), desc.device_msi!.priv_iomem));
+  return Object.assign(new msi_msg(), { address_lo: lo, address_hi: hi, data });
+}
 
 export const descOf = (kernel: Kernel, irq: number | undefined): irq_desc | undefined => (irq === undefined ? undefined : (kernel.irq_desc_tree.get(irq) ?? undefined));
 

@@ -9,7 +9,7 @@ import { irq_alloc_info } from '../kernel/arch/x86/hw_irq';
 import { hex } from '../text/format';
 
 /** Arguments whose figures are read in hexadecimal. */
-const HEX_NAMES = /^(hwirq|address|data|offset|reg|flags|clr|set)$/;
+const HEX_NAMES = /^(hwirq|address|iomem|data|offset|reg|flags|clr|set|val|auxval)$/;
 
 /**
  * A function's argument as one word of a call tree.
@@ -38,12 +38,18 @@ function briefObject(value: object): string | undefined {
   if (value instanceof irq_desc) return `irq ${value.irq_data.irq}`;
   if (value instanceof irqaction) return value.name;
   if (value instanceof msi_msg) return `${hex(value.address_lo)}/${hex(value.data)}`;
-  if (value instanceof msi_desc) return `${value.dev.name}[${value.msi_attrib.entry_nr}]`;
+  if (value instanceof msi_desc) return `${value.dev.name}[${msi_index(value)}]`;
   if (value instanceof PciDev) return value.name;
   if (value instanceof irq_alloc_info) return `${irq_alloc_type_name(value.type) ?? 'no type'} hwirq ${hex(value.hwirq)}`;
   if (value instanceof bitmap) return `{${ranges([...value])}}`;
   if ('pdev' in value && value.pdev instanceof PciDev) return value.pdev.name;
   return 'name' in value && typeof value.name === 'string' ? value.name : undefined;
+}
+
+/** Which of its device's messages it is. */
+function msi_index(desc: msi_desc): number {
+  if (desc.platform) return desc.platform.msi_index;
+  return desc.device_msi ? desc.dev.msi_list.indexOf(desc) : desc.msi_attrib.entry_nr;
 }
 
 /** The irq, its place in a domain, and what it has there. */

@@ -1,3 +1,4 @@
+import { neverMerged } from '../kernel/changes';
 import { kernel_death } from '../kernel/lib/printk';
 import type { Scenario } from '../scenario/load';
 import { placed } from '../scenario/modules/thrown';
@@ -58,7 +59,8 @@ interface Ended {
 }
 
 function treeText({ scenario, recording, interrupts }: Ended): string {
-  const head = `${scenario.title} (kernel ${scenario.kernel})\n\n`;
+  const never = neverMerged(recording.guest.world.changes);
+  const head = `${scenario.title} (kernel ${scenario.kernel}${never === undefined ? '' : `, ${never}`})\n\n`;
   const steps = recording.steps.map(({ call, result }) => `${stepText(call, result)}\n`);
   return `${head}${steps.join('')}/proc/interrupts:\n${interrupts}${knownBugs(recording)}`;
 }

@@ -56,6 +56,10 @@ export function hardwareText(event: HardwareEvent): string {
       return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} below VMD ${requester(event.by)}, which raises its entry ${event.index}`;
     case 'open slot rewritten':
       return `${requester(event.requesterId)} slot ${event.slot} may send: with ${event.word} rewritten it would write ${hex(event.data)} to ${hex(event.addressLo, 8)}`;
+    case 'queue command':
+      return `${requester(event.requesterId)} ${event.taken ? 'takes over' : 'loses the command for'} message ${event.slot} of queue ${event.queue}: ${hex(event.data)} to ${hex(event.addressLo, 8)}${event.masked ? ', masked' : ''}`;
+    case 'sent on the host':
+      return `${requester(event.requesterId)} slot ${event.slot} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} on the host, which did not see that message being written: the guest gets no interrupt`;
     case 'remapped':
       return `remapping unit ${event.unit}: entry ${event.index} is ${hex(event.high, 16)} ${hex(event.low, 16)}${event.cached ? ' (cached)' : ''}`;
     case 'posted':

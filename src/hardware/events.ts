@@ -8,6 +8,10 @@ export type HardwareEvent =
   | { readonly kind: 'held back'; readonly requesterId: number; readonly entry: number; readonly why: string }
   /** software changed one word of a slot's message while the device may send it; what it would send now */
   | { readonly kind: 'open slot rewritten'; readonly requesterId: number; readonly slot: number; readonly word: string; readonly addressHi: number; readonly addressLo: number; readonly data: number }
+  /** a device was to take the message of one of its queues over; `taken` false: it never does */
+  | { readonly kind: 'queue command'; readonly requesterId: number; readonly queue: number; readonly slot: number; readonly taken: boolean; readonly addressLo: number; readonly data: number; readonly masked: boolean }
+  /** a device of a guest wrote a message that its host does not know: it means something else there, or nothing */
+  | { readonly kind: 'sent on the host'; readonly requesterId: number; readonly slot: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** the write was no interrupt */
   | { readonly kind: 'memory write'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** a VMD (`by`, its requester id) took the message of a function below it, and raises its own MSI-X entry `index` */

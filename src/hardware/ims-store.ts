@@ -64,13 +64,18 @@ export class ImsStore {
     return this.config.slots * (this.config.store === 'queue' ? this.config.queues : 1);
   }
 
+  /** What a slot holds. */
   message(slot: number): { readonly lo: number; readonly hi: number; readonly data: number; readonly ctrl: number } {
     const [lo, hi, data, ctrl] = this.words.subarray(slot * 4, slot * 4 + 4);
     return { lo, hi, data, ctrl };
   }
 
   masked(slot: number): boolean {
-    return (IMS_CTRL.get(this.message(slot).ctrl, 'bit0') === 1) === (this.config.bit0 === 'masks');
+    return this.masks(this.message(slot).ctrl);
+  }
+
+  private masks(ctrl: number): boolean {
+    return (IMS_CTRL.get(ctrl, 'bit0') === 1) === (this.config.bit0 === 'masks');
   }
 
   /** The slot's interrupt. */
@@ -81,7 +86,8 @@ export class ImsStore {
       return;
     }
     const { hi, lo, data } = this.message(slot);
-    this.host.send(hi, lo, data);
+    if (this.config.guest) this.host.note({ kind: 'sent on the host', requesterId: this.requesterId, slot, addressHi: hi, addressLo: lo, data });
+    else this.host.send(hi, lo, data);
   }
 
   /** The slot's interrupt comes right behind the next write of `word` (of ctrl: the next read), however far its writer is. */
@@ -144,9 +150,14 @@ export class ImsStore {
   private command(): void {
     this.commands++;
     this.busy = this.config.loses.includes(this.commands);
-    const slot = this.queue.read32(IMS_QUEUE.QUEUE) * this.config.slots + this.queue.read32(IMS_QUEUE.INDEX);
-    if (this.busy || slot >= this.slots) return;
-    for (let i = 0; i < WORDS.length; i++) this.words[slot * 4 + i] = this.queue.read32(IMS_QUEUE.MESSAGE + i * 4);
+    const [queue, index] = [IMS_QUEUE.QUEUE, IMS_QUEUE.INDEX].map(offset => this.queue.read32(offset));
+    const slot = queue * this.config.slots + index;
+    if (slot >= this.slots) return;
+    const words = WORDS.map(word => this.queue.read32(IMS_QUEUE.MESSAGE + IMS_SLOT[word]));
+    const [addressLo, , data, ctrl] = words;
+    this.host.note({ kind: 'queue command', requesterId: this.requesterId, queue, slot: index, taken: !this.busy, addressLo, data, masked: this.masks(ctrl) });
+    if (this.busy) return;
+    this.words.set(words, slot * 4);
     this.sendPending(slot);
   }
 }

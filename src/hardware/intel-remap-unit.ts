@@ -48,7 +48,7 @@ export class IntelRemapUnit {
     private readonly memory: Memory,
     private readonly bus: InterruptBus,
   ) {
-    this.cap = CAP.encode({ nd: 6, sagaw: 2, mgaw: 38, fro: DMAR_FRCD_REG / 16, sllps: 3, psi: 1, mamv: 18, dwd: 1, drd: 1, pi: config.pi });
+    this.cap = CAP.encode({ nd: 6, sagaw: 2, mgaw: 38, fro: DMAR_FRCD_REG / 16, sllps: 3, psi: 1, mamv: 18, dwd: 1, drd: 1, pi: config.pi, cm: config.cachingMode ?? false });
     this.ecap = ECAP.encode({ qi: 1, ir: 1, pt: 1, iro: 0xf, mhmv: config.handleMask ?? 0xf, eim: config.eim });
     this.faults = new FaultLog((hi, lo, data) => bus.deliver(decodeWide(hi, lo, data)));
   }

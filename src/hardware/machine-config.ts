@@ -28,6 +28,8 @@ export interface MachineConfig {
   readonly uv?: { readonly blades: readonly UvBladeConfig[] };
   /** the machine is a guest whose hypervisor delivers to 32-bit APIC ids also what is not remapped */
   readonly hypervisor?: 'kvm';
+  /** what firmware says of the machine; default: a maker of computers, no guest */
+  readonly smbios?: SmbiosConfig;
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
   /** buses, "0000:06", with slots that ACPI can eject devices from (_EJ0) */
@@ -114,6 +116,8 @@ export interface RemapUnitConfig {
   readonly eim: boolean;
   /** posted interrupts */
   readonly pi: boolean;
+  /** entries that are not present are cached too (CAP.cm), as a hypervisor wants it of the unit that it shows its guest; default: no */
+  readonly cachingMode?: boolean;
   /** log2 of the entries that one message may use (ECAP.mhmv); default: 15 */
   readonly handleMask?: number;
   /** covers all functions of the segment that no other unit names */
@@ -198,10 +202,20 @@ export interface ImsConfig {
   readonly queues: number;
   /** what bit 0 of a slot's control word does when it is 1 */
   readonly bit0: 'masks' | 'unmasks';
+  /** the machine is a guest, and the device really the host's: the host sees nothing of what is written into the store */
+  readonly guest: boolean;
   /** commands that are never carried out, counted from 1 */
   readonly loses: readonly number[];
   /** parts of the device that a driver makes devices, one a queue */
   readonly subdevices: readonly string[];
+}
+
+/** Of the DMI tables. */
+export interface SmbiosConfig {
+  /** who made the system */
+  readonly vendor: string;
+  /** the bit "virtual machine" of the BIOS information */
+  readonly virtualMachine: boolean;
 }
 
 /** A blade with its hub. */

@@ -38,8 +38,15 @@ export const KERNELS: Readonly<Record<string, readonly ChangeId[]>> = {
   'v5.10': v5_10,
   'v5.10.223': [...v5_10, ...(Object.keys(STABLE) as ChangeId[])],
   'v5.10+device-msi': device_msi,
-  'v5.10+ims-repost': [...device_msi, 'repost-ims', 'repost-vtd-dev-msi', 'repost-auxdata', 'repost-no-guests'],
+  'v5.10+ims-repost': [...device_msi, 'repost-mask-bit', 'repost-ims', 'repost-vtd-dev-msi', 'repost-auxdata', 'repost-no-guests'],
 };
+
+/** What a reader must know of a kernel that never was. @returns undefined for one without patches that were not merged */
+export function neverMerged(changes: ReadonlySet<ChangeId>): string | undefined {
+  const unmerged = [...changes].filter(id => changeOf(id).release === null);
+  if (unmerged.length === 0) return undefined;
+  return `with patches posted in 2020${unmerged.some(id => id in REPOST) ? ' and 2021' : ''}, not in today's mainline`;
+}
 
 /** v5.9 with the first `patches` patches of the series. @param patches 0 to 46 */
 export const firstPatches = (patches: number): readonly ChangeId[] => [...v5_9, ...SERIES_IDS.slice(0, patches)];

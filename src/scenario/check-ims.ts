@@ -1,7 +1,10 @@
-import { actionsOf } from './actions-of-step';
+import type { ChangeId } from '../kernel/changes';
+import { type KernelChoice, kernelOf, kernelText } from '../kernel/kernel_choice';
+import { actionsOf, deviceOf } from './actions-of-step';
 import type { Diagnostic } from './diagnostic';
 import { list } from './nearest';
-import type { DeviceSection, StepMap } from './scenario-file';
+import type { ImsSection } from './ims-sections';
+import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
 import { PART_ACTIONS } from './subdevice';
 import type { Path, YamlSource } from './yaml-source';
 
@@ -31,6 +34,10 @@ export function checkIms(device: DeviceSection, i: number, devices: readonly Dev
 /** A step that is about a part of a device. */
 export function checkPart(step: StepMap, part: string, path: Path, source: YamlSource): Diagnostic[] {
   const [action] = actionsOf(step);
+  const { auxdata } = step;
+  if (auxdata && (auxdata.pasid === undefined) === (auxdata.value === undefined)) {
+    return [source.error([...path, 'auxdata'], `${auxdata.pasid === undefined ? 'what shall it be?' : 'pasid and value are both there'}; expected either pasid or value`, 'key')];
+  }
   if ((PART_ACTIONS as readonly string[]).includes(action)) return [];
   return [source.error([...path, action], `${part} is a part of a device; expected one of ${list(PART_ACTIONS, 'or')}`, 'key')];
 }
@@ -42,4 +49,21 @@ export function checkWhole(step: StepMap, { name, ims }: DeviceSection, path: Pa
   const wrong: Path[] = FOR_PARTS.filter(key => step[key] !== undefined).map(key => (key === 'msiFree' ? [key] : [key, 'device']));
   const parts = ims ? list(ims.subdevices, 'or') : 'a part of a device of kind ims';
   return wrong.map(key => source.error([...path, ...key], `${name} is no part of a device; expected ${parts}`));
+}
+
+/** A message store that the scenario's own kernel cannot use, unless that is what the scenario shows. */
+export function checkStores({ machine, steps }: ScenarioFile, kernel: KernelChoice, source: YamlSource): Diagnostic[] {
+  const found = kernelOf(kernel);
+  if (!found.ok) return [];
+  return steps.flatMap((step, i) => {
+    if (step === 'boot' || step.probe === undefined || step.expect !== undefined) return [];
+    const device = machine?.devices?.find(({ name }) => name === deviceOf(step)?.name);
+    const wrong = device?.ims && unusable(device.ims, found.changes);
+    return wrong === undefined ? [] : [source.error(['steps', i, 'probe'], `kernel ${kernelText(kernel)} ${wrong}, or expect: -ENODEV`)];
+  });
+}
+
+function unusable({ store }: ImsSection, changes: ReadonlySet<ChangeId>): string | undefined {
+  if (!changes.has('v2-46')) return 'has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021)';
+  return store === 'queue' && changes.has('repost-ims') ? 'has no queue store, which was not posted again; expected v5.10+device-msi+ims-queue-usable' : undefined;
 }

@@ -34,6 +34,13 @@ export type Subdevices = Name[];
  */
 export type CommandNumber = number;
 
+export interface SmbiosSection {
+  /** Who made the system; a maker of virtual machines, such as QEMU, is told by its name. */
+  vendor?: string;
+  /** The BIOS says that it runs in a virtual machine; default: false. */
+  virtualMachine?: boolean;
+}
+
 export interface MsiAllocSection {
   /** A part of a device. */
   device: DeviceName;
@@ -46,12 +53,16 @@ export interface AuxdataSection {
   /** Default 0. */
   vector?: VectorIndex;
   /**
-   * Of the address space that the slot shall belong to.
+   * Of the address space that the slot shall belong to: either this, or `value`.
    * @asType integer
    * @minimum 0
    * @maximum 1048575
    */
-  pasid: Unsigned;
+  pasid?: Unsigned;
+  /** The bits themselves; the chip refuses those that are the kernel's. */
+  value?: Unsigned;
+  /** What the bits are of, for the chip: 0 (default) is the control word, and all that there is. */
+  which?: Unsigned;
   /** The driver writes the control word itself, past the kernel. */
   direct?: boolean;
 }

@@ -6,6 +6,7 @@ import { checkLines } from './invariants/lines';
 import { checkMatrix } from './invariants/matrix';
 import { vectorIrqs } from './invariants/owners';
 import { Report, type Violation } from './invariants/report';
+import { checkStores } from './invariants/stores';
 import { checkVmds } from './invariants/vmd';
 
 export type { Violation } from './invariants/report';
@@ -28,6 +29,7 @@ export class Invariants {
     checkLines(world, irqs, report);
     checkHardware(world, irqs, report);
     checkVmds(world, report);
+    checkStores(world, report);
     return report.violations;
   }
 

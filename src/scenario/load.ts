@@ -5,6 +5,7 @@ import { write_fail_nth } from '../kernel/lib/slab';
 import type { World } from '../kernel/world';
 import type { Host } from '../stepper/guest';
 import { checkMeaning } from './check';
+import { checkStores } from './check-ims';
 import { type Diagnostic, inFileOrder } from './diagnostic';
 import { ModelGuest } from './guest';
 import { machineConfig, sourcePath } from './machine';
@@ -110,7 +111,7 @@ export function loadScenario(path: string, text?: string, options: LoadOptions =
   const kernel = chosenKernel(options.kernel ?? file.kernel ?? DEFAULT_KERNEL);
   const { program, problems } = readModules(file, source, options);
   if (problems.length > 0) return { ok: false, diagnostics: inFileOrder(problems) };
-  const meaning = [...checkMeaning(file, source, program.named), ...checkKernel(kernel, source)];
+  const meaning = [...checkMeaning(file, source, program.named), ...checkKernel(kernel, source), ...(options.kernel === undefined ? checkStores(file, kernel, source) : [])];
   const diagnostics = meaning.length > 0 ? meaning : checkMachine(file, source);
   if (diagnostics.length > 0) return { ok: false, diagnostics: inFileOrder(diagnostics) };
 

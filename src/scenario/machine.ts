@@ -43,7 +43,8 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     ...(machine.arat !== undefined && { arat: machine.arat }),
     ...(machine.uv && { uv: { blades: Array.from({ length: machine.nodes ?? 1 }, (_, node) => ({ pnode: node, node })) } }),
     ...(machine.hypervisor && { hypervisor: machine.hypervisor }),
-    pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine.devices!, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
+    ...(machine.smbios && { smbios: { vendor: 'unknown', virtualMachine: false, ...machine.smbios } }),
+    pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
 
@@ -61,7 +62,7 @@ function intelRemap(machine: MachineSection, ioapics: readonly IoApicConfig[]): 
   const { remap, x2apic = false } = machine;
   const section: MachineSection['remap'] = remap === 'intel' ? { type: 'intel' } : remap;
   if (typeof section !== 'object' || section.type !== 'intel') return undefined;
-  const { eim = x2apic, postedInterrupts = false, handleMask, x2apicOptOut, units = [{}] } = section;
+  const { eim = x2apic, postedInterrupts = false, cachingMode = false, handleMask, x2apicOptOut, units = [{}] } = section;
   const named = units.some(unit => unit.ioapics);
   return {
     ...(x2apicOptOut !== undefined && { x2apicOptOut }),
@@ -73,6 +74,7 @@ function intelRemap(machine: MachineSection, ioapics: readonly IoApicConfig[]): 
         address: DMAR_ADDRESS + i * DMAR_REG_SIZE,
         eim,
         pi: postedInterrupts,
+        cachingMode,
         ...(handleMask !== undefined && { handleMask }),
         includeAll: devices.length === 0,
         devices: devices.map(fullAddress),
@@ -105,7 +107,7 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
   };
 }
 
-function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], ioapics: readonly IoApicConfig[]): PciFunctionConfig {
+function pciFunction(section: DeviceSection, { devices = [], hypervisor }: MachineSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
   const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);
   const address = fullAddress(section.address);
   const behind = section.behind === undefined ? undefined : fullAddress(devices.find(({ name }) => name === section.behind)!.address);
@@ -120,7 +122,7 @@ function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], 
     gsi: section.gsi ?? (behind === undefined && hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
-    ...(section.ims && { ims: imsStore(section.ims) }),
+    ...(section.ims && { ims: imsStore(section.ims, hypervisor !== undefined) }),
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     ...(section.kind === 'vmd' && { vmd: true }),
     ...(behind !== undefined && { behind }),
@@ -129,8 +131,8 @@ function pciFunction(section: DeviceSection, devices: readonly DeviceSection[], 
   };
 }
 
-function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', loses = [] }: ImsSection): ImsConfig {
-  return { store, slots, queues: subdevices.length, bit0, loses, subdevices };
+function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', loses = [] }: ImsSection, guest: boolean): ImsConfig {
+  return { store, slots, queues: subdevices.length, bit0, guest, loses, subdevices };
 }
 
 function requesterId(address: string): number {

@@ -8,6 +8,8 @@ export interface IntelRemapSection {
   eim?: boolean;
   /** The units can post interrupts to a guest. */
   postedInterrupts?: boolean;
+  /** The units say that they cache entries which are not present: the sign of a unit that a hypervisor makes up. */
+  cachingMode?: boolean;
   /** Firmware asks the kernel not to use x2APIC mode; `intremap=no_x2apic_optout` overrides it. */
   x2apicOptOut?: boolean;
   /**

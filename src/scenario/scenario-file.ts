@@ -1,6 +1,6 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
-import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection } from './ims-sections';
+import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection, SmbiosSection } from './ims-sections';
 import type { CallSection, FunctionName, ModulePath } from './module-sections';
 import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
@@ -173,6 +173,8 @@ export interface MachineSection {
   uv?: boolean;
   /** The machine is a guest: then x2APIC mode needs no remapping, with APIC ids up to 255. */
   hypervisor?: 'kvm';
+  /** What firmware says of the machine, where a driver asks whether it is a guest. */
+  smbios?: SmbiosSection;
   /** The PCI functions. */
   devices?: DeviceSection[];
 }

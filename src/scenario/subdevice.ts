@@ -4,7 +4,7 @@ import type { subdevice } from '../kernel/include/device';
 import { IRQ_HANDLED } from '../kernel/include/interrupt';
 import type { msi_desc } from '../kernel/include/msi';
 import { type PciDev, to_pci_dev } from '../kernel/include/pci';
-import { irq_set_auxdata } from '../kernel/irq/auxdata';
+import { irq_set_auxdata, msi_irq_vector } from '../kernel/irq/auxdata';
 import { disable_irq, enable_irq, free_irq, request_irq } from '../kernel/irq/manage';
 import { msi_domain_alloc_irqs, msi_domain_free_irqs } from '../kernel/irq/msi';
 import { EINVAL, ENODEV, ENOSYS } from '../kernel/lib/errno';
@@ -26,9 +26,9 @@ type Build<K extends ActionKey> = (name: string, action: Sections[K]) => Action;
 const BUILD = {
   msiAlloc: (name, { vectors }) => ({ title: `msiAlloc ${vectors} vectors of ${name}`, run: () => withPart(name, dev => msi_domain_alloc_irqs(dev.msi_domain!, dev, vectors)) }),
   msiFree: name => ({ title: `msiFree ${name}`, run: () => withPart(name, freeVectors) }),
-  auxdata: (name, { vector = 0, pasid, direct = false }) => ({
-    title: `auxdata of ${name} vector ${vector}: pasid ${pasid}`,
-    run: () => withMessage(name, vector, desc => setPasid(desc, pasid, direct)),
+  auxdata: (name, { vector = 0, pasid, value = ims_ctrl_pasid_aux(pasid!, true), which = IMS_AUXDATA_CONTROL_WORD, direct = false }) => ({
+    title: `auxdata of ${name} vector ${vector}: ${pasid === undefined ? `value ${value}` : `pasid ${pasid}`}${which === IMS_AUXDATA_CONTROL_WORD ? '' : ` of word ${which}`}${direct ? ', directly' : ''}`,
+    run: () => withMessage(name, vector, desc => (direct ? setDirectly(desc, value) : setAuxdata(desc, which, value))),
   }),
   request: (name, { vector = 0, name: shown = name, flags }) => ({
     title: `request vector ${vector} of ${name}`,
@@ -60,8 +60,8 @@ function* withPart(name: string, run: (dev: subdevice) => Op<number>): Op<number
 /** @returns -EINVAL for a message that is not allocated */
 const withMessage = (name: string, vector: number, run: (desc: msi_desc) => Op<number>): Op<number> =>
   withPart(name, function* message(dev) {
-    const desc = dev.msi_list.at(vector);
-    return desc?.irq ? yield* run(desc) : -EINVAL;
+    const irq = has('repost-auxdata') ? yield* msi_irq_vector(dev, vector) : (dev.msi_list.at(vector)?.irq ?? -EINVAL);
+    return irq > 0 ? yield* run(dev.msi_list[vector]) : -EINVAL;
   });
 
 function* part_handler(_irq: number, _dev_id: unknown): Op<number> {
@@ -83,12 +83,14 @@ function* freeVectors(dev: subdevice): Op<number> {
   return 0;
 }
 
-/** @returns as irq_set_auxdata(); -ENOSYS on a kernel without it; -EINVAL for the driver's own write where there is no slot to write to */
-function* setPasid({ irq, device_msi }: msi_desc, pasid: number, direct: boolean): Op<number> {
-  const auxval = ims_ctrl_pasid_aux(pasid, true);
-  if (!direct) return has('repost-auxdata') ? yield* irq_set_auxdata(irq, IMS_AUXDATA_CONTROL_WORD, auxval) : -ENOSYS;
-  if (!device_msi?.priv_iomem) return -EINVAL;
+/** @returns as irq_set_auxdata(); -ENOSYS on a kernel without it */
+function* setAuxdata({ irq }: msi_desc, which: number, auxval: number): Op<number> {
+  return has('repost-auxdata') ? yield* irq_set_auxdata(irq, which, auxval) : -ENOSYS;
+}
 
+/** @returns 0, or -EINVAL where there is no slot to write to */
+function* setDirectly({ device_msi }: msi_desc, auxval: number): Op<number> {
+  if (!device_msi?.priv_iomem) return -EINVAL;
   yield* write_ctrl_directly(device_msi.priv_iomem, auxval);
   return 0;
 }

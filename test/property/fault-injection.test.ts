@@ -32,6 +32,15 @@ describe('an allocation that fails', () => {
     }
   }
 
+  for (const name of ['array', 'queue', 'reservation', 'torn-write', 'guest']) {
+    it(`loses nothing that no known bug of the patches of 2020 explains, wherever it is in ims/${name}.irq.yaml`, () => {
+      for (const { nth, fault, died, leaks, known } of runsOf(`examples/ims/${name}.irq.yaml`)) {
+        assert.ok(leaks.length === 0 || known !== undefined, `allocation ${nth}, ${fault.site}: ${leaks.join('; ')}`);
+        assert.equal(died, PANICS[fault.site], `allocation ${nth}, ${fault.site}`);
+      }
+    }).timeout(120_000);
+  }
+
   it('leaves MSI-X on behind populate_msi_sysfs(), until a later kernel mended that', () => {
     const leaking = (kernel: string): string[] => runsOf('examples/nvme-msix.irq.yaml', undefined, kernel).filter(({ leaks }) => leaks.length > 0).map(({ fault }) => fault.site.split(':')[0]);
     assert.deepEqual([...new Set(leaking('v5.10'))], ['populate_msi_sysfs']);

@@ -11,7 +11,7 @@ import { MSI_FLAG, msi_desc, type msi_domain_info, X86_IRQ_ALLOC_TYPE } from '..
 import { EINVAL, ENODEV, ENOSPC, ENOSYS } from '../../src/kernel/lib/errno';
 import { formatDiagnostic } from '../../src/scenario/diagnostic';
 import { loadScenario } from '../../src/scenario/load';
-import { play, playFile, type Played } from './play';
+import { play, type Played } from './play';
 
 const REPOST = 'v5.10+ims-repost';
 const V2 = 'v5.10+device-msi';
@@ -222,25 +222,10 @@ describe('the IMS queue', () => {
   });
 });
 
-describe('examples of message stores', () => {
-  it('ims-array: 2 slots of 4 for each part, a move in the entry, an interrupt that waits for its request', async () => {
-    const played = await playFile('examples/ims-array.irq.yaml');
-    assert.equal(played.stop.reason, 'end');
-    assert.deepEqual(played.results, [0, 0, 0, 0, 0, 0, 0, -ENOSPC, 0, 0, 0, 0, 0, 0]);
-    assert.deepEqual(kinds(played).filter(kind => kind === 'message' || kind === 'held back'), ['message', 'message', 'held back', 'message']);
-  });
-
-  it('ims-queue: a lost command that an affinity write makes up for, and a move that the device is not told', async () => {
-    const played = await playFile('examples/ims-queue.irq.yaml');
-    assert.equal(played.stop.reason, 'end');
-    const taken = played.guest.world.machine.events.flatMap(event => (event.kind === 'taken' ? [event.cpu] : []));
-    assert.deepEqual(taken, [2, 3, 3]);
-  });
-});
-
 describe('what a scenario says of message stores that cannot be', () => {
-  const problems = (machine: string, step: string): string[] => {
-    const loaded = loadScenario('x.irq.yaml', `machine:\n  devices:\n    - ${machine}\n    - { name: nic0, kind: nic, address: 00:06.0 }\nsteps:\n  - ${step}\n`);
+  const problems = (machine: string, step: string, kernel: string | undefined = V2): string[] => {
+    const text = `machine:\n  devices:\n    - ${machine}\n    - { name: nic0, kind: nic, address: 00:06.0 }\nsteps:\n  - ${step}\n`;
+    const loaded = loadScenario('x.irq.yaml', text, kernel === '' ? {} : { kernel });
     return loaded.ok ? [] : loaded.diagnostics.map(formatDiagnostic);
   };
   const ACCEL = '{ name: accel, kind: ims, address: 00:05.0, ims: { slots: 4, subdevices: [mdev0] } }';
@@ -252,7 +237,27 @@ describe('what a scenario says of message stores that cannot be', () => {
     assert.deepEqual(problems(ACCEL, 'probe: mdev0').map(withoutSource), ['x.irq.yaml:6:5: error: mdev0 is a part of a device; expected one of msiAlloc, msiFree, auxdata, request, free, disable, enable, affinity or raise']);
     assert.deepEqual(problems(ACCEL, 'msiFree: nic0').map(withoutSource), ['x.irq.yaml:6:14: error: nic0 is no part of a device; expected a part of a device of kind ims']);
     assert.deepEqual(problems(ACCEL, 'msiFree: mdev1').map(withoutSource), ['x.irq.yaml:6:14: error: unknown device mdev1; did you mean mdev0?']);
+    assert.deepEqual(problems(ACCEL.replace('slots: 4', 'slots: 0'), PROBE).map(withoutSource), ['x.irq.yaml:3:65: error: slots: found 0; expected a whole number from 1 to 2048']);
+    assert.deepEqual(problems(ACCEL, 'auxdata: { device: mdev0 }').map(withoutSource), ['x.irq.yaml:6:5: error: what shall it be?; expected either pasid or value']);
   });
+});
+
+describe('a message store on a kernel that has no use for it', () => {
+  const on = (kernel: string, ims: string, expect = ''): string[] => {
+    const text = `kernel: ${kernel}\n${head(ims)}\nsteps:\n  - probe: accel${expect}\n`;
+    const loaded = loadScenario('x.irq.yaml', text);
+    return loaded.ok ? [] : loaded.diagnostics.map(formatDiagnostic);
+  };
+
+  it('is told with its place, and where there is one', () => {
+    const none = 'x.irq.yaml:4:12: error: kernel v5.10 has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021), or expect: -ENODEV';
+    assert.deepEqual(on('v5.10', 'slots: 4').map(withoutSource), [none]);
+    assert.match(on('{ series: 45 }', 'slots: 4').join(), /4:12: error: kernel series:45 has no driver/);
+    assert.match(on(REPOST, 'slots: 4, store: queue').join(), /4:12: error: kernel v5\.10\+ims-repost has no queue store, which was not posted again; expected v5\.10\+device-msi\+ims-queue-usable/);
+    assert.deepEqual(on(REPOST, 'slots: 4'), []);
+  });
+
+  it('is what the scenario may want to show', () => assert.deepEqual(on('v5.10', 'slots: 4', '\n    expect: -ENODEV'), []));
 });
 
 const withoutSource = (text: string): string => text.split('\n')[0];

@@ -2,11 +2,17 @@ import type { Change } from './change';
 
 /** What was posted after the series, up to February 2021, by those who took the IMS driver over; none of it was merged. And one repair that nobody posted. */
 export const REPOST = {
+  'repost-mask-bit': {
+    subject: 'irqchip: Add IMS (Interrupt Message Storm) driver - NOT FOR MERGING (as posted with the idxd driver, September 2020)',
+    release: null,
+    effect: 'bit 0 of a control word masks, as devices have it; a slot that is given back is still reset to 0, which now leaves it open',
+    needs: ['v2-46'],
+  },
   'repost-ims': {
     subject: 'irqchip: Add IMS (Interrupt Message Store) driver',
     release: null,
-    effect: 'the array store with a number for each message (set_desc), the mask bit as devices have it, slots reset when they are taken, writes flushed; no queue store',
-    needs: ['v2-46'],
+    effect: 'the array store with a number for each message (set_desc), slots reset when they are taken too, and masked, writes flushed; no queue store',
+    needs: ['repost-mask-bit'],
   },
   'repost-vtd-dev-msi': {
     subject: 'iommu/vt-d: Add DEV-MSI support',
@@ -23,7 +29,7 @@ export const REPOST = {
   'repost-no-guests': {
     subject: 'platform-msi: Add platform check for subdevice irq domain',
     release: null,
-    effect: 'no domain for message stores in a guest: its host would not know of the messages',
+    effect: 'no domain for message stores where CPUs, firmware or a remapping unit look like those of a guest: its host would not know of the messages',
     needs: ['v2-44'],
   },
   'ims-queue-usable': {

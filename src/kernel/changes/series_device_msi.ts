@@ -54,7 +54,7 @@ export const SERIES_DEVICE_MSI = {
     subject: 'irqchip: Add IMS (Interrupt Message Storm) driver - NOT FOR MERGING',
     group: 8,
     release: null,
-    effect: 'a chip IMS whose messages stand in an array of slots in a BAR, or in queue memory',
+    effect: 'a chip IMS whose messages stand in an array of slots in a BAR, or in queue memory; as posted its C code asks for other CONFIG symbols than its Kconfig has, and nothing of it is built: here it is as it was meant',
     needs: ['v2-44', 'v2-45'],
   },
 } as const satisfies Record<string, Change>;

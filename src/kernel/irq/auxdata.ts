@@ -1,9 +1,10 @@
 import type { Op } from '../../stepper/op';
+import type { device } from '../include/device';
 import type { irq_data } from '../include/irq';
 import { EINVAL, ENODEV } from '../lib/errno';
 import { irq_get_desc_buslock, irq_put_desc_busunlock } from './irqdesc';
 
-// Of kernel/irq/manage.c what was posted with the IMS driver in 2021 and never merged.
+// Of kernel/irq/manage.c and kernel/irq/msi.c what was posted with the IMS driver in 2021 and never merged.
 
 /**
  * Give a chip of the interrupt's something that belongs beside its message.
@@ -21,3 +22,9 @@ export function* irq_set_auxdata(irq: number, which: number, val: number): Op<nu
   yield* irq_put_desc_busunlock(held);
   return res;
 }
+
+/** The interrupt of a device's message `nr`, counted from 0. @returns it, 0 before it has one, or -EINVAL. Source: [re-post] kernel/irq/msi.c, msi_irq_vector() */
+export function* msi_irq_vector(dev: device, nr: number): Op<number> {
+  return dev.msi_list.at(nr)?.irq ?? -EINVAL;
+}
+

@@ -20,6 +20,8 @@ export const KNOWN = {
   MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
   IMS_POLARITY: "the IMS driver of 2020 masks by clearing bit 0, and the device by setting it (posted again the other way round)",
   IMS_NOT_TOLD: 'what an interrupt does to the shadow of an IMS queue, and what a lost command was to do, the device is not told before the next operation with the bus lock',
+  IMS_DIRECT: 'a driver that changes its bits of an IMS control word itself, and not by irq_set_auxdata(), undoes what an interrupt does to the mask bit meanwhile',
+  MSI_FORGOTTEN: 'device MSI and platform MSI forget interrupts and slots: of an allocation that fails midway, whose msi_descs are freed, and device MSI of an earlier allocation for the same part',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
 } as const;
 

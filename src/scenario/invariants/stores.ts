@@ -1,8 +1,10 @@
+import { IMS_CTRL } from '../../hardware/ims-store';
+import type { ims_array_data } from '../../kernel/drivers/irqchip/irq-ims-msi';
 import { ims_slot } from '../../kernel/drivers/irqchip/irq-ims-queue';
 import { slot_number } from '../../kernel/drivers/misc/ims_device';
 import { irqd_irq_masked, irqd_is_activated, irqd_is_started } from '../../kernel/include/irq';
-import type { msi_desc } from '../../kernel/include/msi';
-import { to_pci_dev } from '../../kernel/include/pci';
+import type { msi_desc, msi_domain_info } from '../../kernel/include/msi';
+import { dev_is_pci, to_pci_dev } from '../../kernel/include/pci';
 import type { World } from '../../kernel/world';
 import type { VectorIrq } from './owners';
 import { KNOWN, type Report } from './report';
@@ -25,7 +27,27 @@ export function checkStore(
   const { lo, hi, data: sent, ctrl } = store.message(slot);
   const { priv } = device_msi;
   const stale = priv instanceof ims_slot && (priv.address_lo !== lo || priv.address_hi !== hi || priv.data !== sent || priv.ctrl !== ctrl) ? KNOWN.IMS_NOT_TOLD : undefined;
-  const swapped = (store.config.bit0 === 'masks') !== world.changes.has('repost-ims') ? KNOWN.IMS_POLARITY : undefined;
-  report.equal(Number(irqd_irq_masked(data)), Number(store.masked(slot)), 'I16', () => `irq ${irq}: IRQ_MASKED`, swapped ?? stale);
+  const swapped = (store.config.bit0 === 'masks') !== world.changes.has('repost-mask-bit') ? KNOWN.IMS_POLARITY : undefined;
+  const direct = IMS_CTRL.get(ctrl, 'pasid_enable') === 1 ? KNOWN.IMS_DIRECT : undefined;
+  report.equal(Number(irqd_irq_masked(data)), Number(store.masked(slot)), 'I16', () => `irq ${irq}: IRQ_MASKED`, swapped ?? stale ?? direct);
   expectMessage({ lo, data: sent }, `irq ${irq}: the message in slot ${slot} of ${pdev.name}`, stale);
+}
+
+/** Every interrupt with a message has a descriptor that its device still has, and every slot that is taken has a descriptor. */
+export function checkStores({ kernel }: World, report: Report): void {
+  for (const [irq, { irq_common_data }] of kernel.irq_desc_tree) {
+    const msi = irq_common_data.msi_desc;
+    if (!msi) continue;
+    const known = dev_is_pci(msi.dev) ? undefined : KNOWN.MSI_FORGOTTEN;
+    report.expect(msi.dev.msi_list.includes(msi), 'orphan', () => `irq ${irq} points to a msi_desc of ${msi.dev.name} that was freed`, known);
+    report.expect(irq >= msi.irq && irq < msi.irq + msi.nvec_used, 'orphan', () => `irq ${irq} points to the msi_desc of irq ${msi.irq}`, known);
+  }
+  for (const { pdev, domain, subdevices } of kernel.ims_devices) {
+    const { data } = domain.host_data as msi_domain_info;
+    if (data === undefined) continue;
+    const owned = subdevices.flatMap(({ msi_list }) => msi_list.flatMap(({ device_msi }) => (device_msi?.priv_iomem ? device_msi.hwirq : [])));
+    for (const slot of (data as ims_array_data).map) {
+      report.expect(owned.includes(slot), 'orphan', () => `slot ${slot} of ${pdev.name} is taken, and no message has it`, KNOWN.MSI_FORGOTTEN);
+    }
+  }
 }

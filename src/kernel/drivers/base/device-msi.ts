@@ -1,3 +1,4 @@
+import { CAP } from '../../../hardware/dmar-registers';
 import type { Op } from '../../../stepper/op';
 import { x86_msi_prepare } from '../../arch/x86/apic/msi';
 import { dev_get_msi_domain, type device } from '../../include/device';
@@ -7,7 +8,7 @@ import type { PciDev } from '../../include/pci';
 import { irq_domain_alloc_named_fwnode, irq_domain_update_bus_token } from '../../irq/irqdomain';
 import { __msi_domain_alloc_irqs, __msi_domain_free_irqs, alloc_msi_entry, msi_create_irq_domain, msi_domain_set_default_info_flags } from '../../irq/msi';
 import { ENOMEM } from '../../lib/errno';
-import { has, machine } from '../../world';
+import { has, kernel, machine } from '../../world';
 import { platform_msi_update_chip_ops } from './platform-msi';
 
 // Messages of parts of a PCI device that are no PCI functions, as posted in 2020 and never merged: what v2-44 adds to drivers/base/platform-msi.c.
@@ -62,9 +63,18 @@ export function* device_msi_create_irq_domain(fn: fwnode_handle, info: msi_domai
   return domain;
 }
 
-/** Whether messages that the device keeps itself reach the CPUs: a hypervisor does not know of them. Source: [re-post] arch/x86/pci/common.c, arch_support_pci_device_ims() */
+/** Makers of virtual machines, as DMI tables name them. */
+const VMM_VENDORS: readonly string[] = ['QEMU', 'Bochs', 'KVM', 'Xen', 'VMware', 'VMW', 'VMware Inc.', 'innotek GmbH', 'Oracle Corporation', 'Parallels', 'BHYVE'];
+
+/** Whether messages that a device keeps itself reach the CPUs: the host of a guest would not know of them. No sign is sure, so each counts. Source: [re-post] arch/x86/pci/common.c, arch_support_pci_device_ims() */
 function* arch_support_pci_device_ims(_pdev: PciDev): Op<boolean> {
-  return machine.config.hypervisor === undefined;
+  const { hypervisor, smbios } = machine.config;
+  // the CPUs' hypervisor bit
+  if (hypervisor !== undefined) return false;
+  if (smbios?.virtualMachine) return false;
+  // a remapping unit that is made up for a guest must be told of every new entry
+  if (kernel.dmar_drhd_units.some(({ iommu }) => CAP.get(iommu.cap, 'cm') === 1)) return false;
+  return smbios === undefined || !VMM_VENDORS.includes(smbios.vendor);
 }
 
 /** A domain for the parts of `pdev`, beside its own: on the same parent. @returns it, or null without one. Source: [V2 44/46] drivers/base/platform-msi.c, pci_subdevice_msi_create_irq_domain() */

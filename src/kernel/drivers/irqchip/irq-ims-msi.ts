@@ -8,6 +8,7 @@ import type { PciDev } from '../../include/pci';
 import { handle_edge_irq, irq_chip_retrigger_hierarchy } from '../../irq/chip';
 import { bitmap } from '../../lib/bitmap';
 import { EINVAL, ENOSPC } from '../../lib/errno';
+import { limit_bound } from '../../lib/limit';
 import { kzalloc } from '../../lib/slab';
 import { has } from '../../world';
 import { pci_subdevice_msi_create_irq_domain } from '../base/device-msi';
@@ -33,9 +34,9 @@ export interface ims_array_data {
   readonly map: bitmap;
 }
 
-/** The control word with the interrupt masked. Of the bit v2-46 thinks that it unmasks; the first devices had it the other way round, and so has the re-post. */
-export const ims_masked = (ctrl: number): number => IMS_CTRL.with(ctrl, { bit0: has('repost-ims') });
-export const ims_unmasked = (ctrl: number): number => IMS_CTRL.with(ctrl, { bit0: !has('repost-ims') });
+/** The control word with the interrupt masked. Of the bit v2-46 thinks that it unmasks; the first devices had it the other way round, and so has what was posted later. */
+export const ims_masked = (ctrl: number): number => IMS_CTRL.with(ctrl, { bit0: has('repost-mask-bit') });
+export const ims_unmasked = (ctrl: number): number => IMS_CTRL.with(ctrl, { bit0: !has('repost-mask-bit') });
 
 /** The driver's bits that let a slot belong to an address space. Source: [re-post] include/linux/irqchip/irq-ims-msi.h, ims_ctrl_pasid_aux() */
 export const ims_ctrl_pasid_aux = (pasid: number, enable: boolean): number => IMS_CTRL.encode({ pasid, pasid_enable: enable });
@@ -87,12 +88,12 @@ const ims_array_msi_controller = (): irq_chip => ({
   flags: IRQCHIP_SKIP_SET_WAKE,
 });
 
-/** Source: [V2 46/46] ims_array_reset_slot() */
-function* ims_array_reset_slot(slot: number): Op {
-  writel(0, slot + IMS_SLOT.address_lo);
-  writel(0, slot + IMS_SLOT.address_hi);
-  writel(0, slot + IMS_SLOT.data);
-  iowrite32_and_flush(ims_masked(0), slot + IMS_SLOT.ctrl);
+/** A control word of 0 masks as long as bit 0 unmasks; between the change of the bit and the re-post it leaves the slot open. @param address of the slot. Source: [V2 46/46] ims_array_reset_slot() */
+function* ims_array_reset_slot(address: number): Op {
+  writel(0, address + IMS_SLOT.address_lo);
+  writel(0, address + IMS_SLOT.address_hi);
+  writel(0, address + IMS_SLOT.data);
+  iowrite32_and_flush(has('repost-ims') ? ims_masked(0) : 0, address + IMS_SLOT.ctrl);
 }
 
 const data_of = (domain: irq_domain): ims_array_data => (domain.host_data as msi_domain_info).data as ims_array_data;
@@ -110,11 +111,13 @@ function* ims_array_free_msi_store(domain: irq_domain, dev: device): Op {
 }
 
 /** A slot for each descriptor; two devices that do this at once may get the same. @returns 0, or -ENOSPC with none. Source: [V2 46/46] ims_array_alloc_msi_store() */
-function* ims_array_alloc_msi_store(domain: irq_domain, dev: device, _nvec: number): Op<number> {
+function* ims_array_alloc_msi_store(domain: irq_domain, dev: device, nvec: number): Op<number> {
   const { info, map } = data_of(domain);
+  const used = map.weight;
   for (const entry of dev.msi_list) {
     const idx = map.nextZero();
     if (idx < 0 || idx >= info.max_slots) {
+      limit_bound({ name: `slots of ${domain.name}`, needed: nvec, used, size: info.max_slots });
       yield* ims_array_free_msi_store(domain, dev);
       return -ENOSPC;
     }

@@ -7,6 +7,7 @@ import { irq_domain_remove } from '../../irq/irqdomain';
 import { free_irq } from '../../irq/manage';
 import { msi_domain_free_irqs } from '../../irq/msi';
 import { ENODEV } from '../../lib/errno';
+import { limit_bound } from '../../lib/limit';
 import { irq_window, mutex, mutex_lock, mutex_unlock } from '../../lib/locking';
 import { pr_err } from '../../lib/printk';
 import { has, kernel } from '../../world';
@@ -82,7 +83,11 @@ function* create_domain(pdev: PciDev): Op<irq_domain | null> {
 const queue_of = (queues: readonly ims_queue[], shadow: ims_slot): ims_queue => queues.find(({ shadows }) => shadows.includes(shadow))!;
 
 function* queue_get_shadow(queues: readonly ims_queue[], dev: device, msi_index: number): Op<ims_slot | null> {
-  return queues[dev.id]?.shadows.at(msi_index) ?? null;
+  const { shadows } = queues[dev.id];
+  if (msi_index < shadows.length) return shadows[msi_index];
+
+  limit_bound({ name: `messages of queue ${dev.id} of ${dev.parent!.name}`, needed: dev.msi_list.length, size: shadows.length });
+  return null;
 }
 
 const WORDS = Object.keys(IMS_SLOT) as (keyof typeof IMS_SLOT)[];
