@@ -113,6 +113,7 @@ function amdRemapUnits({ log, snapshots }: MachineFacts, functions: readonly Pci
       x2apic: x2apic === 1,
       includeAll: false,
       devices: i === 0 ? covered : [],
+      ...(i === 0 && log.aliases.length > 0 && { aliases: log.aliases }),
       ioapics: i === 0 && requester !== undefined ? log.ioapics.map(({ id }) => ({ id, requesterId: requester })) : [],
     };
   });
@@ -129,6 +130,7 @@ function functionConfig(f: PciState, facts: MachineFacts): PciFunctionConfig {
     gsi,
     gsiActiveHigh: facts.log.activeHigh.has(gsi),
     node: f.numa_node,
+    ...(facts.log.silent.includes(f.address) && { silent: true }),
     config: powerOn(f.config),
   };
 }

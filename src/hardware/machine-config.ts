@@ -188,6 +188,8 @@ export interface PciFunctionConfig {
   readonly behind?: string;
   /** NUMA node or -1 */
   readonly node: number;
+  /** it answers no command; a drive whose driver waits for that is given up */
+  readonly silent?: boolean;
   readonly driver?: string;
   /** the function's configuration space as 32-bit words in hexadecimal; it then says what msi and msix say */
   readonly config?: string;

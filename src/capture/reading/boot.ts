@@ -1,4 +1,4 @@
-import type { ClockCounts, MpInterrupt } from '../../hardware/machine-config';
+import type { AmdAlias, ClockCounts, MpInterrupt } from '../../hardware/machine-config';
 import type { TimerRoute } from '../../hardware/timer-route';
 import { linesOf } from './files';
 
@@ -81,6 +81,8 @@ export interface BootLog {
   readonly mpTable: readonly MpInterrupt[];
   readonly dmar: readonly DmarUnit[];
   readonly amd: readonly AmdUnit[];
+  /** functions that an AMD IOMMU's firmware table has send with the id of another one, where that is on their bus */
+  readonly aliases: readonly AmdAlias[];
   readonly x2apic: boolean;
   readonly hpet: HpetLines | undefined;
   /** what _OSC gives the kernel: PME, AER ... */
@@ -99,6 +101,8 @@ export interface BootLog {
   readonly clocks: ClockCounts | undefined;
   /** ways by which too few ticks of the PIT came when the kernel waited for some */
   readonly deadTimerRoutes: readonly TimerRoute[];
+  /** NVMe drives that did not answer, by their PCI functions */
+  readonly silent: readonly string[];
   /** Kconfig symbols that show: NR_CPUS=512, HZ=1000, PROVIDE_OHCI1394_DMA_INIT */
   readonly config: readonly string[];
 }
@@ -139,6 +143,7 @@ export function parseDmesg(text: string): BootLog {
     mpTable: mpInterrupts(lines),
     dmar,
     amd: amdUnits(all),
+    aliases: all(/^pci ((\w+:\w+:)\S+): Enabling fixed DMA alias to (\w+\.\d)$/).map(([, device, bus, alias]) => ({ device, alias: bus + alias })),
     x2apic: lines.some(line => /^x2apic( enabled|: enabled by BIOS)|^DMAR-IR: Enabled IRQ remapping in x2apic mode/.test(line)),
     hpet: hpetLines(all),
     osc: all(/_OSC: OS now controls \[([^\]]*)\]/).flatMap(m => m[1].split(' ')),
@@ -149,6 +154,7 @@ export function parseDmesg(text: string): BootLog {
     cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
     clocks: clockCounts(all),
     deadTimerRoutes: AFTER_TIMER_ROUTE.flatMap(([route, pattern]) => (all(pattern).length > 0 ? route : [])),
+    silent: silentDrives(all),
     config: configSymbols(all),
   };
 }
@@ -209,6 +215,11 @@ const AFTER_TIMER_ROUTE: readonly (readonly [TimerRoute, RegExp])[] = [
   ['virtual-wire', /^\.{5} failed\.$/],
   ['ext-int', /^\.{5} failed :\(\.$/],
 ];
+
+function silentDrives(all: Matches): string[] {
+  const named = new Set(all(/^nvme (nvme\d+): I\/O \d+ QID 0 timeout, disable controller$/).map(m => m[1]));
+  return all(/^nvme (nvme\d+): pci function (\S+)$/).flatMap(([, name, address]) => (named.has(name) ? address : []));
+}
 
 /** CONFIG_HZ: RCU says how many ticks 100 ms are. */
 const ticksPerSecond = (all: Matches): number => Number(all(/^rcu: RCU calculated value of scheduler-enlistment delay is (\d+) jiffies/).at(0)?.[1] ?? 25) * 10;

@@ -86,6 +86,7 @@ export class Replay {
     const { machine, cmdline, config, script } = capture;
     if (machine.clocks) this.inputs.push(`the clocks counted ${machine.clocks.lapic} (local APIC), ${machine.clocks.pmTimer} (PM timer), ${machine.clocks.tsc} (time stamp counter) while the timer was measured`);
     if (machine.timerRoutes) this.inputs.push(`too few of the timer's ticks came through ${TIMER_ROUTES.filter(route => !machine.timerRoutes!.includes(route)).join(', ')} while the timer was checked`);
+    for (const { address, silent } of machine.pci) if (silent) this.inputs.push(`${address} answered no command`);
     this.world = powerOn({ machine, kernel, cmdline, config });
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));

@@ -2,15 +2,16 @@ import type { Op } from '../../stepper/op';
 import { IRQ_HANDLED, type irq_affinity } from '../include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_ALL_TYPES, type PciDev } from '../include/pci';
 import { disable_irq, enable_irq } from '../irq/manage';
-import { EIO, ENOMEM } from '../lib/errno';
-import { pr_info } from '../lib/printk';
+import { complete, completion, wait_for_completion } from '../lib/completion';
+import { EINTR, EIO, ENOMEM } from '../lib/errno';
+import { pr_err, pr_info, pr_warn } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
 import { has, kernel, spawn } from '../world';
 import { first_online_node, NUMA_NO_NODE } from '../include/topology';
 import { pci_free_irq, pci_request_irq } from './pci/irq';
 import { pci_alloc_irq_vectors, pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
 import { pci_disable_device, pci_enable_device, pci_is_enabled, pci_set_master } from './pci/pci';
-import type { pci_driver } from './pci/pci-driver';
+import { device_release_driver, type pci_driver } from './pci/pci-driver';
 
 // drivers/nvme/host/pci.c as far as interrupts go: one for the admin queue, and one spread over the CPUs for each I/O queue.
 
@@ -231,12 +232,50 @@ function* nvme_dev_disable(dev: nvme_dev): Op {
   yield* nvme_pci_disable(dev);
 }
 
+/** A command of the admin queue was not answered while the controller is set up: it is looked for once more, then the controller is taken down. Source: drivers/nvme/host/pci.c, nvme_timeout() */
+function* nvme_timeout(nvmeq: nvme_queue): Op {
+  const { dev, qid } = nvmeq;
+  yield* nvme_poll_irqdisable(nvmeq);
+  pr_warn(`nvme nvme${dev.instance}: I/O 0 QID ${qid} timeout, disable controller`);
+  yield* nvme_dev_disable(dev);
+}
+
+/** The block layer's worker waits for the answer with the caller. @returns 0, or -EINTR after a time-out. Source: drivers/nvme/host/core.c, __nvme_submit_sync_cmd() */
+function* nvme_submit_sync_cmd(dev: nvme_dev): Op<number> {
+  if (!dev.pdev.hw.config.silent) return 0;
+
+  const done = new completion('blk_execute_rq');
+  spawn({
+    name: `kworker/${kernel.this_cpu}:1H`,
+    cpu: kernel.this_cpu,
+    *run() {
+      yield* nvme_timeout(dev.queues[0]);
+      yield* complete(done);
+    },
+  });
+  yield* wait_for_completion(done);
+  return -EINTR;
+}
+
+/** Ask the controller what it is. @returns 0 or -EIO. Source: drivers/nvme/host/core.c, nvme_init_identify() */
+function* nvme_init_identify(dev: nvme_dev): Op<number> {
+  const ret = yield* nvme_submit_sync_cmd(dev);
+  if (!ret) return 0;
+
+  pr_err(`nvme nvme${dev.instance}: Identify Controller failed (${ret})`);
+  return -EIO;
+}
+
 /** Set the controller up; a kworker's work. @returns 0 or an errno, after which the controller is down. Source: drivers/nvme/host/pci.c, nvme_reset_work() */
 function* nvme_reset_work(dev: nvme_dev): Op<number> {
   let result = yield* nvme_pci_enable(dev);
   if (result === 0) result = yield* nvme_pci_configure_admin_queue(dev);
+  if (result === 0) result = yield* nvme_init_identify(dev);
   if (result === 0) result = yield* nvme_setup_io_queues(dev);
-  if (result !== 0) yield* nvme_dev_disable(dev);
+  if (result !== 0) {
+    pr_warn(`nvme nvme${dev.instance}: Removing after probe failure status: ${result}`);
+    yield* nvme_dev_disable(dev);
+  }
   return result;
 }
 
@@ -279,12 +318,22 @@ export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme
 function* nvme_queue_probe(pdev: PciDev): Op<number> {
   const dev = yield* nvme_init_ctrl(pdev);
   if (!dev) return -ENOMEM;
-  spawn({ name: `kworker/u${2 * kernel.nr_cpu_ids}:${dev.instance}`, cpu: kernel.this_cpu, run: () => reset(dev) });
+  queue_work(dev, () => reset(dev));
   return 0;
 }
 
+/** On the driver's own workqueue. */
+function queue_work(dev: nvme_dev, run: () => Op): void {
+  spawn({ name: `kworker/u${2 * kernel.nr_cpu_ids}:${dev.instance}`, cpu: kernel.this_cpu, run });
+}
+
 function* reset(dev: nvme_dev): Op {
-  yield* nvme_reset_work(dev);
+  if (yield* nvme_reset_work(dev)) queue_work(dev, () => nvme_remove_dead_ctrl_work(dev));
+}
+
+/** The driver lets go of a controller that is down for good. Source: drivers/nvme/host/pci.c, nvme_remove_dead_ctrl_work() */
+function* nvme_remove_dead_ctrl_work({ pdev }: nvme_dev): Op {
+  if (pdev.drvdata) yield* device_release_driver(pdev);
 }
 
 /** The same driver where devices are probed side by side. */
