@@ -30,6 +30,7 @@ export const SERIES_EXAMPLES: readonly SeriesExample[] = [
   { file: '24-vmd-token', shows: ['v2-23', 'v2-24'], kernels: ['series:23', 'series:24'] },
   { file: '29-alloc-override', shows: ['v2-29'], kernels: ['series:28', 'series:29'] },
   { file: '31-intel-device', shows: ['v2-25', 'v2-31'], kernels: ['v5.10-v2-31', 'v5.10'] },
+  { file: '31-virtual-functions', shows: ['vf-inherits-msi-domain'], kernels: ['v5.10', 'v5.10-vf-inherits-msi-domain'] },
   { file: '32-amd-device', shows: ['v2-32'], kernels: ['v5.10-v2-32', 'v5.10'] },
   { file: '33-device-domain', shows: ['v2-33'], kernels: ['series:32', 'series:33'] },
   { file: '35-no-fallback', shows: ['v2-34', 'v2-35'], kernels: ['series:34', 'series:35'] },

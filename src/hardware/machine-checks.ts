@@ -1,4 +1,4 @@
-import type { ConfigProblem, MachineConfig } from './machine-config';
+import { type ConfigProblem, type MachineConfig, parsePciAddress } from './machine-config';
 import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST } from './pci-registers';
 
 // What about a machine cannot be although each of its parts can.
@@ -44,6 +44,38 @@ export function* vmdProblems({ pci }: MachineConfig): Problems {
     if (vmd) yield problem(`pci[${i}].behind`, 'a VMD behind a VMD');
     if (gsi >= 0) yield problem(`pci[${i}].gsi`, 'the INTx line of a function behind a VMD goes nowhere; expected none');
     if (node !== -1) yield problem(`pci[${i}].node`, 'a function behind a VMD is on the node of the VMD; expected none');
+  }
+}
+
+/** Virtual functions are on the bus of the physical one, and nobody else is where they are. */
+export function* sriovProblems({ pci, amdRemap, intelRemap }: MachineConfig): Problems {
+  const others = [...(amdRemap?.units ?? []), ...(intelRemap?.units ?? [])].flatMap(({ ioapics, hpets = [] }) => [...ioapics, ...hpets].map(({ requesterId }) => requesterId));
+  const taken = new Set([...others, ...pci.flatMap(({ address, behind }) => (behind === undefined ? (requesterOf(address) ?? []) : []))]);
+  for (const [i, { address, sriov, behind, msix }] of pci.entries()) {
+    const own = requesterOf(address);
+    if (!sriov || own === undefined) continue;
+    const path = `pci[${i}].sriov.vfs`;
+    const ids = Array.from({ length: sriov.vfs }, (_, n) => own + sriov.offset + sriov.stride * n);
+    const fit = ids.filter(id => id >> 8 === own >> 8).length;
+    const conflict = ids.find(id => taken.has(id));
+    if (behind !== undefined) yield problem(path, 'virtual functions behind a VMD');
+    if (!msix) yield problem(path, `${address} has no MSI-X, and its virtual functions have no other way to interrupt`);
+    if (fit < sriov.vfs) yield problem(path, `${sriov.vfs} virtual functions of ${address}, and its bus has room for ${fit}`);
+    if (conflict !== undefined) yield problem(path, `virtual function ${ids.indexOf(conflict)} of ${address} has the address of something else`);
+  }
+}
+
+function requesterOf(address: string): number | undefined {
+  const at = parsePciAddress(address);
+  return at && (at.bus << 8) | at.devfn;
+}
+
+/** Blades are told apart by their numbers. */
+export function* uvProblems({ uv }: MachineConfig): Problems {
+  const blades = uv?.blades ?? [];
+  for (const [i, { pnode }] of blades.entries()) {
+    const other = blades.slice(0, i).findIndex(blade => blade.pnode === pnode);
+    if (other >= 0) yield problem(`uv.blades[${i}].pnode`, `${pnode} is the number of uv.blades[${other}] already`);
   }
 }
 

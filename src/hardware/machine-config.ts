@@ -1,5 +1,6 @@
 // What a machine consists of: written by a user in a scenario or taken from a capture.
-import { gsiProblems, msixProblems, nodeProblems, vmdProblems } from './machine-checks';
+import { gsiProblems, msixProblems, nodeProblems, sriovProblems, uvProblems, vmdProblems } from './machine-checks';
+import type { SriovConfig } from './sriov';
 import type { TimerRoute } from './timer-route';
 
 export interface MachineConfig {
@@ -181,6 +182,7 @@ export interface PciFunctionConfig {
   readonly msi?: { readonly vectors: number; readonly maskable: boolean; readonly addr64: boolean };
   readonly msix?: { readonly entries: number };
   readonly ims?: ImsConfig;
+  readonly sriov?: SriovConfig;
   readonly bridge?: BridgeConfig;
   /** an Intel VMD: functions can be behind it */
   readonly vmd?: boolean;
@@ -279,7 +281,7 @@ const MAX_CPUS = 8192;
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
   return [
     ...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config),
-    ...amdRemapProblems(config), ...pciProblems(config), ...vmdProblems(config), ...msixProblems(config), ...uvProblems(config),
+    ...amdRemapProblems(config), ...pciProblems(config), ...vmdProblems(config), ...sriovProblems(config), ...msixProblems(config), ...uvProblems(config),
   ];
 }
 
@@ -400,14 +402,6 @@ function* pciProblems({ pci, ioapics }: MachineConfig): Problems {
     if (f.msix && !integerIn(f.msix.entries, 1, MAX_MSIX_ENTRIES)) yield problem(`pci[${i}].msix.entries`, `${f.msix.entries} entries; expected 1 to ${MAX_MSIX_ENTRIES}`);
     if (f.ims && !integerIn(f.ims.slots, 1, MAX_IMS_SLOTS)) yield problem(`pci[${i}].ims.slots`, `${f.ims.slots} slots; expected 1 to ${MAX_IMS_SLOTS}`);
     if (f.config !== undefined && !/^\s*([0-9a-f]{8}\s+)*[0-9a-f]{8}\s*$/i.test(f.config)) yield problem(`pci[${i}].config`, 'expected 32-bit words of 8 hexadecimal digits, separated by blanks');
-  }
-}
-
-function* uvProblems({ uv }: MachineConfig): Problems {
-  const blades = uv?.blades ?? [];
-  for (const [i, { pnode }] of blades.entries()) {
-    const other = blades.slice(0, i).findIndex(blade => blade.pnode === pnode);
-    if (other >= 0) yield problem(`uv.blades[${i}].pnode`, `${pnode} is the number of uv.blades[${other}] already`);
   }
 }
 

@@ -17,6 +17,7 @@ import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
 import { PciFunction, type PciHost } from './pci';
 import { bridgesAbove, sentThrough } from './pci-bridge';
 import { Pic8259 } from './pic-8259';
+import { VirtualFunction, virtualFunctions } from './sriov';
 import { timerRoute, TIMER_ROUTES } from './timer-route';
 import { UvHub } from './uv-hub';
 import { collect, passesOn } from './vmd';
@@ -47,6 +48,7 @@ export class Machine {
   /** by blade */
   readonly uvHubs: readonly UvHub[];
   private readonly imsStores: readonly ImsStore[];
+  private readonly virtual: readonly VirtualFunction[];
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
   private readonly pages = new Map<number, PciFunction[]>();
@@ -69,6 +71,7 @@ export class Machine {
     this.hpet = config.hpet && new Hpet(config.hpet, { send: (lo, data) => this.hpetMessage(lo, data), pulse: gsi => this.pulseGsi(gsi) });
     this.uvHubs = (config.uv?.blades ?? []).map(blade => new UvHub(blade, this.bus));
     const functions = this.functions(config.pci);
+    this.virtual = functions.filter((fn): fn is VirtualFunction => fn instanceof VirtualFunction);
     this.pci = functions.filter(f => f.config.behind === undefined);
     this.imsStores = functions.flatMap(({ ims }) => ims ?? []);
     for (const fn of functions) this.vmdOf(fn.config)?.below.push(fn);
@@ -82,7 +85,10 @@ export class Machine {
       note: event => void this.bus.events.push(event),
     };
     const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.fromBelow(this.vmdOf(config)!, host, from, hi, lo, data) });
-    return configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, FIRST_IMS + i * IMS_STORE_SIZE, c.behind === undefined ? host : below(c)));
+    const functions = configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, FIRST_IMS + i * IMS_STORE_SIZE, c.behind === undefined ? host : below(c)));
+    const all = [...functions];
+    for (const fn of functions) all.push(...virtualFunctions(fn, FIRST_BAR + all.length * BAR_WINDOW, BAR_WINDOW, host));
+    return all;
   }
 
   private fromBelow(vmd: PciFunction, host: PciHost, from: number, hi: number, lo: number, data: number): void {
@@ -141,7 +147,9 @@ export class Machine {
     if (amd) return amd;
     const here = this.remapUnits.filter(u => u.config.segment === segment);
     const bus = requesterId >>> 8;
-    const path = [requesterId, ...bridgesAbove(this.pci, segment, bus).map(bridge => bridge.requesterId)];
+    // A virtual function is where its physical one is.
+    const physical = this.virtual.find(fn => fn.requesterId === requesterId && fn.domain === segment)?.physical;
+    const path = [requesterId, ...(physical ? [physical.requesterId] : []), ...bridgesAbove(this.pci, segment, bus).map(bridge => bridge.requesterId)];
     return here.find(u => u.config.devices.some(d => path.includes(requesterOf(d)))) ?? here.find(u => u.config.includeAll);
   }
 

@@ -13,8 +13,15 @@ export class MsixTable {
 
   constructor(readonly place: MsixPlace) {
     this.table = new Uint32Array(place.entries * WORDS);
-    for (let entry = 0; entry < place.entries; entry++) this.table[entry * WORDS + 3] = MSIX_VECTOR_CTRL.encode({ maskbit: 1 });
     this.pending = new Uint32Array(Math.ceil(place.entries / 64) * 2);
+    this.reset();
+  }
+
+  reset(): void {
+    this.table.fill(0);
+    for (let entry = 0; entry < this.place.entries; entry++) this.table[entry * WORDS + 3] = MSIX_VECTOR_CTRL.encode({ maskbit: 1 });
+    this.pending.fill(0);
+    this.waiting = 0;
   }
 
   masked(entry: number): boolean {

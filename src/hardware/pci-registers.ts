@@ -2,6 +2,8 @@ import { bits } from './bits';
 
 // Configuration space. Names as in the kernel's include/uapi/linux/pci_regs.h. Source: PCI Local Bus specification 3.0, chapter 6.
 
+/** And the device id behind it. */
+export const PCI_VENDOR_ID = 0x00;
 export const PCI_COMMAND = 0x04;
 export const PCI_STATUS = 0x06;
 export const PCI_HEADER_TYPE = 0x0e;

@@ -35,6 +35,8 @@ export class PciFunction implements PciAddress {
   private armed: number | undefined;
   /** of a VMD: the functions that it hides */
   readonly below: PciFunction[] = [];
+  /** those that it can make of itself (SR-IOV) */
+  readonly virtual: PciFunction[] = [];
 
   /** @param bar0 where BAR 0 goes if the function has no configuration space of its own @param imsAddress of its message store, if it has one */
   constructor(
@@ -101,9 +103,20 @@ export class PciFunction implements PciAddress {
     this.space.write(offset & ~3, value << shift, mask << shift);
     this.driveIntx();
     this.sendPending();
+    for (const fn of this.virtual) fn.physicalChanged();
     if (offset !== this.armed) return;
     this.armed = undefined;
     this.raise(0);
+  }
+
+  /** Of a virtual function: something in the physical one's configuration has changed. */
+  physicalChanged(): void {
+    return;
+  }
+
+  /** Physical address of a memory BAR; 0 = none. */
+  protected bar(index: number): number {
+    return this.space.bar(index);
   }
 
   private get command(): number {
@@ -231,8 +244,8 @@ export class PciFunction implements PciAddress {
   msixPages(): number[] {
     if (!this.msix) return [];
     const { tableBar, tableOffset, pbaBar, pbaOffset, entries } = this.msix.place;
-    const table = pagesOf(this.space.bar(tableBar) + tableOffset, entries * 16);
-    return [...new Set([...table, ...pagesOf(this.space.bar(pbaBar) + pbaOffset, entries / 8)])];
+    const table = pagesOf(this.bar(tableBar) + tableOffset, entries * 16);
+    return [...new Set([...table, ...pagesOf(this.bar(pbaBar) + pbaOffset, entries / 8)])];
   }
 
   /** Whether a physical address is in the MSI-X table or its pending bits. */
@@ -242,12 +255,12 @@ export class PciFunction implements PciAddress {
 
   private tableOffset(address: number): number | undefined {
     const { tableBar, tableOffset, entries } = this.msix!.place;
-    return within(address - this.space.bar(tableBar) - tableOffset, entries * 16);
+    return within(address - this.bar(tableBar) - tableOffset, entries * 16);
   }
 
   private pbaOffset(address: number): number | undefined {
     const { pbaBar, pbaOffset, entries } = this.msix!.place;
-    return within(address - this.space.bar(pbaBar) - pbaOffset, Math.ceil(entries / 64) * 8);
+    return within(address - this.bar(pbaBar) - pbaOffset, Math.ceil(entries / 64) * 8);
   }
 
   /** Memory-mapped read of the MSI-X table or its pending bits. */

@@ -1,5 +1,6 @@
 import type { MsiWord } from '../hardware/pci';
 import { online_store } from '../kernel/drivers/base/cpu';
+import { sriov_numvfs_store } from '../kernel/drivers/pci/iov';
 import { pci_device_probe, pci_device_remove, type pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
@@ -110,6 +111,10 @@ const BUILD: Build = {
     if (irq !== undefined) return { title: `affinity of irq ${irq}: ${list}`, run: () => writeAffinity(irq, list) };
     const device = deviceIn(file, written!);
     return { title: `affinity of ${device.name} vector ${vector}: ${list}`, run: () => withDevice(device, dev => forEach(vector, number => writeAffinityOf(dev, number, list))) };
+  },
+  sriov({ device: written, numvfs }, file) {
+    const device = deviceIn(file, written);
+    return { title: `sriov_numvfs of ${device.name}: ${numvfs}`, run: () => withDevice(device, dev => sriov_numvfs_store(dev, numvfs)) };
   },
   call(action, _file, modules) {
     const written = typeof action === 'string' ? { function: action } : action;

@@ -4,7 +4,7 @@ import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
 import { DEFAULT_CPUS, numbersOf } from './number-list';
-import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress } from './devices';
+import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress, virtualOf } from './devices';
 import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
 import type { RaiseSection } from './ims-sections';
@@ -79,10 +79,15 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
   const part = findPart(devices, named.name);
   if (part !== undefined) return checkPart(step, part, path, source);
   if (!device) {
-    const known = devices.flatMap(d => [d.name, ...(d.ims?.subdevices ?? [])]);
+    const known = devices.flatMap(d => [d.name, ...virtualOf(d).map(({ name }) => name), ...(d.ims?.subdevices ?? [])]);
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];
   }
-  return [...checkWhole(step, device, path, source), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];
+  return [...checkWhole(step, device, path, source), ...checkSriov(source, step, device, path), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];
+}
+
+function checkSriov(source: YamlSource, { sriov }: StepMap, { name, vfs }: DeviceSection, path: Path): Diagnostic[] {
+  if (sriov === undefined || vfs !== undefined) return [];
+  return [source.error([...path, 'sriov', 'device'], `${name} has no file sriov_numvfs; expected a device with vfs`)];
 }
 
 function checkUv({ machine }: ScenarioFile, source: YamlSource, { uvSetup }: StepMap, path: Path): Diagnostic[] {
@@ -190,7 +195,8 @@ export function cpuCount({ machine }: ScenarioFile): number {
 export const findPart = (devices: readonly DeviceSection[], written: string | undefined): string | undefined =>
   devices.flatMap(({ ims }) => ims?.subdevices ?? []).find(name => name === written);
 
-/** By name, or by address if no VMD hides it. */
+/** By name, or by address if no VMD hides it; virtual functions too. */
 export function findDevice(devices: readonly DeviceSection[], written: string): DeviceSection | undefined {
-  return devices.find(d => d.name === written) ?? devices.find(d => d.behind === undefined && sameAddress(d.address, written));
+  const all = devices.flatMap(d => [d, ...virtualOf(d)]);
+  return all.find(d => d.name === written) ?? all.find(d => d.behind === undefined && sameAddress(d.address, written));
 }

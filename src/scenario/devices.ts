@@ -1,3 +1,4 @@
+import { virtualAddress, virtualName } from '../hardware/sriov';
 import type { DeviceSection, MsiSection } from './scenario-file';
 
 /** The PCI function that an AMD IOMMU is. */
@@ -40,6 +41,24 @@ export function deviceKind(d: DeviceSection): DeviceKind {
     msi: d.msi ? { ...ONE_PLAIN_MSI, ...d.msi } : (d.msi ?? kind.msi),
     driver: kind.driver,
   };
+}
+
+/** Where virtual functions are, as with Intel's network cards. */
+export const SRIOV = { offset: 0x80, stride: 2 } as const;
+
+/** The virtual functions that a device can make, as if they were devices: MSI-X is all that they have. */
+export function virtualOf(device: DeviceSection): DeviceSection[] {
+  const { msix, ...kind } = deviceKind(device);
+  return Array.from({ length: device.vfs ?? 0 }, (_, index) => ({
+    name: virtualName(device.name, index),
+    kind: device.kind,
+    address: virtualAddress(fullAddress(device.address), SRIOV, index),
+    vendor: kind.vendor,
+    device: kind.device,
+    class: kind.class,
+    msix,
+    msi: false,
+  }));
 }
 
 /** "00:04.0" as the kernel writes it: "0000:00:04.0". */

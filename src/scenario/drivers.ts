@@ -1,6 +1,7 @@
 import { ims_driver } from '../kernel/drivers/misc/ims_device';
 import { nvme_driver } from '../kernel/drivers/nvme';
 import { pattern_driver, type RequestPattern } from '../kernel/drivers/pattern';
+import { pci_sriov_configure_simple } from '../kernel/drivers/pci/iov';
 import { vmd_drv } from '../kernel/drivers/pci/controller/vmd';
 import { pcie_portdriver } from '../kernel/drivers/pci/pcie/portdrv';
 import type { pci_driver } from '../kernel/drivers/pci/pci-driver';
@@ -18,7 +19,7 @@ export function driverNamed(name: string, drivers: Readonly<Record<string, Drive
   if (name === 'pcieport') return pcie_portdriver;
   if (name === 'vmd') return vmd_drv;
   if (name === 'ims') return ims_driver;
-  return patternOf(name, name === 'e1000e' ? E1000E : drivers[name]);
+  return name === 'e1000e' ? patternOf(name, E1000E) : { ...patternOf(name, drivers[name]), sriov_configure: pci_sriov_configure_simple };
 }
 
 /** Is it a driver of the kernel, or of the scenario? */

@@ -5,7 +5,7 @@ import {
   type RemapUnitConfig,
 } from '../hardware/machine-config';
 import { DEFAULT_CPUS } from './number-list';
-import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf } from './devices';
+import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf, SRIOV } from './devices';
 import type { ImsSection } from './ims-sections';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
@@ -123,6 +123,7 @@ function pciFunction(section: DeviceSection, { devices = [], hypervisor }: Machi
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
     ...(section.ims && { ims: imsStore(section.ims, hypervisor !== undefined) }),
+    ...(section.vfs !== undefined && { sriov: { vfs: section.vfs, ...SRIOV, device } }),
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     ...(section.kind === 'vmd' && { vmd: true }),
     ...(behind !== undefined && { behind }),
@@ -155,5 +156,5 @@ export function sourcePath(configPath: string): Path {
   if (parts[1] === 'pci') parts[1] = 'devices';
   if (parts[1] === 'isaOverrides') parts[1] = 'overrides';
   if (parts[1] === 'intelRemap' || parts[1] === 'amdRemap') return ['machine', 'remap'];
-  return parts.map(part => (part === 'entries' ? 'msix' : part)).filter((part, i, all) => part !== all[i - 1]);
+  return parts.filter(part => part !== 'sriov').map(part => (part === 'entries' ? 'msix' : part)).filter((part, i, all) => part !== all[i - 1]);
 }

@@ -295,6 +295,14 @@ export interface DeviceSection {
   ims?: ImsSection;
   /** The MSI capability, or false for a device without MSI. */
   msi?: MsiSection | false;
+  /**
+   * How many virtual functions it can make of itself (SR-IOV). Of nic0 they are nic0.vf0 and so on, there from `sriov` on, with the MSI-X table of nic0,
+   * at device and function 10.0 behind it and at each second one from there.
+   * @asType integer
+   * @minimum 1
+   * @maximum 64
+   */
+  vfs?: number;
   /** NUMA node; default: unknown (-1), as on a PC. */
   node?: Unsigned;
 }
@@ -368,7 +376,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, call, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named, which one of the `modules` may export. */
@@ -426,6 +434,8 @@ export interface StepMap {
   call?: FunctionName | CallSection;
   /** Writes CPUs to /proc/irq/N/smp_affinity_list, for an irq by its number or by its device's vector, or for several of them. Its result is the first error. */
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorList; cpus: CpuList };
+  /** Writes to /sys/bus/pci/devices/.../sriov_numvfs: the device's driver makes so many virtual functions, or lets all go (0). */
+  sriov?: { device: DeviceName; numvfs: Unsigned };
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */
   offline?: CpuNumber;
   /** Brings a CPU online: echo 1 > /sys/devices/system/cpu/cpuN/online. */

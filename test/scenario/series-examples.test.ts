@@ -139,6 +139,16 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    file: '31-virtual-functions',
+    looks: [
+      ['domains of the physical and the virtual function', seen => ['nvme0', 'nvme0.vf0'].map(device => seen.domainOf(device)), ['INTEL-IR-MSI-0-3', 'INTEL-IR-MSI-0-3'], ['INTEL-IR-MSI-0-3', 'PCI-MSI-3']],
+      ['who gives it to the virtual one', seen => seen.which('vf_inherit_msi_domain'), ['vf_inherit_msi_domain'], []],
+      ['reasons of faults', seen => seen.faults, [], [0x25]],
+      ['the log', faultLine, [], [BLOCKED.replace('00:04.0', '00:15.0')]],
+      ['interrupts that arrive', seen => seen.count('remapped'), 1, 0],
+    ],
+  },
+  {
     file: '32-amd-device',
     looks: [
       ["the drive's domain", seen => seen.domainOf('nvme0'), 'PCI-MSI-3', 'AMD-IR-MSI-0-3'],

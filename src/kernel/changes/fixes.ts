@@ -21,6 +21,7 @@ export const FIXES = {
     subject: 'iommu/vt-d: Cure VF irqdomain hickup',
     release: 'v5.10',
     effect: 'a virtual function gets the domain of its physical function; after v2-31 its messages are blocked without it',
+    removable: true,
   },
   'pci-msi-domain-after-arch-init': {
     commit: '70245f86c109',

@@ -8,6 +8,7 @@ import { pr_err, pr_info, pr_warn } from '../lib/printk';
 import { kzalloc, should_fail } from '../lib/slab';
 import { has, kernel, spawn } from '../world';
 import { first_online_node, NUMA_NO_NODE } from '../include/topology';
+import { pci_sriov_configure_simple } from './pci/iov';
 import { pci_free_irq, pci_request_irq } from './pci/irq';
 import { pci_alloc_irq_vectors, pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
 import { pci_disable_device, pci_enable_device, pci_is_enabled, pci_set_master } from './pci/pci';
@@ -312,7 +313,7 @@ function* nvme_remove(pdev: PciDev): Op {
   yield* nvme_dev_disable(dev);
 }
 
-export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme_probe, remove: nvme_remove });
+export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme_probe, remove: nvme_remove, sriov_configure: pci_sriov_configure_simple });
 
 /** The controller is set up by a kworker of its own, as the kernel has it. @returns 0. Source: drivers/nvme/host/pci.c, nvme_probe(); nvme_reset_ctrl() */
 function* nvme_queue_probe(pdev: PciDev): Op<number> {

@@ -62,6 +62,15 @@ export class PciDev extends device {
   msix_cap = 0;
   /** devfns of its bus that it may send as, besides its own */
   readonly dma_alias_mask = new Set<number>();
+  /** it can make virtual functions */
+  is_physfn = false;
+  is_virtfn = false;
+  /** SR-IOV of a physical function; null: it has none */
+  sriov: pci_sriov | null = null;
+  /** of a virtual function: the one that made it */
+  physfn: PciDev | null = null;
+  /** of a virtual function, whose own BARs say nothing: where they lie, by their numbers */
+  resource: readonly number[] = [];
   /** how the function is connected (PCI_EXP_TYPE); null: conventional PCI */
   pcie_type: number | null = null;
   /** of a bridge: the bus behind it */
@@ -120,6 +129,28 @@ export const pci_find_host_bridge = (bus: pci_bus): pci_bus => (bus.parent ? pci
 
 /** How a device's log lines begin: with its driver's name, or its bus's. */
 export const dev_driver_string = (dev: PciDev): string => dev.driver ?? 'pci';
+
+/** SR-IOV of a physical function. Source: drivers/pci/pci.h, struct pci_sriov */
+export interface pci_sriov {
+  /** config offset of the capability */
+  readonly pos: number;
+  readonly total_VFs: number;
+  initial_VFs: number;
+  /** how many there are */
+  num_VFs: number;
+  /** requester ids from the physical function to the first, and from one to the next */
+  offset: number;
+  stride: number;
+  /** SRIOV_CTRL */
+  ctrl: number;
+  /** device id of the virtual functions */
+  readonly vf_device: number;
+  /** bytes of the virtual functions' BARs */
+  readonly barsz: readonly number[];
+}
+
+/** Source: include/linux/pci.h, pci_physfn() */
+export const pci_physfn = (dev: PciDev): PciDev => (dev.is_virtfn ? dev.physfn! : dev);
 
 /** Requester id: bus << 8 | devfn. */
 export const pci_dev_id = (dev: PciDev): number => (dev.bus << 8) | dev.devfn;

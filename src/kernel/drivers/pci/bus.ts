@@ -37,6 +37,12 @@ export function* pci_remove_root_bus(bus: pci_bus): Op {
   kernel.pci_buses.splice(kernel.pci_buses.indexOf(bus), 1);
 }
 
+/** A device goes, its driver first. Source: drivers/pci/remove.c, pci_stop_and_remove_bus_device() */
+export function* pci_stop_and_remove_bus_device(dev: PciDev): Op {
+  yield* device_release_driver(dev);
+  kernel.pci_devices.splice(kernel.pci_devices.indexOf(dev), 1);
+}
+
 /** The root bus after `from`; null for the first, and after the last. Source: drivers/pci/search.c, pci_find_next_bus() */
 export function pci_find_next_bus(from: pci_bus | null): pci_bus | null {
   const roots = kernel.pci_buses.filter(bus => bus.parent === null);

@@ -6,6 +6,7 @@ import { EBUSY } from '../../lib/errno';
 import { printk } from '../../lib/printk';
 import { work_on_cpu } from '../../workqueue';
 import { devres_release_all } from '../base/devres';
+import { pci_iov_remove } from './iov';
 
 /** A driver for PCI functions. */
 export interface pci_driver {
@@ -13,6 +14,8 @@ export interface pci_driver {
   /** @returns 0 or an errno */
   readonly probe: (pdev: PciDev) => Op<number>;
   readonly remove: (pdev: PciDev) => Op;
+  /** Makes so many virtual functions, or (0) lets all go. @returns how many, or an errno */
+  readonly sriov_configure?: (pdev: PciDev, num_vfs: number) => Op<number>;
 }
 
 /** x86 leaves the INTx irq as it is while MSI is in use. Source: drivers/pci/pci-driver.c, pcibios_alloc_irq() */
@@ -60,6 +63,7 @@ export function* pci_device_remove(dev: PciDev, drv: pci_driver): Op {
   yield* pcibios_free_irq(dev);
   dev.driver = null;
   dev.drv = null;
+  yield* pci_iov_remove(dev);
   yield* devres_release_all(dev);
 }
 

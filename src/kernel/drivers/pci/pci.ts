@@ -1,4 +1,5 @@
-import { BAR, COMMAND, PCI_BASE_ADDRESS_0, PCI_CAPABILITY_LIST, PCI_COMMAND, PCI_INTERRUPT_PIN, PCI_STATUS, STATUS } from '../../../hardware/pci-registers';
+import { BAR, COMMAND, PCI_BASE_ADDRESS_0, PCI_CAPABILITY_LIST, PCI_COMMAND, PCI_CONFIG_SIZE, PCI_INTERRUPT_PIN, PCI_STATUS, STATUS } from '../../../hardware/pci-registers';
+import { EXT_CAP } from '../../../hardware/sriov';
 import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { WARN_ON_ONCE } from '../../lib/printk';
@@ -30,8 +31,25 @@ export function* pci_find_capability(dev: PciDev, cap: number): Op<number> {
   return 0;
 }
 
+/** Where those of PCI Express begin. */
+const PCI_CFG_SPACE_SIZE = 0x100;
+
+/** @returns the config offset of an extended capability; 0 for none. Source: drivers/pci/pci.c, pci_find_ext_capability() */
+export function* pci_find_ext_capability(dev: PciDev, cap: number): Op<number> {
+  let pos = PCI_CFG_SPACE_SIZE;
+  let header = EXT_CAP.decode(pci_read_config_dword(dev, pos));
+  for (let ttl = (PCI_CONFIG_SIZE - PCI_CFG_SPACE_SIZE) / 8; ttl > 0 && header.id !== 0; ttl--) {
+    if (header.id === cap) return pos;
+    pos = header.next;
+    if (pos < PCI_CFG_SPACE_SIZE) return 0;
+    header = EXT_CAP.decode(pci_read_config_dword(dev, pos));
+  }
+  return 0;
+}
+
 /** Where a memory BAR lies, physically; 0 for none, and for I/O. Source: include/linux/pci.h, pci_resource_start(); drivers/pci/probe.c, __pci_read_base() */
 export function pci_resource_start(dev: PciDev, bar: number): number {
+  if (dev.is_virtfn) return dev.resource[bar] ?? 0;
   const reg = PCI_BASE_ADDRESS_0 + 4 * bar;
   const low = bar < 6 ? BAR.decode(pci_read_config_dword(dev, reg)) : undefined;
   if (!low || low.io) return 0;

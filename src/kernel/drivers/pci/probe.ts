@@ -1,7 +1,7 @@
 import type { PciFunction } from '../../../hardware/pci';
 import {
   EXP_FLAGS, MSIX_FLAGS, PCI_CAP_ID_EXP, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_EXP_FLAGS, PCI_HEADER_TYPE, PCI_HEADER_TYPE_BRIDGE, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN,
-  PCI_SECONDARY_BUS,
+  PCI_SECONDARY_BUS, PCI_VENDOR_ID,
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import type { irq_domain } from '../../include/irqdomain';
@@ -9,8 +9,9 @@ import { pci_bus, pci_domain_nr, PciDev, type pci_sysdata } from '../../include/
 import { pr_info } from '../../lib/printk';
 import { has, kernel, machine } from '../../world';
 import { iommu_bus_notifier } from '../iommu/amd/device';
-import { dmar_pci_bus_notifier } from '../iommu/intel/dmar';
+import { dmar_pci_bus_notifier } from '../iommu/intel/dmar_scope';
 import { pci_read_config_byte, pci_read_config_word } from './access';
+import { pci_iov_init } from './iov';
 import { pci_msi_set_enable, pci_msix_clear_and_set_ctrl } from './msi';
 import { pci_find_capability } from './pci';
 import type { registered_driver } from './register';
@@ -82,10 +83,20 @@ export function* pci_scan_child_bus(bus: pci_bus): Op {
   }
 }
 
-/** Source: drivers/pci/probe.c, pci_scan_single_device() */
-function* pci_scan_single_device(bus: pci_bus, fn: PciFunction): Op<PciDev> {
+/** Nobody answers, or a virtual function, whose physical one knows about it. Source: drivers/pci/probe.c, pci_bus_read_dev_vendor_id() */
+const is_absent = (fn: PciFunction): boolean => fn.read32(PCI_VENDOR_ID) === 0xffffffff;
+
+/** A function of a bus. Source: drivers/pci/probe.c, pci_alloc_dev() */
+export function* pci_alloc_dev(bus: pci_bus, fn: PciFunction): Op<PciDev> {
   const node = bus.sysdata.vmd_dev ? bus.sysdata.node : fn.config.node;
-  const dev = new PciDev(fn, pci_domain_nr(bus), fn.bus, fn.devfn, node, bus);
+  return new PciDev(fn, pci_domain_nr(bus), fn.bus, fn.devfn, node, bus);
+}
+
+/** @returns it, or null where nothing is. Source: drivers/pci/probe.c, pci_scan_single_device() */
+function* pci_scan_single_device(bus: pci_bus, fn: PciFunction): Op<PciDev | null> {
+  if (is_absent(fn)) return null;
+
+  const dev = yield* pci_alloc_dev(bus, fn);
   yield* pci_setup_device(dev);
   yield* pci_device_add(dev);
   if (dev.subordinate !== null) yield* pci_add_new_bus(dev, dev.subordinate);
@@ -99,7 +110,7 @@ function* pci_add_new_bus(bridge: PciDev, number: number): Op {
 }
 
 /** What kind of function it is, and where. Source: drivers/pci/probe.c, pci_setup_device() */
-function* pci_setup_device(dev: PciDev): Op {
+export function* pci_setup_device(dev: PciDev): Op {
   dev.bridge = dev.parent_bus.self;
   yield* set_pcie_port_type(dev);
   yield* pci_read_irq(dev);
@@ -115,6 +126,8 @@ function* set_pcie_port_type(dev: PciDev): Op {
 
 /** The pin, and the irq that firmware thought of: good only until the device is enabled. Source: drivers/pci/probe.c, pci_read_irq() */
 function* pci_read_irq(dev: PciDev): Op {
+  if (dev.is_virtfn) return;
+
   dev.pin = pci_read_config_byte(dev, PCI_INTERRUPT_PIN);
   dev.irq = dev.pin === 0 ? 0 : pci_read_config_byte(dev, PCI_INTERRUPT_LINE);
 }
@@ -129,8 +142,9 @@ function* pci_msi_setup_pci_dev(dev: PciDev): Op {
 }
 
 /** Source: drivers/pci/probe.c, pci_device_add() */
-function* pci_device_add(dev: PciDev): Op {
+export function* pci_device_add(dev: PciDev): Op {
   yield* pci_msi_setup_pci_dev(dev);
+  yield* pci_iov_init(dev);
   kernel.pci_devices.push(dev);
   yield* pcibios_add_device(dev);
   yield* pci_set_msi_domain(dev);

@@ -1,5 +1,6 @@
 import { DEV_TABLE_ENTRY_SIZE, DTE_0, DTE_2, type FEATURE, IOMMU_CAP, MMIO_EXT_FEATURES } from '../../../../hardware/amd-iommu-registers';
 import { aliasedIds, type AmdRemapUnitConfig, parsePciAddress } from '../../../../hardware/machine-config';
+import { virtualAddresses } from '../../../../hardware/sriov';
 import type { Op } from '../../../../stepper/op';
 import { mpc_ioapic_id } from '../../../arch/x86/apic/io_apic';
 import { EINVAL, ENODEV } from '../../../lib/errno';
@@ -63,9 +64,9 @@ const devid_of = (address: string): number => {
   return (bus << 8) | devfn;
 };
 
-/** The device entries of a unit's IVHD block: one each, as no firmware leaves out a function that is there. */
+/** The device entries of a unit's IVHD block: one each, as no firmware leaves out a function that is there, or can be. */
 function ivhd_devices({ includeAll, devices, function: own }: AmdRemapUnitConfig): number[] {
-  const all = machine.config.pci.map(({ address }) => address).filter(address => address.startsWith('0000:') && address !== own);
+  const all = machine.config.pci.flatMap(({ address, sriov }) => [address, ...(sriov ? virtualAddresses(address, sriov) : [])]).filter(address => address.startsWith('0000:') && address !== own);
   return (includeAll ? all : devices).map(devid_of);
 }
 

@@ -9,16 +9,15 @@ import { IRQ_HANDLED, IRQF_NO_THREAD } from '../../../include/interrupt';
 import type { irq_data } from '../../../include/irq';
 import type { irq_domain } from '../../../include/irqdomain';
 import type { msi_msg } from '../../../include/msi';
-import type { PciDev } from '../../../include/pci';
+import { pci_physfn, type PciDev } from '../../../include/pci';
 import { irq_get_irq_data } from '../../../irq/irqdesc';
 import { request_irq } from '../../../irq/manage';
 import type { bitmap } from '../../../lib/bitmap';
 import { EINVAL, ENODEV, ENOENT } from '../../../lib/errno';
-import { down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore, up_write } from '../../../lib/locking';
+import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_info } from '../../../lib/printk';
-import { has, kernel, machine } from '../../../world';
-import { dmar_insert_dev_scope, dmar_pci_device_match } from './dmar_scope';
-import { intel_irq_remap_add_device } from './irq_remapping';
+import { kernel, machine } from '../../../world';
+import { dmar_pci_device_match } from './dmar_scope';
 
 // VT-d units as the ACPI DMAR table lists them: drivers/iommu/intel/dmar.c.
 
@@ -27,7 +26,6 @@ const QI_FREE = 0;
 const QI_IN_USE = 1;
 const QI_DONE = 2;
 const PAGE_SIZE = 4096;
-const LAST_SEGMENT = 0xffff;
 
 /** The invalidation queue of a unit (struct q_inval). */
 export class q_inval {
@@ -148,46 +146,14 @@ export function* dmar_table_init(): Op<number> {
   return Math.min(kernel.dmar_table_initialized, 0);
 }
 
-/** The unit that covers a function, or undefined. Source: drivers/iommu/intel/dmar.c, dmar_find_matched_drhd_unit() */
-export function* dmar_find_matched_drhd_unit(dev: PciDev): Op<dmar_drhd_unit | undefined> {
+/** The unit that covers a function, a virtual one by its physical one; or undefined. Source: drivers/iommu/intel/dmar.c, dmar_find_matched_drhd_unit() */
+export function* dmar_find_matched_drhd_unit(device: PciDev): Op<dmar_drhd_unit | undefined> {
+  const dev = pci_physfn(device);
   for (const unit of kernel.dmar_drhd_units) {
     if (unit.include_all && unit.segment === dev.domain_nr) return unit;
     if (yield* dmar_pci_device_match(unit.devices, dev)) return unit;
   }
   return undefined;
-}
-
-/** Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_add_dev() */
-function* dmar_pci_bus_add_dev(dev: PciDev): Op {
-  for (const unit of kernel.dmar_drhd_units) {
-    if (!unit.include_all && (yield* dmar_insert_dev_scope(dev, unit))) break;
-  }
-  if (has('v2-31')) yield* intel_irq_remap_add_device(dev);
-}
-
-/** A function has appeared. Those found at boot come before the notifier is registered. Source: drivers/iommu/intel/dmar.c, dmar_pci_bus_notifier() */
-export function* dmar_pci_bus_notifier(dev: PciDev): Op {
-  if (!kernel.dmar_bus_notifier) return;
-  // The table cannot name what is beyond: a VMD's own domain.
-  if (dev.domain_nr > LAST_SEGMENT) return;
-
-  yield* down_write(kernel.dmar_global_lock);
-  yield* dmar_pci_bus_add_dev(dev);
-  yield* up_write(kernel.dmar_global_lock);
-}
-
-/** Source: drivers/iommu/intel/dmar.c, dmar_register_bus_notifier() */
-export function* dmar_register_bus_notifier(): Op {
-  kernel.dmar_bus_notifier = true;
-}
-
-/** Functions that were there before; once. @returns 0, or -ENODEV without units. Source: drivers/iommu/intel/dmar.c, dmar_dev_scope_init() */
-export function* dmar_dev_scope_init(): Op<number> {
-  if (kernel.dmar_dev_scope_status !== 1) return kernel.dmar_dev_scope_status;
-
-  kernel.dmar_dev_scope_status = kernel.dmar_drhd_units.length === 0 ? -ENODEV : 0;
-  if (kernel.dmar_dev_scope_status === 0) for (const dev of kernel.pci_devices) yield* dmar_pci_bus_add_dev(dev);
-  return kernel.dmar_dev_scope_status;
 }
 
 const status_of = (qi: q_inval, index: number): number => machine.memory.read32(qi.desc_status + 4 * index);

@@ -1,7 +1,8 @@
 import type { Op } from '../../../../stepper/op';
 import { down_write, up_write } from '../../../lib/locking';
 import { kernel } from '../../../world';
-import { dmar_dev_scope_init, dmar_register_bus_notifier, dmar_set_interrupt, dmar_table_init } from './dmar';
+import { dmar_set_interrupt, dmar_table_init } from './dmar';
+import { dmar_dev_scope_init, dmar_register_bus_notifier } from './dmar_scope';
 
 // drivers/iommu/intel/iommu.c as far as interrupts go: the units translate addresses, too, and then report faults even where they remap no interrupts.
 

@@ -25,9 +25,10 @@ import { has, kernel, machine } from '../../../world';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { IRQ_POSTING_CAP, IRQ_REMAP_X2APIC_MODE, IRQ_REMAP_XAPIC_MODE, type irq_remap_ops } from '../irq_remapping';
 import {
-  dmar_dev_scope_init, dmar_disable_qi, dmar_enable_qi, dmar_fault, dmar_find_matched_drhd_unit, dmar_globals, dmar_table_init, dmar_writeq,
+  dmar_disable_qi, dmar_enable_qi, dmar_fault, dmar_find_matched_drhd_unit, dmar_globals, dmar_table_init, dmar_writeq,
   enable_drhd_fault_handling, type intel_iommu, IOMMU_WAIT_OP, qi_global_iec, readl, writel,
 } from './dmar';
+import { dmar_dev_scope_init } from './dmar_scope';
 import {
   alloc_irte, clear_entries, EMPTY_IRTE, intel_ir_data, INTR_REMAP_TABLE_ENTRIES, intel_irq_remapping_prepare_irte, IRTE_DEST, modify_irte, posted_irte,
   type vcpu_data,
