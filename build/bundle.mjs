@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as esbuild from 'esbuild';
 import { root, UserError } from './project.mjs';
+import { writeTypings } from './typings.mjs';
 
 const PLUGIN = 'src/stepper/esbuild-plugin.ts';
 
@@ -40,6 +41,7 @@ const PRODUCTS = [
 
 /** Bundles what runs. */
 export async function buildProducts() {
+  await writeTypings();
   const plugins = await instrumenting();
   await Promise.all(
     PRODUCTS.map(async ({ entry, outfile, options }) => {

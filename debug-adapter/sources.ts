@@ -74,7 +74,7 @@ export class Sources {
   private file(path: string): { path: string } | { why: string } {
     if (path === normalize(this.scenario)) return { path: this.scenario };
     const own = this.modules.find(m => this.own.includes(path) && m.path === path);
-    if (own) return sha256(readFileSync(path)) === own.hash ? own : { why: 'this file has changed since the scenario was launched: restart it' };
+    if (own) return existsSync(path) && sha256(readFileSync(path)) === own.hash ? own : { why: 'this file has changed since the scenario was launched: restart it' };
     const slashed = path.replaceAll('\\', '/');
     const module = this.modules.find(m => slashed.endsWith(`/${m.path}`));
     if (!module) return { why: `this file is neither the scenario nor a part of the kernel model, and no module of the scenario` };

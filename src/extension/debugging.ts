@@ -46,6 +46,17 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
     void vscode.window.showErrorMessage('irqstep debugs a scenario: open a file that ends in .irq.yaml, or name one as "program" in launch.json.');
     return undefined;
   }
+
+  /** The last word. */
+  resolveDebugConfigurationWithSubstitutedVariables(folder: vscode.WorkspaceFolder | undefined, config: vscode.DebugConfiguration): vscode.DebugConfiguration {
+    return withModules(config, folder);
+  }
+}
+
+/** Modules are the workspace's own code. Whether it may run is the user's word alone: no launch.json can say it in place of him. */
+function withModules(config: vscode.DebugConfiguration, folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration {
+  const cwd = (config['cwd'] as string | undefined) ?? folder?.uri.fsPath;
+  return { ...config, ...(cwd !== undefined && { cwd }), allowModules: vscode.workspace.isTrusted && config['allowModules'] !== false };
 }
 
 /** The adapter is a process of its own: a long run in it cannot hold up the editor. */

@@ -5,6 +5,7 @@ import { registerDebugging } from './debugging';
 import { registerDiagnostics } from './diagnostics';
 import { registerDocuments } from './documents';
 import { registerOpenScenario } from './open-scenario';
+import { registerNewDomain } from './new-domain';
 import { registerPanel } from './panel';
 
 export function activate(context: vscode.ExtensionContext): void {
@@ -13,6 +14,7 @@ export function activate(context: vscode.ExtensionContext): void {
   registerDiagnostics(context);
   registerCompletion(context);
   registerPanel(context);
+  registerNewDomain(context);
   registerOpenScenario(context);
   registerAutostart();
 }

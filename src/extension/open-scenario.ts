@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { loadScenario } from '../scenario/load';
 import type { AboutSection } from '../scenario/scenario-file';
+import { writeTypings } from './new-domain';
 
 /** Headings of the list, in its order. */
 const PLATFORMS: Record<AboutSection['platform'], string> = {
@@ -26,10 +27,10 @@ const COPY: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('copy'), 
 /** "irqstep: Open a Scenario": the examples that come with the extension, by platform and question. */
 export function registerOpenScenario(context: vscode.ExtensionContext): void {
   const folder = vscode.Uri.joinPath(context.extensionUri, 'examples');
-  context.subscriptions.push(vscode.commands.registerCommand('irqstep.openScenario', () => openScenario(folder)));
+  context.subscriptions.push(vscode.commands.registerCommand('irqstep.openScenario', () => openScenario(folder, context.extensionUri)));
 }
 
-async function openScenario(folder: vscode.Uri): Promise<void> {
+async function openScenario(folder: vscode.Uri, extension: vscode.Uri): Promise<void> {
   const examples = await examplesBelow(folder);
   const pick = vscode.window.createQuickPick<Example | vscode.QuickPickItem>();
   pick.title = 'Open a scenario';
@@ -49,7 +50,7 @@ async function openScenario(folder: vscode.Uri): Promise<void> {
     if (chosen && 'uri' in chosen) done(show(chosen.uri));
   });
   pick.onDidTriggerItemButton(({ item }) => {
-    if ('uri' in item) done(copy(item.uri));
+    if ('uri' in item) done(copy(item.uri, extension));
   });
   pick.onDidHide(() => pick.dispose());
   pick.show();
@@ -79,11 +80,17 @@ async function show(uri: vscode.Uri): Promise<void> {
   await vscode.window.showTextDocument(uri);
 }
 
-/** @throws Error where there is no folder to copy to, or the file is there already */
-async function copy(uri: vscode.Uri): Promise<void> {
+/** One with modules has a folder, which comes with it. @throws Error where there is no folder to copy to, or the file is there already */
+async function copy(uri: vscode.Uri, extension: vscode.Uri): Promise<void> {
   const folder = vscode.workspace.workspaceFolders?.at(0);
   if (!folder) throw new Error('no folder is open that the scenario could be copied to');
-  const target = vscode.Uri.joinPath(folder.uri, uri.path.replace(/^.*\//, ''));
+  const [file, parent] = uri.path.split('/').reverse();
+  const loaded = loadScenario(uri.fsPath);
+  const modules = loaded.ok ? loaded.scenario.program.paths : [];
+  const into = modules.length === 0 ? folder.uri : vscode.Uri.joinPath(folder.uri, parent);
+  const target = vscode.Uri.joinPath(into, file);
   await vscode.workspace.fs.copy(uri, target, { overwrite: false });
+  for (const module of modules) await vscode.workspace.fs.copy(vscode.Uri.file(module), vscode.Uri.joinPath(into, module.replace(/^.*[\\/]/, '')), { overwrite: false });
+  if (modules.length > 0) await writeTypings(extension, into);
   await show(target);
 }

@@ -166,7 +166,7 @@ describe("debug adapter: a domain of the user's own", () => {
     for (const args of [{}, { allowModules: false }]) {
       const client = await TestClient.open();
       await client.initialize();
-      assert.match(await client.refused('launch', { program: EXAMPLE, ...args }), /own-domain\.irq\.yaml:13:1: modules are code that runs in the debugger, and this session may not load any/);
+      assert.match(await client.refused('launch', { program: EXAMPLE, ...args }), /own-domain\.irq\.yaml:17:1: modules are code that runs in the debugger, and this session may not load any/);
       await client.next('output');
     }
   });
