@@ -61,14 +61,12 @@ export function messageOf(frames: readonly Variables[], kernel: Kernel, irq: num
   const composed = innermost(frames, msi_msg);
   if (composed) return composed;
   const desc = msiDescOf(frames, kernel, irq);
-  return desc?.device_msi ? storedMessage(desc) : desc?.msg;
+  return desc?.device_msi ?? desc?.platform ? storedMessage(desc) : desc?.msg;
 }
 
 /** Of a part of a device the kernel keeps no copy: what its device has. */
 function storedMessage(desc: msi_desc): msi_msg {
-  const { dev } = desc;
-  const pdev = to_pci_dev(dev.parent);
-  const { lo, hi, data } = pdev.hw.ims!.message(slot_number(pdev, dev, dev.msi_list.indexOf(desc), desc.device_msi!.priv_iomem));
+  const { lo, hi, data } = to_pci_dev(desc.dev.parent).hw.ims!.message(slot_number(desc));
   return Object.assign(new msi_msg(), { address_lo: lo, address_hi: hi, data });
 }
 

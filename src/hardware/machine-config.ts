@@ -206,6 +206,8 @@ export interface ImsConfig {
   readonly queues: number;
   /** what bit 0 of a slot's control word does when it is 1 */
   readonly bit0: 'masks' | 'unmasks';
+  /** its driver hands messages out by platform MSI, and not by device MSI */
+  readonly platformMsi: boolean;
   /** the machine is a guest, and the device really the host's: the host sees nothing of what is written into the store */
   readonly guest: boolean;
   /** commands that are never carried out, counted from 1 */

@@ -2,7 +2,9 @@ import type { ChangeId } from '../kernel/changes';
 import { type KernelChoice, kernelOf, kernelText } from '../kernel/kernel_choice';
 import { actionsOf, deviceOf } from './actions-of-step';
 import type { Diagnostic } from './diagnostic';
+import { sameAddress } from './devices';
 import { list } from './nearest';
+import { numbersOf } from './number-list';
 import type { ImsSection } from './ims-sections';
 import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
 import { PART_ACTIONS } from './subdevice';
@@ -20,7 +22,7 @@ export function checkIms(device: DeviceSection, i: number, devices: readonly Dev
   if (!ims) return [];
   if (kind !== 'ims') return [source.error(at('ims'), `a ${kind} has no store of messages; expected kind: ims`, 'key')];
 
-  const { store = 'array', slots, subdevices } = ims;
+  const { store = 'array', msi, slots, subdevices } = ims;
   const taken = [...devices.map(d => d.name), ...devices.slice(0, i).flatMap(d => d.ims?.subdevices ?? [])];
   const twice = subdevices.flatMap((part, n) =>
     taken.includes(part) || subdevices.indexOf(part) < n ? [source.error(at('ims', 'subdevices', n), `there is a device ${part} already; expected another name`)] : [],
@@ -28,18 +30,40 @@ export function checkIms(device: DeviceSection, i: number, devices: readonly Dev
   const all = slots * (store === 'queue' ? subdevices.length : 1);
   const many = all > MAX_SLOTS ? [source.error(at('ims', 'slots'), `${all} slots in all queues; expected at most ${MAX_SLOTS}`)] : [];
   const array = store === 'array' && ims.loses ? [source.error(at('ims', 'loses'), 'an array takes no commands; expected store: queue', 'key')] : [];
-  return [...twice, ...many, ...array];
+  const queue = store === 'queue' && msi === 'platform' ? [source.error(at('ims', 'msi'), 'platform MSI cannot wait for commands; expected store: array', 'key')] : [];
+  return [...twice, ...many, ...array, ...queue];
 }
 
 /** A step that is about a part of a device. */
-export function checkPart(step: StepMap, part: string, path: Path, source: YamlSource): Diagnostic[] {
+export function checkPart(file: ScenarioFile, step: StepMap, part: string, path: Path, source: YamlSource): Diagnostic[] {
   const [action] = actionsOf(step);
   const { auxdata } = step;
   if (auxdata && (auxdata.pasid === undefined) === (auxdata.value === undefined)) {
     return [source.error([...path, 'auxdata'], `${auxdata.pasid === undefined ? 'what shall it be?' : 'pasid and value are both there'}; expected either pasid or value`, 'key')];
   }
-  if ((PART_ACTIONS as readonly string[]).includes(action)) return [];
-  return [source.error([...path, action], `${part} is a part of a device; expected one of ${list(PART_ACTIONS, 'or')}`, 'key')];
+  if (!(PART_ACTIONS as readonly string[]).includes(action)) return [source.error([...path, action], `${part} is a part of a device; expected one of ${list(PART_ACTIONS, 'or')}`, 'key')];
+  if (step.expect !== undefined) return [];
+
+  const device = file.machine!.devices!.find(({ ims }) => ims?.subdevices.includes(part))!;
+  const before = file.steps.slice(0, Number(path[1]));
+  if (!before.some(earlier => earlier !== 'boot' && probes(earlier, device))) {
+    return [source.error([...path, action], `${part} is a device when the driver of ${device.name} has made it one; expected a step before this one: "- probe: ${device.name}"`, 'key')];
+  }
+  return checkSlots(step, device, path, source);
+}
+
+function probes(step: StepMap, { name, address }: DeviceSection): boolean {
+  const probed = step.probe === undefined ? undefined : deviceOf(step)?.name;
+  return probed === name || (probed !== undefined && sameAddress(probed, address));
+}
+
+/** More than there can be, and the step does not say that it wants to see that. */
+function checkSlots({ msiAlloc, raise }: StepMap, { name, ims }: DeviceSection, path: Path, source: YamlSource): Diagnostic[] {
+  const { slots, store } = ims!;
+  const has = `${name} has ${slots} ${slots === 1 ? 'slot' : 'slots'}${store === 'queue' ? ' in each queue' : ''}`;
+  if (msiAlloc && msiAlloc.vectors > slots) return [source.error([...path, 'msiAlloc', 'vectors'], `${has}; expected 1 to ${slots} vectors, or expect: -ENOSPC`)];
+  const entries = numbersOf(typeof raise === 'object' ? (raise.entry ?? 0) : 0);
+  return entries.every(entry => entry < slots) ? [] : [source.error([...path, 'raise', 'entry'], `${has}; expected an entry of 0 to ${slots - 1}, or expect: -EINVAL`)];
 }
 
 const FOR_PARTS = ['msiAlloc', 'msiFree', 'auxdata'] as const;
@@ -65,7 +89,8 @@ export function checkStores({ machine, steps }: ScenarioFile, kernel: KernelChoi
   });
 }
 
-function unusable({ store }: ImsSection, changes: ReadonlySet<ChangeId>): string | undefined {
+function unusable({ store, msi }: ImsSection, changes: ReadonlySet<ChangeId>): string | undefined {
+  if (msi === 'platform') return undefined;
   if (!changes.has('v2-46')) return 'has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021)';
   return store === 'queue' && changes.has('repost-ims') ? 'has no queue store, which was not posted again; expected v5.10+device-msi+ims-queue-usable' : undefined;
 }

@@ -77,7 +77,7 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
   const devices = file.machine?.devices ?? [];
   const device = findDevice(devices, named.name);
   const part = findPart(devices, named.name);
-  if (part !== undefined) return checkPart(step, part, path, source);
+  if (part !== undefined) return checkPart(file, step, part, path, source);
   if (!device) {
     const known = devices.flatMap(d => [d.name, ...virtualOf(d).map(({ name }) => name), ...(d.ims?.subdevices ?? [])]);
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];

@@ -60,7 +60,7 @@ const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; rea
     step: /^msiAlloc /,
     site: /./,
     leak: /^(interrupt numbers|descriptors|reservations|CPU vectors|remapping entries of \S+|AMD remapping entries|interrupts of \S+): /,
-    bug: 'device_msi_alloc_irqs() of the posted series frees the msi_descs of an allocation that failed midway, and not the interrupts that it had',
+    bug: 'device_msi_alloc_irqs() of the posted series, and platform_msi_domain_alloc_irqs(), free the msi_descs of an allocation that failed midway, and not the interrupts that it had',
   },
 ];
 

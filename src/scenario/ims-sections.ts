@@ -17,6 +17,8 @@ export interface ImsSection {
   subdevices: Subdevices;
   /** What bit 0 of a slot's control word does: masks (default), as devices have it; unmasks, as the driver of 2020 thinks. */
   bit0?: 'masks' | 'unmasks';
+  /** How the driver gets interrupts for the parts: device (default), device MSI, posted in 2020, not in today's mainline; platform: platform MSI, which v5.10 has and x86 has no use for. */
+  msi?: 'device' | 'platform';
   /** Commands that the device loses, by their number from 1 on: the driver waits in vain. */
   loses?: CommandNumber[];
 }

@@ -132,8 +132,8 @@ function pciFunction(section: DeviceSection, { devices = [], hypervisor }: Machi
   };
 }
 
-function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', loses = [] }: ImsSection, guest: boolean): ImsConfig {
-  return { store, slots, queues: subdevices.length, bit0, guest, loses, subdevices };
+function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', msi = 'device', loses = [] }: ImsSection, guest: boolean): ImsConfig {
+  return { store, slots, queues: subdevices.length, bit0, platformMsi: msi === 'platform', guest, loses, subdevices };
 }
 
 function requesterId(address: string): number {

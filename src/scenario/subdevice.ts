@@ -1,12 +1,11 @@
 import { IMS_AUXDATA_CONTROL_WORD, ims_ctrl_pasid_aux } from '../kernel/drivers/irqchip/irq-ims-msi';
-import { slot_number, write_ctrl_directly } from '../kernel/drivers/misc/ims_device';
+import { ims_alloc_irqs, ims_free_irqs, slot_number, write_ctrl_directly } from '../kernel/drivers/misc/ims_device';
 import type { subdevice } from '../kernel/include/device';
 import { IRQ_HANDLED } from '../kernel/include/interrupt';
 import type { msi_desc } from '../kernel/include/msi';
-import { type PciDev, to_pci_dev } from '../kernel/include/pci';
+import { to_pci_dev } from '../kernel/include/pci';
 import { irq_set_auxdata, msi_irq_vector } from '../kernel/irq/auxdata';
 import { disable_irq, enable_irq, free_irq, request_irq } from '../kernel/irq/manage';
-import { msi_domain_alloc_irqs, msi_domain_free_irqs } from '../kernel/irq/msi';
 import { EINVAL, ENODEV, ENOSYS } from '../kernel/lib/errno';
 import { has, kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
@@ -24,7 +23,7 @@ type Sections = { readonly [K in ActionKey]: NonNullable<StepMap[K]> };
 type Build<K extends ActionKey> = (name: string, action: Sections[K]) => Action;
 
 const BUILD = {
-  msiAlloc: (name, { vectors }) => ({ title: `msiAlloc ${vectors} vectors of ${name}`, run: () => withPart(name, dev => msi_domain_alloc_irqs(dev.msi_domain!, dev, vectors)) }),
+  msiAlloc: (name, { vectors }) => ({ title: `msiAlloc ${vectors} vectors of ${name}`, run: () => withPart(name, dev => ims_alloc_irqs(dev, vectors)) }),
   msiFree: name => ({ title: `msiFree ${name}`, run: () => withPart(name, freeVectors) }),
   auxdata: (name, { vector = 0, pasid, value = ims_ctrl_pasid_aux(pasid!, true), which = IMS_AUXDATA_CONTROL_WORD, direct = false }) => ({
     title: `auxdata of ${name} vector ${vector}: ${pasid === undefined ? `value ${value}` : `pasid ${pasid}`}${which === IMS_AUXDATA_CONTROL_WORD ? '' : ` of word ${which}`}${direct ? ', directly' : ''}`,
@@ -79,7 +78,7 @@ function* freeVector({ irq, dev }: msi_desc): Op<number> {
 }
 
 function* freeVectors(dev: subdevice): Op<number> {
-  yield* msi_domain_free_irqs(dev.msi_domain!, dev);
+  yield* ims_free_irqs(dev);
   return 0;
 }
 
@@ -97,12 +96,11 @@ function* setDirectly({ device_msi }: msi_desc, auxval: number): Op<number> {
 
 /** The part's interrupt comes now, or right behind the next access to a word of its slot. */
 function* raise(dev: subdevice, entry: number, at: SlotWord | undefined): Op<number> {
-  const device_msi = dev.msi_list.at(entry)?.device_msi;
-  if (!device_msi) return -EINVAL;
-  const pdev: PciDev = to_pci_dev(dev.parent);
-  const slot = slot_number(pdev, dev, entry, device_msi.priv_iomem);
-  if (at === undefined) pdev.hw.ims!.raise(slot);
-  else pdev.hw.ims!.raiseAt(slot, at);
+  const desc = dev.msi_list.at(entry);
+  if (!desc) return -EINVAL;
+  const store = to_pci_dev(dev.parent).hw.ims!;
+  if (at === undefined) store.raise(slot_number(desc));
+  else store.raiseAt(slot_number(desc), at);
   yield { wait: 'window' };
   return 0;
 }

@@ -5,7 +5,7 @@ import type { HardwareEvent } from '../../src/hardware/events';
 import { IMS_CTRL, type ImsStore } from '../../src/hardware/ims-store';
 import { intel_ir_data } from '../../src/kernel/drivers/iommu/intel/irte';
 import { irqd_irq_masked } from '../../src/kernel/include/irq';
-import { EINVAL, ENODEV, ENOSPC } from '../../src/kernel/lib/errno';
+import { EBUSY, EINVAL, ENODEV, ENOSPC } from '../../src/kernel/lib/errno';
 import { limit_text } from '../../src/kernel/lib/limit';
 import { loadScenario } from '../../src/scenario/load';
 import { playFile, type Played } from './play';
@@ -48,7 +48,7 @@ describe('examples/ims', () => {
   });
 
   it('exhaustion (19) on V2: the second message of four is one too many, though there are slots', async () => {
-    const text = readFileSync('examples/ims/exhaustion.irq.yaml', 'utf8').replace('slots: 4', 'slots: 4, bit0: unmasks').replaceAll(/\n +expect: .*/g, '');
+    const text = readFileSync('examples/ims/exhaustion.irq.yaml', 'utf8').replace('slots: 4', 'slots: 4, bit0: unmasks').replace('vectors: 4 }', 'vectors: 4 }\n    expect: -ENOSPC');
     const played = await playFile('x.irq.yaml', text, V2);
     assert.deepEqual(played.results.slice(0, 3), [0, -ENOSPC, -ENOSPC]);
     assert.equal(played.desc(24).irq_data.hwirq, 0);
@@ -148,6 +148,27 @@ describe('examples/ims', () => {
     assert.deepEqual([irqsOf('0000:00:04.0').length, taken('0000:00:04.0')], [8, 1]);
     assert.deepEqual([irqsOf('mdev0').length, taken('mdev0')], [8, 8]);
   });
+
+  it('platform-msi (4): one message in the whole domain: -EBUSY for a second helping, -ENOSPC for another part, the first of two is forgotten', async () => {
+    const played = ended(await example('platform-msi'));
+    assert.deepEqual(played.results, [0, 0, -EBUSY, -ENOSPC, 0, 0, 0, 0, -ENOSPC]);
+    assert.deepEqual(kinds(played).filter(kind => kind === 'message' || kind === 'eoi'), ['message', 'eoi']);
+    assert.deepEqual(known(played), ['irq 24 points to a msi_desc of dev1 that was freed']);
+    const data = played.desc(24).irq_data;
+    assert.deepEqual([data.domain!.name, data.chip.name, data.parent_data!.domain!.name], ['0000:00:05.0-4', 'IMS-pMSI', 'VECTOR']);
+  });
+
+  it('platform-msi (4, I10) on v5.10: irq_ack has no default, and is called', async () => {
+    assert.match((await example('platform-msi', 'v5.10')).stop.error!.message, /^BUG: kernel NULL pointer dereference, address: 0000000000000000/);
+  });
+
+  for (const [remap, outcome] of [['intel', /^kernel BUG at drivers\/iommu\/intel\/irq_remapping\.c/], ['amd', /^WARNING: .*get_devid/]] as const) {
+    it(`platform-msi (4) below remapping asks with no type at all: ${remap}`, async () => {
+      const text = readFileSync('examples/ims/platform-msi.irq.yaml', 'utf8').replace('cpus: 4', `cpus: 4\n  remap: ${remap}`).replaceAll(/\n +expect: .*/g, '');
+      const { stop, log } = await playFile('x.irq.yaml', text);
+      assert.ok([stop.error?.message ?? '', ...log].some(line => outcome.test(line)));
+    });
+  }
 
   it('array: each step of the life (6.4) leaves nothing behind at its end', async () => {
     const { guest } = ended(await example('array'));

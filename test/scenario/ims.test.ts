@@ -20,6 +20,7 @@ const head = (ims = 'slots: 4', remap = 'none', more = ''): string =>
   `machine: { cpus: 4, remap: ${remap}${more}, devices: [{ name: accel, kind: ims, address: 00:05.0, ims: { subdevices: [mdev0, mdev1], ${ims} } }] }`;
 const PROBE = 'probe: accel';
 const alloc = (vectors: number, device = 'mdev0'): string => `msiAlloc: { device: ${device}, vectors: ${vectors} }`;
+const tooMany = (vectors: number): string => `${alloc(vectors)}\n    expect: -ENOSPC`;
 const request = (vector: number, device = 'mdev0'): string => `request: { device: ${device}, vector: ${vector}, name: wq${vector} }`;
 const raise = (entry: number, at?: string): string => `raise: { device: mdev0, entry: ${entry}${at === undefined ? '' : `, at: ${at}`} }`;
 
@@ -93,7 +94,7 @@ describe('the IMS array', () => {
   });
 
   it('has no slot for one more than there are: -ENOSPC, and all of the device\'s go back (I1)', async () => {
-    const played = await play(head(), [PROBE, alloc(5), alloc(4)], { kernel: REPOST });
+    const played = await play(head(), [PROBE, tooMany(5), alloc(4)], { kernel: REPOST });
     assert.deepEqual(played.results, [0, -ENOSPC, 0]);
   });
 
@@ -188,7 +189,7 @@ describe('the IMS queue', () => {
   });
 
   it('has no shadow for more messages than the queue has: -ENOSPC', async () => {
-    assert.equal(last(await play(queue(), [PROBE, alloc(3)], { kernel: USABLE })), -ENOSPC);
+    assert.equal(last(await play(queue(), [PROBE, tooMany(3)], { kernel: USABLE })), -ENOSPC);
   });
 
   it('changes the shadow only, until the bus lock is given back', async () => {
@@ -238,6 +239,10 @@ describe('what a scenario says of message stores that cannot be', () => {
     assert.deepEqual(problems(ACCEL, 'msiFree: nic0').map(withoutSource), ['x.irq.yaml:6:14: error: nic0 is no part of a device; expected a part of a device of kind ims']);
     assert.deepEqual(problems(ACCEL, 'msiFree: mdev1').map(withoutSource), ['x.irq.yaml:6:14: error: unknown device mdev1; did you mean mdev0?']);
     assert.deepEqual(problems(ACCEL.replace('slots: 4', 'slots: 0'), PROBE).map(withoutSource), ['x.irq.yaml:3:65: error: slots: found 0; expected a whole number from 1 to 2048']);
+    assert.deepEqual(problems(ACCEL.replace('slots: 4', 'slots: 4, msi: platform, store: queue'), PROBE).map(withoutSource), ['x.irq.yaml:3:68: error: platform MSI cannot wait for commands; expected store: array']);
+    assert.deepEqual(problems(ACCEL, alloc(2)).map(withoutSource), ['x.irq.yaml:6:5: error: mdev0 is a device when the driver of accel has made it one; expected a step before this one: "- probe: accel"']);
+    assert.deepEqual(problems(ACCEL, `${PROBE}\n  - ${alloc(5)}`).map(withoutSource), ['x.irq.yaml:7:41: error: accel has 4 slots; expected 1 to 4 vectors, or expect: -ENOSPC']);
+    assert.deepEqual(problems(ACCEL, `${PROBE}\n  - ${raise(4)}`).map(withoutSource), ['x.irq.yaml:7:36: error: accel has 4 slots; expected an entry of 0 to 3, or expect: -EINVAL']);
     assert.deepEqual(problems(ACCEL, 'auxdata: { device: mdev0 }').map(withoutSource), ['x.irq.yaml:6:5: error: what shall it be?; expected either pasid or value']);
   });
 });

@@ -13,21 +13,20 @@ import { KNOWN, type Report } from './report';
 export function checkStore(
   world: World,
   { irq, desc }: VectorIrq,
-  { dev, device_msi }: msi_desc,
+  msi: msi_desc,
   report: Report,
   expectMessage: (message: { readonly lo: number; readonly data: number }, what: string, known: string | undefined) => void,
 ): void {
-  const pdev = to_pci_dev(dev.parent);
+  const pdev = to_pci_dev(msi.dev.parent);
   const store = pdev.hw.ims;
-  const index = dev.msi_list.findIndex(entry => entry.irq === irq);
   const data = desc.irq_data;
-  if (!store || !device_msi || !irqd_is_started(data) || !irqd_is_activated(data)) return;
+  if (!store || !msi.dev.msi_list.includes(msi) || !irqd_is_started(data) || !irqd_is_activated(data)) return;
 
-  const slot = slot_number(pdev, dev, index, device_msi.priv_iomem);
+  const slot = slot_number(msi);
   const { lo, hi, data: sent, ctrl } = store.message(slot);
-  const { priv } = device_msi;
+  const priv = msi.device_msi?.priv;
   const stale = priv instanceof ims_slot && (priv.address_lo !== lo || priv.address_hi !== hi || priv.data !== sent || priv.ctrl !== ctrl) ? KNOWN.IMS_NOT_TOLD : undefined;
-  const swapped = (store.config.bit0 === 'masks') !== world.changes.has('repost-mask-bit') ? KNOWN.IMS_POLARITY : undefined;
+  const swapped = msi.device_msi !== null && (store.config.bit0 === 'masks') !== world.changes.has('repost-mask-bit') ? KNOWN.IMS_POLARITY : undefined;
   const direct = IMS_CTRL.get(ctrl, 'pasid_enable') === 1 ? KNOWN.IMS_DIRECT : undefined;
   report.equal(Number(irqd_irq_masked(data)), Number(store.masked(slot)), 'I16', () => `irq ${irq}: IRQ_MASKED`, swapped ?? stale ?? direct);
   expectMessage({ lo, data: sent }, `irq ${irq}: the message in slot ${slot} of ${pdev.name}`, stale);

@@ -2,20 +2,23 @@ import { IMS_QUEUE, IMS_SLOT, IMS_SLOT_SIZE } from '../../../hardware/ims-store'
 import type { Op } from '../../../stepper/op';
 import { dev_set_msi_domain, type device, subdevice } from '../../include/device';
 import type { irq_domain } from '../../include/irqdomain';
-import type { PciDev } from '../../include/pci';
+import type { msi_desc } from '../../include/msi';
+import { type PciDev, to_pci_dev } from '../../include/pci';
 import { irq_domain_remove } from '../../irq/irqdomain';
 import { free_irq } from '../../irq/manage';
-import { msi_domain_free_irqs } from '../../irq/msi';
+import { msi_domain_alloc_irqs, msi_domain_free_irqs } from '../../irq/msi';
 import { ENODEV } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { irq_window, mutex, mutex_lock, mutex_unlock } from '../../lib/locking';
 import { pr_err } from '../../lib/printk';
 import { has, kernel } from '../../world';
 import { IMS_CONTROL_WORD_IRQMASK, pci_ims_array_create_msi_irq_domain } from '../irqchip/irq-ims-msi';
+import { platform_msi_domain_free_irqs } from '../base/platform-msi';
 import { ims_slot, pci_ims_queue_create_msi_irq_domain } from '../irqchip/irq-ims-queue';
 import { readl, writel } from '../pci/access';
 import { pci_disable_device, pci_enable_device, pci_set_master } from '../pci/pci';
 import type { pci_driver } from '../pci/pci-driver';
+import { ims_platform_alloc_irqs, ims_platform_create_domain, platform_slot } from './ims_platform';
 
 // A driver for the model's device with a message store: what such a driver does, by the rules that v2-46 states. No kernel has it.
 
@@ -55,7 +58,7 @@ function* ims_probe(pdev: PciDev): Op<number> {
   if (err) return err;
   yield* pci_set_master(pdev);
 
-  const domain = has('v2-46') ? yield* create_domain(pdev) : null;
+  const domain = yield* create_domain(pdev);
   if (!domain) {
     yield* pci_disable_device(pdev);
     return -ENODEV;
@@ -69,6 +72,8 @@ function* ims_probe(pdev: PciDev): Op<number> {
 
 function* create_domain(pdev: PciDev): Op<irq_domain | null> {
   const { address, config } = pdev.hw.ims!;
+  if (config.platformMsi) return yield* ims_platform_create_domain(pdev);
+  if (!has('v2-46')) return null;
   if (config.store === 'array') return yield* pci_ims_array_create_msi_irq_domain(pdev, { slots: address, max_slots: config.slots });
   if (has('repost-ims')) return null;
 
@@ -125,12 +130,25 @@ export function* write_ctrl_directly(iomem: number, auxval: number): Op {
   writel(((ctrl & IMS_CONTROL_WORD_IRQMASK) | auxval) >>> 0, iomem + IMS_SLOT.ctrl);
 }
 
+/** What the driver does when a part wants `nvec` messages. @returns 0 or an errno */
+export function* ims_alloc_irqs(dev: subdevice, nvec: number): Op<number> {
+  return uses_platform_msi(dev) ? yield* ims_platform_alloc_irqs(dev, nvec) : yield* msi_domain_alloc_irqs(dev.msi_domain!, dev, nvec);
+}
+
+/** What the driver does when a part wants no messages any more. */
+export function* ims_free_irqs(dev: subdevice): Op {
+  if (uses_platform_msi(dev)) yield* platform_msi_domain_free_irqs(dev);
+  else yield* msi_domain_free_irqs(dev.msi_domain!, dev);
+}
+
+const uses_platform_msi = ({ parent }: subdevice): boolean => to_pci_dev(parent).hw.ims!.config.platformMsi;
+
 /** The driver's own: handlers, messages, domain. */
 function* ims_remove(pdev: PciDev): Op {
   const ims = kernel.ims_devices.find(device => device.pdev === pdev)!;
   for (const sub of ims.subdevices) {
     for (const { irq } of sub.msi_list) if (irq > 0 && kernel.irq_desc_tree.get(irq)?.action) yield* free_irq(irq, sub);
-    yield* msi_domain_free_irqs(ims.domain, sub);
+    yield* ims_free_irqs(sub);
     dev_set_msi_domain(sub, null);
   }
   yield* irq_domain_remove(ims.domain);
@@ -141,7 +159,9 @@ function* ims_remove(pdev: PciDev): Op {
 export const ims_driver: pci_driver = Object.freeze({ name: 'ims', probe: ims_probe, remove: ims_remove });
 
 /** The place of a part's message in the device. */
-export const slot_number = (pdev: PciDev, { id }: device, index: number, iomem: number): number => {
-  const { address, config } = pdev.hw.ims!;
-  return config.store === 'array' ? (iomem - address) / IMS_SLOT_SIZE : id * config.slots + index;
-};
+export function slot_number(desc: msi_desc): number {
+  const { dev, platform, device_msi } = desc;
+  if (platform) return platform_slot(dev, platform.msi_index);
+  const { address, config } = to_pci_dev(dev.parent).hw.ims!;
+  return config.store === 'array' ? (device_msi!.priv_iomem - address) / IMS_SLOT_SIZE : dev.id * config.slots + dev.msi_list.indexOf(desc);
+}
