@@ -30,6 +30,13 @@ export type CpuNumber = number;
 export type CpuRanges = string;
 
 /**
+ * A Kconfig symbol without CONFIG_, or one with its number: IRQ_WORK, NR_CPUS=64.
+ * @pattern ^[A-Z0-9_]+(=\d{1,5})?$
+ * @expected a Kconfig symbol without CONFIG_, such as IRQ_WORK or NR_CPUS=64
+ */
+export type KconfigSymbol = string;
+
+/**
  * A device by its name in `machine.devices`, or by its PCI address.
  * @expected a device's name
  */
@@ -89,7 +96,7 @@ export interface ScenarioFile {
   /** The kernel's command line, such as "intremap=off" or "nox2apic". */
   cmdline?: string;
   /** What the kernel was built with, without CONFIG_; default: as distributions build it. */
-  config?: Name[];
+  config?: KconfigSymbol[];
   /** The hardware; default: a PC with 4 CPUs and no devices. */
   machine?: MachineSection;
   /** Drivers of your own, by name: what they ask of the interrupt code when they probe. */

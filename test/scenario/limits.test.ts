@@ -70,3 +70,27 @@ drivers: { card: { alloc: { min: 410, max: 410, flags: [PCI_IRQ_MSIX] }, request
     assert.ok(played.log.some(text => text.endsWith('Affinity broken due to vector space exhaustion.')));
   });
 });
+
+describe('limits of the whole machine', function () {
+  this.timeout(240_000);
+  const FUNCTIONS = 8;
+  const address = (i: number): string => `00:${(4 + Math.floor(i / FUNCTIONS)).toString(16).padStart(2, '0')}.${i % FUNCTIONS}`;
+  const cards = (count: number): string[] => Array.from({ length: count }, (_, i) => `{ name: card${i}, kind: custom, address: "${address(i)}", msix: 2048 }`);
+  const all = (i: number): string => `alloc: { device: card${i}, min: 2048, max: 2048, flags: [PCI_IRQ_MSIX] }`;
+  const each = (count: number): string[] => Array.from({ length: count }, (_, i) => all(i));
+  const got = (count: number): number[] => new Array<number>(count).fill(2048);
+
+  // NR_IRQS of a small kernel is 4352; IRQ_BITMAP_BITS is that and 8196. Numbers of GSIs that nobody uses stay free.
+  it('is the numbers of interrupts, of which a kernel has more than it says: the seventh card gets none', async () => {
+    const played = await play(`config: ["NR_CPUS=4"]\n${machine('cpus: 2', cards(7))}`, [...each(7), 'freeVectors: card0', all(6)], { check: false });
+    assert.deepEqual(played.results, [...got(6), ENOSPC, 0, 2048]);
+    assert.deepEqual(limits(played).filter(text => !text.includes('reserved')), ['limit: interrupt numbers: 12541 of 12548 in use']);
+  });
+
+  it('is the remapping table of a VT-d unit: 65536 entries, some of them of the IOAPIC', async () => {
+    const played = await play(machine('cpus: 2, remap: intel', cards(32)), [...each(32), 'freeVectors: card0', all(31)], { check: false });
+    assert.deepEqual(played.results, [...got(31), ENOSPC, 0, 2048]);
+    assert.deepEqual(limits(played).filter(text => !text.includes('reserved')), ['limit: remapping entries of dmar0: 65536 of 65536 in use']);
+    assert.equal(played.log.filter(text => text === "DMAR-IR: IR0: can't allocate an IRTE").length, 1);
+  });
+});
