@@ -46,18 +46,18 @@ function hpetConfig({ hpet }: BootLog): Pick<MachineConfig, 'hpet' | 'arat'> {
 
 /** CPUs that run are in cpuinfo. The others are only counted: their APIC ids are those that SRAT has besides, else the next ones; nothing shows them. */
 function cpuConfigs({ cpus, log }: MachineFacts): CpuConfig[] {
-  const { possible, hotplug } = log.cpus ?? { possible: (cpus.at(-1)?.cpu ?? -1) + 1, hotplug: 0 };
+  const { possible, hotplug, ignored } = log.cpus ?? { possible: (cpus.at(-1)?.cpu ?? -1) + 1, hotplug: 0, ignored: 0 };
   const used = new Set(cpus.map(({ apicId }) => apicId));
   const named = [...log.nodes.keys()].filter(id => !used.has(id));
   let next = Math.max(-1, ...used, ...named) + 1;
-  return Array.from({ length: possible }, (_, n) => {
+  return Array.from({ length: possible + ignored }, (_, n) => {
     const info = cpus.find(({ cpu }) => cpu === n);
     const apicId = info?.apicId ?? named.shift() ?? next++;
     return {
       apicId,
       node: log.nodes.get(apicId) ?? 0,
       ...(info?.core !== undefined && { core: info.package * CORES_PER_PACKAGE + info.core }),
-      ...(n >= possible - hotplug && { present: false }),
+      ...(n >= possible - hotplug && n < possible && { present: false }),
     };
   });
 }

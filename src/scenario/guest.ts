@@ -20,7 +20,7 @@ export class ModelGuest implements Guest {
     private script: readonly ScriptStep[],
     public host?: Host,
   ) {
-    this.cpus = world.machine.cpus.length;
+    this.cpus = world.kernel.nr_cpu_ids;
     this.begin(world, script);
   }
 

@@ -2,7 +2,7 @@ import { Machine } from '../hardware/machine';
 import type { MachineConfig } from '../hardware/machine-config';
 import { kernelOf, parseKernel } from '../kernel/kernel_choice';
 import { make_kernel } from '../kernel/globals';
-import { boot_steps } from '../kernel/init/main';
+import { boot_steps, nr_possible_cpus } from '../kernel/init/main';
 import { World } from '../kernel/world';
 import type { TaskSpec } from '../stepper/guest';
 import { Drain } from './drain';
@@ -27,7 +27,7 @@ export function powerOn({ machine, kernel, cmdline = '', config = DISTRIBUTION_C
   const found = kernelOf(parseKernel(kernel));
   if (!found.ok) throw new Error(found.problems.map(({ message }) => message).join('; '));
   const { changes } = found;
-  return new World(make_kernel(machine.cpus.length, { config: new Set(config), cmdline: words }, changes), new Machine(machine), changes);
+  return new World(make_kernel(nr_possible_cpus(machine.cpus.length, words), { config: new Set(config), cmdline: words }, changes), new Machine(machine), changes);
 }
 
 /** What runs from the first instruction to the first step, in order. */

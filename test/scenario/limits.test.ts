@@ -71,6 +71,21 @@ drivers: { card: { alloc: { min: 410, max: 410, flags: [PCI_IRQ_MSIX] }, request
   });
 });
 
+describe('a kernel without SMP', () => {
+  // 5.10.0-32-u3-2cpu-nosmp: dmesg.txt
+  it('has a place for the CPU that boots only: ACPI offers the others in vain (nosmp)', async () => {
+    const played = await play(`cmdline: nosmp\n${machine('cpus: 3', [msi(1)])}`, [alloc(1, 1), 'request: { device: card }']);
+    assert.deepEqual(played.results, [1, 0]);
+    const { kernel } = played.guest.world;
+    assert.deepEqual([kernel.nr_cpu_ids, kernel.cpu_possible_mask.toString(), kernel.cpu_online_mask.toString()], [1, '0', '0']);
+    assert.deepEqual(played.log.filter(text => /Processor/.test(text)), [
+      'smpboot: 3 Processors exceeds max_cpus limit of 0',
+      'APIC: NR_CPUS/possible_cpus limit of 1 reached. Processor 1/0x1 ignored.',
+      'APIC: NR_CPUS/possible_cpus limit of 1 reached. Processor 2/0x2 ignored.',
+    ]);
+  });
+});
+
 describe('limits of the whole machine', function () {
   this.timeout(240_000);
   const FUNCTIONS = 8;

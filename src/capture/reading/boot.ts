@@ -96,7 +96,7 @@ export interface BootLog {
   /** NUMA nodes that have memory; empty where SRAT names none */
   readonly memoryNodes: readonly number[];
   /** possible CPUs, and how many of them are only places for one; undefined where the log does not say */
-  readonly cpus: { readonly possible: number; readonly hotplug: number } | undefined;
+  readonly cpus: { readonly possible: number; readonly hotplug: number; /** CPUs that the kernel was told to leave alone */ readonly ignored: number } | undefined;
   /** undefined without apic=debug or apic=verbose */
   readonly clocks: ClockCounts | undefined;
   /** ways by which too few ticks of the PIT came when the kernel waited for some */
@@ -123,6 +123,7 @@ export function parseDmesg(text: string): BootLog {
     ioapics: scopes.filter(scope => hex(scope[2]) === hex(base)).map(scope => Number(scope[1])),
   }));
   const allowed = all(/^smpboot: Allowing (\d+) CPUs, (\d+) hotplug CPUs/).at(0);
+  const exceeding = all(/^smpboot: (\d+) Processors exceeds max_cpus limit of 0$/).at(0);
   const ioapics = all(/^IOAPIC\[\d+\]: apic_id (\d+), version (\d+), address 0x([\da-f]+), GSI (\d+)-(\d+)/).map(([, id, version, address, base, end]) => ({
     id: Number(id),
     version: Number(version),
@@ -151,7 +152,7 @@ export function parseDmesg(text: string): BootLog {
     q35: lines.some(line => /^DMI: QEMU Standard PC \(Q35/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
-    cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]) },
+    cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]), ignored: Math.max(0, Number(exceeding?.[1] ?? 0) - Number(allowed[1])) },
     clocks: clockCounts(all),
     deadTimerRoutes: AFTER_TIMER_ROUTE.flatMap(([route, pattern]) => (all(pattern).length > 0 ? route : [])),
     silent: silentDrives(all),

@@ -1,6 +1,6 @@
 import type { Op } from '../../stepper/op';
 import { type IsaDevice, PC_ISA_DEVICES } from '../../hardware/machine-config';
-import { acpi_boot_init, acpi_gsi_to_irq, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
+import { acpi_boot_init, acpi_gsi_to_irq, acpi_processor_init, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
 import { APIC_DEBUG, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
 import { disable_ioapic_support, io_apic_init_mappings } from '../arch/x86/apic/io_apic';
 import { print_ipi_mode } from '../arch/x86/apic/ipi';
@@ -61,9 +61,14 @@ const NO_APIC: readonly string[] = ['nolapic', 'disableapic'];
 
 /** Present CPUs are started in order while fewer than maxcpus= are up; none without local APICs. Source: kernel/cpu.c, bringup_nonboot_cpus() */
 function nonboot_cpus({ kernel: { config }, machine }: World): number[] {
-  const limit = config.cmdline.some(word => NO_APIC.includes(word)) ? 0 : config.cmdline.map(maxcpus).filter(n => n !== undefined).at(-1) ?? Infinity;
+  const limit = config.cmdline.some(word => NO_APIC.includes(word)) ? 0 : max_cpus(config.cmdline);
   return machine.cpus.flatMap(({ present = true }, cpu) => (cpu > 0 && present ? cpu : [])).slice(0, Math.max(0, limit - 1));
 }
+
+const max_cpus = (cmdline: readonly string[]): number => cmdline.map(maxcpus).filter(n => n !== undefined).at(-1) ?? Infinity;
+
+/** How many CPUs a kernel has places for: only the one that boots with nosmp or maxcpus=0. Source: arch/x86/kernel/smpboot.c, prefill_possible_map() */
+export const nr_possible_cpus = (cpus: number, cmdline: readonly string[]): number => (max_cpus(cmdline) === 0 ? 1 : cpus);
 
 /** What a word of the command line says about setup_max_cpus, or undefined. Source: kernel/smp.c, nosmp(), maxcpus() */
 function maxcpus(word: string): number | undefined {
@@ -155,6 +160,7 @@ function* kernel_init(): Op {
   yield* pci_arch_init();
   yield* acpi_enable();
   yield* pci_scan_root_bus();
+  yield* acpi_processor_init();
   yield* hpet_late_init();
   yield* pci_apply_final_quirks();
   yield* intel_iommu_init();

@@ -2,7 +2,7 @@ import type { Op } from '../../../stepper/op';
 import { cpuhp_online_idle, notify_cpu_starting } from '../../cpu';
 import { cpu_to_node, num_possible_nodes, numa_add_cpu, NUMA_NO_NODE, numa_remove_cpu, topology_sibling_cpumask } from '../../include/topology';
 import { cpu_relax_until, local_irq_restore } from '../../lib/locking';
-import { pr_cont, pr_info, printk_open } from '../../lib/printk';
+import { pr_cont, pr_info, pr_warn, printk_open } from '../../lib/printk';
 import { kernel, machine, spawn } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
 import { setup_boot_APIC_clock, setup_secondary_APIC_clock } from './apic/apic_timer';
@@ -24,6 +24,8 @@ export function* prefill_possible_map(): Op {
   for (let cpu = 0; cpu < kernel.nr_cpu_ids; cpu++) kernel.cpu_possible_mask.set(cpu);
 
   const possible = kernel.cpu_possible_mask.weight;
+  const { length: processors } = machine.cpus.filter(({ present = true }) => present);
+  if (processors > possible) pr_warn(`smpboot: ${processors} Processors exceeds max_cpus limit of ${kernel.setup_max_cpus}`);
   pr_info(`smpboot: Allowing ${possible} CPUs, ${possible - kernel.cpu_present_mask.weight} hotplug CPUs`);
 }
 

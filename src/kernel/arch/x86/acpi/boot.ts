@@ -79,8 +79,13 @@ function* acpi_set_irq_model_ioapic(): Op {
 
 /** Source: arch/x86/kernel/acpi/boot.c, acpi_parse_madt_lapic_entries() */
 function* acpi_parse_madt_lapic_entries(): Op {
-  for (const [cpu, { apicId, present = true }] of machine.cpus.entries()) if (present) yield* generic_processor_info(cpu, apicId);
+  for (const [cpu, { apicId, present = true }] of machine.cpus.entries()) if (present && cpu < kernel.nr_cpu_ids) yield* generic_processor_info(cpu, apicId);
   kernel.boot_cpu_physical_apicid = machine.cpus[0].apicId;
+}
+
+/** ACPI names CPUs that the kernel has not taken: it tries to, as if they were plugged in now. Source: drivers/acpi/acpi_processor.c, acpi_processor_hotadd_init() */
+export function* acpi_processor_init(): Op {
+  for (const [cpu, { apicId, present = true }] of machine.cpus.entries()) if (present && cpu >= kernel.nr_cpu_ids) yield* generic_processor_info(cpu, apicId);
 }
 
 /** @returns 0, or -ENODEV with noapic on the command line or without an IOAPIC. Source: arch/x86/kernel/acpi/boot.c, acpi_parse_madt_ioapic_entries() */

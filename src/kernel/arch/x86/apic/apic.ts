@@ -6,6 +6,7 @@ import type { LocalApic } from '../../../../hardware/local-apic';
 import { DELIVERY } from '../../../../hardware/message';
 import { __fix_to_virt, FIX_APIC_BASE } from '../../../include/fixmap';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
+import { EINVAL } from '../../../lib/errno';
 import { type LogLevel, pr_info, pr_warn, printk } from '../../../lib/printk';
 import { IRQ_REMAP_X2APIC_MODE, irq_remap_enable_fault_handling, irq_remapping_enable, irq_remapping_prepare } from '../../../drivers/iommu/irq_remapping';
 import { has, kernel, machine } from '../../../world';
@@ -84,11 +85,16 @@ export function apic_printk(verbosity: number, text: string, level: LogLevel = '
   if (verbosity <= kernel.apic_verbosity) printk(level, text);
 }
 
-/** CPUs that are possible, present and how they are addressed: one local APIC of the MADT. Source: arch/x86/kernel/apic/apic.c, generic_processor_info() */
-export function* generic_processor_info(cpu: number, apicid: number): Op {
+/** CPUs that are possible, present and how they are addressed: one local APIC of the MADT. @returns the CPU, or -EINVAL without a place for it. Source: arch/x86/kernel/apic/apic.c, generic_processor_info() */
+export function* generic_processor_info(cpu: number, apicid: number): Op<number> {
+  if (cpu >= kernel.nr_cpu_ids) {
+    pr_warn(`APIC: NR_CPUS/possible_cpus limit of ${kernel.nr_cpu_ids} reached. Processor ${cpu}/0x${apicid.toString(16)} ignored.`);
+    return -EINVAL;
+  }
   kernel.x86_cpu_to_apicid[cpu] = apicid;
   kernel.cpu_possible_mask.set(cpu);
   kernel.cpu_present_mask.set(cpu);
+  return cpu;
 }
 
 /** The registers get their fixed place. Source: arch/x86/kernel/apic/apic.c, register_lapic_address() */

@@ -12,5 +12,5 @@ export function* numa_init_array(): Op {
 
 /** A CPU's node is known by its APIC id; a place without a CPU has none. Source: arch/x86/mm/numa.c, init_cpu_to_node() */
 export function* init_cpu_to_node(): Op {
-  for (const [cpu, { node, present = true }] of machine.cpus.entries()) if (present) kernel.cpu_to_node[cpu] = node;
+  for (const [cpu, { node, present = true }] of machine.cpus.entries()) if (present && cpu < kernel.nr_cpu_ids) kernel.cpu_to_node[cpu] = node;
 }
