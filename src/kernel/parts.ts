@@ -4,6 +4,9 @@ import type { ChangeId } from './changes';
 const CAME_WITH: Readonly<Record<string, ChangeId>> = {
   __msi_domain_alloc_irqs: 'v2-29',
   __msi_domain_free_irqs: 'v2-29',
+  vmd_alloc_irqs: 'vmd-helpers',
+  vmd_create_irq_domain: 'vmd-helpers',
+  vmd_remove_irq_domain: 'vmd-helpers',
 };
 
 /** Whether a kernel with these changes has the function only as a part of the one that calls it. */

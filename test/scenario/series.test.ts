@@ -6,6 +6,7 @@ import { ENODEV } from '../../src/kernel/lib/errno';
 import { kernel_death } from '../../src/kernel/lib/printk';
 import type { StopEvent } from '../../src/stepper/stepper';
 import { play, type Played } from './play';
+import { see } from './seen';
 
 const head = (remap: string): string => `machine: { cpus: 4, x2apic: true, remap: ${remap}, devices: [{ name: nvme0, kind: nvme, address: 00:04.0, msix: 5 }, { name: nic0, kind: nic, address: 00:05.0 }] }`;
 const STEPS = ['probe: nvme0', 'probe: nic0', 'raise: { device: nvme0, entry: 1 }', 'affinity: { device: nic0, cpus: 2 }', 'raise: nic0', 'remove: nvme0'];
@@ -43,6 +44,18 @@ describe('any point of the series', () => {
       }
     });
   }
+});
+
+describe('frames of a kernel', () => {
+  const SPLIT_LATER = ['__msi_domain_alloc_irqs', '__msi_domain_free_irqs', 'vmd_alloc_irqs', 'vmd_create_irq_domain', 'vmd_remove_irq_domain'];
+
+  it('are those of its functions: what v5.10 has split off is done by the caller in v5.9', async () => {
+    for (const [kernel, functions] of [['v5.9', []], ['v5.10', SPLIT_LATER]] as const) {
+      const seen = await see('examples/vmd.irq.yaml', kernel);
+      assert.deepEqual(seen.which(...SPLIT_LATER), functions);
+      assert.deepEqual(seen.callersOf('vmd_set_desc', 1), [kernel === 'v5.9' ? 'msi_domain_alloc_irqs' : '__msi_domain_alloc_irqs']);
+    }
+  });
 });
 
 describe('the traps of the series', () => {

@@ -16,6 +16,12 @@ export const V5_10 = {
     needs: ['amd-512-entries'],
     removable: true,
   },
+  'vmd-helpers': {
+    subject: 'PCI: vmd: Create IRQ Domain configuration helper; Create IRQ allocation helper',
+    release: 'v5.10',
+    effect: 'what vmd_probe() and vmd_enable_domain() did themselves is in vmd_alloc_irqs(), vmd_create_irq_domain() and vmd_remove_irq_domain()',
+    removable: true,
+  },
   'vector-search-order': {
     subject: 'x86/apic/vector: Fix ordering in vector assignment',
     release: 'v5.10',
