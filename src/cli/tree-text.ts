@@ -60,6 +60,19 @@ export function hardwareText(event: HardwareEvent): string {
       return `${requester(event.requesterId)} ${event.taken ? 'takes over' : 'loses the command for'} message ${event.slot} of queue ${event.queue}: ${hex(event.data)} to ${hex(event.addressLo, 8)}${event.masked ? ', masked' : ''}`;
     case 'sent on the host':
       return `${requester(event.requesterId)} slot ${event.slot} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} on the host, which did not see that message being written: the guest gets no interrupt`;
+    case 'host entries': {
+      const { index, count, vector, vps } = event;
+      const what = `${count === 1 ? `entry ${index}` : `entries ${index} to ${index + count - 1}`} of ${requester(event.requesterId)}, vector ${vector} of virtual processor ${vps.join(', ')}`;
+      return `Hyper-V host: ${event.made ? 'makes' : 'drops'} ${what}`;
+    }
+    case 'no host entry':
+      return `Hyper-V host: no entry for ${requester(event.requesterId)}: ${event.why}`;
+    case 'redirected':
+      return `Hyper-V host: entry ${event.index} is vector ${event.vector} of virtual processor ${event.vp}`;
+    case 'unknown message':
+      return `Hyper-V host: no entry for ${hex(event.data)} at ${hex(event.addressLo, 8)} from ${requester(event.requesterId)} on ${event.instance}: the interrupt is lost`;
+    case 'retarget':
+      return `Hyper-V host: ${hex(event.data)} at ${hex(event.address, 8)} shall be vector ${event.vector} of virtual processor ${event.vps.join(', ')}: ${event.status === 0 ? 'done' : `status ${event.status}`}`;
     case 'remapped':
       return `remapping unit ${event.unit}: entry ${event.index} is ${hex(event.high, 16)} ${hex(event.low, 16)}${event.cached ? ' (cached)' : ''}`;
     case 'posted':

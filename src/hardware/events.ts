@@ -16,6 +16,16 @@ export type HardwareEvent =
   | { readonly kind: 'memory write'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
   /** a VMD (`by`, its requester id) took the message of a function below it, and raises its own MSI-X entry `index` */
   | { readonly kind: 'collected'; readonly requesterId: number; readonly addressLo: number; readonly data: number; readonly by: number; readonly index: number }
+  /** a Hyper-V host made entries of its redirection table for a function, from `index` on, and gave out their message; or dropped them */
+  | { readonly kind: 'host entries'; readonly made: boolean; readonly requesterId: number; readonly index: number; readonly count: number; readonly vector: number; readonly vps: readonly number[] }
+  /** it gave none: it refused, it wants the function back, or the function is gone */
+  | { readonly kind: 'no host entry'; readonly requesterId: number; readonly why: string }
+  /** a Hyper-V host's redirection table has the message of a passed-through function: virtual processor `vp` gets it */
+  | { readonly kind: 'redirected'; readonly index: number; readonly vector: number; readonly vp: number }
+  /** it has not: the interrupt is lost. `instance` is the function's bus */
+  | { readonly kind: 'unknown message'; readonly instance: string; readonly requesterId: number; readonly addressLo: number; readonly data: number }
+  /** a guest asked the host to move the interrupt of a message; `status` is HV_STATUS_*, 0 = done */
+  | { readonly kind: 'retarget'; readonly status: number; readonly address: number; readonly data: number; readonly vector: number; readonly vps: readonly number[] }
   /** a remapping unit found the entry */
   | { readonly kind: 'remapped'; readonly unit: number; readonly index: number; readonly low: bigint; readonly high: bigint; readonly cached: boolean }
   /** the entry is posted: the descriptor in memory took the vector */

@@ -1,3 +1,4 @@
+import { isGuid } from './guid';
 import { type ConfigProblem, type MachineConfig, parsePciAddress } from './machine-config';
 import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST } from './pci-registers';
 
@@ -38,7 +39,7 @@ export function* gsiProblems({ ioapics, isaOverrides }: MachineConfig): Problems
 /** A VMD stands on the machine's own buses, and what it hides has no other way out than its messages. */
 export function* vmdProblems({ pci }: MachineConfig): Problems {
   for (const [i, { vmd, behind, gsi, node }] of pci.entries()) {
-    if (behind === undefined) continue;
+    if (behind === undefined || isGuid(behind)) continue;
     const found = pci.find(f => f.address === behind && f.behind === undefined);
     if (!found?.vmd) yield problem(`pci[${i}].behind`, found ? `${behind} is no VMD` : `there is no function ${behind}; expected a VMD`);
     if (vmd) yield problem(`pci[${i}].behind`, 'a VMD behind a VMD');
@@ -76,6 +77,23 @@ export function* uvProblems({ uv }: MachineConfig): Problems {
   for (const [i, { pnode }] of blades.entries()) {
     const other = blades.slice(0, i).findIndex(blade => blade.pnode === pnode);
     if (other >= 0) yield problem(`uv.blades[${i}].pnode`, `${pnode} is the number of uv.blades[${other}] already`);
+  }
+}
+
+/** A virtual PCI bus has one PCI bus, without bridges, and messages only. */
+export function* hypervProblems({ pci, hyperv }: MachineConfig): Problems {
+  const buses = hyperv?.buses ?? [];
+  for (const [i, { instance }] of buses.entries()) {
+    const path = `hyperv.buses[${i}].instance`;
+    if (!isGuid(instance)) yield problem(path, `"${instance}" is no GUID; expected one in lower case`);
+    if (buses.slice(0, i).some(other => other.instance === instance)) yield problem(path, `${instance} is there twice; expected another one`);
+  }
+  for (const [i, { address, behind, gsi, intxPin, bridge, vmd }] of pci.entries()) {
+    if (behind === undefined || !isGuid(behind)) continue;
+    if (!buses.some(({ instance }) => instance === behind)) yield problem(`pci[${i}].behind`, `there is no virtual PCI bus ${behind}`);
+    if (parsePciAddress(address)?.bus !== 0) yield problem(`pci[${i}].address`, `${address} is not on bus 00, the only one of a virtual PCI bus`);
+    if (bridge || vmd) yield problem(`pci[${i}].behind`, 'nothing can be behind a function on a virtual PCI bus');
+    if (gsi >= 0 || intxPin > 0) yield problem(`pci[${i}].gsi`, 'a function on a virtual PCI bus has no INTx line; expected none');
   }
 }
 

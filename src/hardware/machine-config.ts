@@ -1,5 +1,5 @@
 // What a machine consists of: written by a user in a scenario or taken from a capture.
-import { gsiProblems, msixProblems, nodeProblems, sriovProblems, uvProblems, vmdProblems } from './machine-checks';
+import { gsiProblems, hypervProblems, msixProblems, nodeProblems, sriovProblems, uvProblems, vmdProblems } from './machine-checks';
 import type { SriovConfig } from './sriov';
 import type { TimerRoute } from './timer-route';
 
@@ -31,6 +31,8 @@ export interface MachineConfig {
   readonly hypervisor?: 'kvm';
   /** what firmware says of the machine; default: a maker of computers, no guest */
   readonly smbios?: SmbiosConfig;
+  /** the machine is a guest of Hyper-V */
+  readonly hyperv?: HypervConfig;
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
   /** buses, "0000:06", with slots that ACPI can eject devices from (_EJ0) */
@@ -41,6 +43,20 @@ export interface MachineConfig {
   readonly clocks?: ClockCounts;
   /** by which ways enough ticks of the PIT come for a kernel that waits for some; default: all */
   readonly timerRoutes?: readonly TimerRoute[];
+}
+
+/** A Hyper-V host, and what of it a guest sees. */
+export interface HypervConfig {
+  /** the highest version of the protocol for PCI that it speaks: major << 16 | minor */
+  readonly protocol: number;
+  readonly buses: readonly VpciBusConfig[];
+}
+
+/** A virtual PCI bus for functions that the host passes through. */
+export interface VpciBusConfig {
+  readonly name: string;
+  /** GUID in lower case; the fifth and sixth byte give the PCI domain */
+  readonly instance: string;
 }
 
 /** What the clocks count while a kernel measures the local APIC's timer for 100 ms. */
@@ -186,7 +202,7 @@ export interface PciFunctionConfig {
   readonly bridge?: BridgeConfig;
   /** an Intel VMD: functions can be behind it */
   readonly vmd?: boolean;
-  /** address of the VMD that hides the function; its own address is one of the hierarchy below, whose domain is written 0000 */
+  /** address of the VMD, or instance of Hyper-V's virtual PCI bus, that the function is behind; its own address is one there, whose domain is written 0000 */
   readonly behind?: string;
   /** NUMA node or -1 */
   readonly node: number;
@@ -283,7 +299,7 @@ const MAX_CPUS = 8192;
 export function validateMachineConfig(config: MachineConfig): ConfigProblem[] {
   return [
     ...cpuProblems(config), ...nodeProblems(config), ...ioapicProblems(config), ...gsiProblems(config), ...hpetProblems(config), ...remapProblems(config),
-    ...amdRemapProblems(config), ...pciProblems(config), ...vmdProblems(config), ...sriovProblems(config), ...msixProblems(config), ...uvProblems(config),
+    ...amdRemapProblems(config), ...pciProblems(config), ...vmdProblems(config), ...sriovProblems(config), ...hypervProblems(config), ...msixProblems(config), ...uvProblems(config),
   ];
 }
 

@@ -5,6 +5,9 @@ import type { HardwareEvent } from './events';
 import { Hpet, HPET_MMAP_SIZE } from './hpet';
 import { IntelRemapUnit } from './intel-remap-unit';
 import { IMS_STORE_SIZE, type ImsStore } from './ims-store';
+import { isGuid } from './guid';
+import { HypervHost } from './hyperv-host';
+import type { VpciBus } from './hyperv-vpci-bus';
 import { InterruptBus } from './interrupt-bus';
 import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
@@ -42,7 +45,9 @@ export class Machine {
   readonly ioapics: readonly IoApic[];
   readonly remapUnits: readonly IntelRemapUnit[];
   readonly amdRemapUnits: readonly AmdRemapUnit[];
-  /** those on the machine's own buses; a VMD has others below it */
+  /** below the machine, if it is a guest of Hyper-V */
+  readonly hyperv: HypervHost | undefined;
+  /** those on the machine's own buses; a VMD has others below it, a Hyper-V host others on its buses */
   readonly pci: readonly PciFunction[];
   readonly hpet: Hpet | undefined;
   /** by blade */
@@ -70,11 +75,12 @@ export class Machine {
     this.bus.ioapics.push(...this.ioapics);
     this.hpet = config.hpet && new Hpet(config.hpet, { send: (lo, data) => this.hpetMessage(lo, data), pulse: gsi => this.pulseGsi(gsi) });
     this.uvHubs = (config.uv?.blades ?? []).map(blade => new UvHub(blade, this.bus));
+    this.hyperv = config.hyperv && new HypervHost(config.hyperv, this.bus, this.cpus.length);
     const functions = this.functions(config.pci);
     this.virtual = functions.filter((fn): fn is VirtualFunction => fn instanceof VirtualFunction);
     this.pci = functions.filter(f => f.config.behind === undefined);
     this.imsStores = functions.flatMap(({ ims }) => ims ?? []);
-    for (const fn of functions) this.vmdOf(fn.config)?.below.push(fn);
+    for (const fn of functions) (this.vmdOf(fn.config)?.below ?? this.vpciBusOf(fn.config)?.functions)?.push(fn);
     for (const fn of functions) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
   }
 
@@ -85,7 +91,9 @@ export class Machine {
       note: event => void this.bus.events.push(event),
     };
     const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.fromBelow(this.vmdOf(config)!, host, from, hi, lo, data) });
-    const functions = configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, FIRST_IMS + i * IMS_STORE_SIZE, c.behind === undefined ? host : below(c)));
+    const passedThrough = (instance: string): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.hyperv!.message(instance, from, hi, lo, data) });
+    const hostOf = (c: PciFunctionConfig): PciHost => (c.behind === undefined ? host : isGuid(c.behind) ? passedThrough(c.behind) : below(c));
+    const functions = configs.map((c, i) => new PciFunction(c, FIRST_BAR + i * BAR_WINDOW, FIRST_IMS + i * IMS_STORE_SIZE, hostOf(c)));
     const all = [...functions];
     for (const fn of functions) all.push(...virtualFunctions(fn, FIRST_BAR + all.length * BAR_WINDOW, BAR_WINDOW, host));
     return all;
@@ -99,6 +107,11 @@ export class Machine {
   /** The VMD that hides a function. */
   private vmdOf({ behind }: PciFunctionConfig): PciFunction | undefined {
     return behind === undefined ? undefined : this.pci.find(f => f.config.address === behind);
+  }
+
+  /** The bus of a function that the host passes through. */
+  private vpciBusOf({ behind }: PciFunctionConfig): VpciBus | undefined {
+    return this.hyperv?.buses.find(({ config }) => config.instance === behind);
   }
 
   get clocks(): ClockCounts {

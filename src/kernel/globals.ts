@@ -6,9 +6,13 @@ import { vector_globals } from './arch/x86/apic/vector';
 import { hpet_globals } from './arch/x86/hpet';
 import { irq_globals } from './arch/x86/irq';
 import { smpboot_globals } from './arch/x86/smpboot';
+import { hv_init_globals } from './arch/x86/hyperv/hv_init';
+import { mshyperv_globals } from './arch/x86/mshyperv';
 import { kvm_globals } from './arch/x86/kvm/posted_intr';
 import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
 import { x86_init_globals } from './arch/x86/x86_init';
+import { vmbus_globals } from './drivers/hv/vmbus_drv';
+import { hyperv_iommu_globals } from './drivers/iommu/hyperv-iommu';
 import { amd_iommu_globals } from './drivers/iommu/amd/iommu';
 import type { ChangeId } from './changes';
 import { cpu_globals } from './cpu';
@@ -19,6 +23,7 @@ import { platform_msi_globals } from './drivers/base/platform-msi';
 import { ims_device_globals } from './drivers/misc/ims_device';
 import { modules_globals } from './drivers/modules';
 import { virtio_net_globals } from './drivers/virtio/net';
+import { pci_hyperv_globals } from './drivers/pci/controller/pci-hyperv_msi';
 import { vmd_globals } from './drivers/pci/controller/vmd_msi';
 import { pci_globals } from './drivers/pci/probe';
 import { irqdesc_globals } from './irq/irqdesc';
@@ -31,6 +36,7 @@ import { cpumask } from './lib/cpumask';
 import type { bound_limit } from './lib/limit';
 import type { LogLine } from './lib/printk';
 import { slab_globals } from './lib/slab';
+import { tasklet_globals } from './lib/tasklet';
 import { isolation_globals } from './sched/isolation';
 import { smp_globals } from './smp';
 import { clockevents_globals } from './time/clockevents';
@@ -79,6 +85,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     /** places that warned once already */
     once: new Set<string>(),
     ...slab_globals(),
+    ...tasklet_globals(),
     ...cpu_globals(nr_cpu_ids),
     ...smp_globals(nr_cpu_ids),
     ...smpboot_globals(),
@@ -106,8 +113,13 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...uv_irq_globals(),
     ...platform_msi_globals(),
     ...ims_device_globals(),
+    ...mshyperv_globals(),
+    ...hv_init_globals(),
+    ...hyperv_iommu_globals(nr_cpu_ids),
+    ...vmbus_globals(),
     ...pci_globals(),
     ...vmd_globals(),
+    ...pci_hyperv_globals(changes),
     ...modules_globals(),
     ...virtio_net_globals(),
   };

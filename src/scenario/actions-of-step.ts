@@ -2,7 +2,7 @@ import type { StepMap } from './scenario-file';
 
 /** Keys of a step that say what is done; the others say how. */
 export const ACTIONS = [
-  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'write', 'expire', 'assert', 'deassert', 'affinity', 'vcpu', 'vcpuAffinity', 'uvSetup', 'uvTeardown', 'uvRaise', 'msiAlloc', 'msiFree', 'auxdata', 'sriov', 'call', 'offline', 'online',
+  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'write', 'expire', 'assert', 'deassert', 'affinity', 'vcpu', 'vcpuAffinity', 'uvSetup', 'uvTeardown', 'uvRaise', 'msiAlloc', 'msiFree', 'auxdata', 'sriov', 'call', 'eject', 'refuse', 'suspend', 'resume', 'offline', 'online',
 ] as const satisfies readonly (keyof StepMap)[];
 
 export type ActionKey = (typeof ACTIONS)[number];
@@ -11,7 +11,7 @@ export type ActionKey = (typeof ACTIONS)[number];
 export const actionsOf = (step: StepMap): ActionKey[] => ACTIONS.filter(key => step[key] !== undefined);
 
 /** Their text names no device. */
-const BY_NAME: ReadonlySet<ActionKey> = new Set(['uvTeardown', 'uvRaise', 'call']);
+const BY_NAME: ReadonlySet<ActionKey> = new Set(['uvTeardown', 'uvRaise', 'call', 'suspend', 'resume']);
 
 /** The device that an action is about, as it is written, and where in the step that stands. */
 export function deviceOf(step: StepMap): { readonly name: string; readonly path: readonly string[] } | undefined {

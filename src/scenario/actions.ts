@@ -11,6 +11,8 @@ import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
 import { writeAffinity } from './affinity';
 import { findDevice, findPart } from './check';
 import { driverFor, driverNamed, isDriver } from './drivers';
+import { type BusAction, hostEjects, hostRefuses, onBus } from './hyperv';
+import { findBus, instanceOf } from './hyperv-buses';
 import type { ModuleRun } from './modules/module-run';
 import { forEach } from './number-list';
 import { subdeviceAction } from './subdevice';
@@ -30,6 +32,8 @@ export function actionOf(file: ScenarioFile, step: StepMap, modules: ModuleRun):
   const key = actionsOf(step)[0];
   const part = findPart(file.machine?.devices ?? [], deviceOf(step)?.name);
   if (part !== undefined) return subdeviceAction(part, key, step[key]!);
+  const bus = findBus(file.machine, step.suspend ?? step.resume ?? deviceOf(step)?.name);
+  if (bus) return { title: `${key} ${bus.name}`, run: () => onBus(instanceOf(bus, file.machine), key as BusAction) };
   return build(key, step[key]!, file, modules);
 }
 
@@ -119,6 +123,15 @@ const BUILD: Build = {
   call(action, _file, modules) {
     const written = typeof action === 'string' ? { function: action } : action;
     return { title: `call ${written.function}(${(written.args ?? []).join(', ')})`, run: () => modules.call(written) };
+  },
+  eject(action, file) {
+    const section = typeof action === 'string' ? { device: action } : action;
+    const device = deviceIn(file, section.device).name;
+    return { title: `${section.forced ? 'withdraw' : 'eject'} ${device}${section.at === 'create' ? ' instead of its next message' : ''}`, run: () => hostEjects({ ...section, device }) };
+  },
+  refuse({ device: written, at }, file) {
+    const device = deviceIn(file, written).name;
+    return { title: `refuse the next ${at} of ${device}`, run: () => hostRefuses({ device, at }) };
   },
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),

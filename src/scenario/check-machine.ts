@@ -1,6 +1,8 @@
+import { checkOnBus } from './check-hyperv';
 import { DEFAULT_CPUS } from './number-list';
 import { bridgeOf, placeOf, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
+import { busesOf, findBus } from './hyperv-buses';
 import type { DeviceSection, MachineSection } from './scenario-file';
 import { suggestion } from './nearest';
 import type { Path, YamlSource } from './yaml-source';
@@ -8,7 +10,7 @@ import type { Path, YamlSource } from './yaml-source';
 /** What of a machine cannot be and is seen in the scenario only: bridges, and what is said of devices that are not there. */
 export function checkMachine(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
   const devices = machine?.devices ?? [];
-  return [...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBehind(device, devices, at(i), source), ...checkBridge(device, devices, at(i), source), ...checkBus(device, devices, at(i), source)]), ...checkAliases(machine, source)];
+  return [...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBehind(device, machine, at(i), source), ...checkBridge(device, devices, at(i), source), ...(findBus(machine, device.behind) ? [] : checkBus(device, devices, at(i), source))]), ...checkAliases(machine, source)];
 }
 
 type At = (key: string) => Path;
@@ -22,12 +24,15 @@ function checkNodes({ cpus, nodes }: MachineSection = {}, source: YamlSource): D
 }
 
 /** What is behind a VMD is on buses of its own, and has messages only. */
-function checkBehind({ behind, kind, address, gsi, node, name }: DeviceSection, devices: readonly DeviceSection[], path: At, source: YamlSource): Diagnostic[] {
+function checkBehind(device: DeviceSection, machine: MachineSection | undefined, path: At, source: YamlSource): Diagnostic[] {
+  const { behind, kind, address, gsi, node, name } = device;
+  const devices = machine?.devices ?? [];
   if (behind === undefined) return [];
+  if (findBus(machine, behind)) return checkOnBus(device, path, source);
   const vmds = devices.filter(d => d.kind === 'vmd').map(d => d.name);
   if (!vmds.includes(behind)) {
     const found = devices.some(d => d.name === behind);
-    return [source.error(path('behind'), found ? `${behind} is no VMD; expected a device with kind: vmd` : `unknown device ${behind}${suggestion(behind, vmds)}`)];
+    return [source.error(path('behind'), found ? `${behind} is no VMD; expected a device with kind: vmd` : `unknown device ${behind}${suggestion(behind, [...vmds, ...busesOf(machine).map(bus => bus.name)])}`)];
   }
   if (kind === 'vmd') return [source.error(path('behind'), 'a VMD hides no VMD; expected another kind', 'key')];
   if (placeOf({ address }).segment !== 0) return [source.error(path('address'), `the segment of ${name} is given by the kernel; expected bus:device.function alone`)];

@@ -1,5 +1,6 @@
 import { UV_GLOBAL_MMR64_PNODE_SHIFT } from '../hardware/uv-hub';
 import { errnoName } from '../kernel/lib/errno';
+import { checkBuses, checkBusStep, checkHostStep } from './check-hyperv';
 import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
@@ -16,7 +17,7 @@ import type { Path, YamlSource } from './yaml-source';
 /** What a schema cannot see: names that lead nowhere, things that are there twice, figures that do not fit each other. */
 /** @param modules that the scenario names */
 export function checkMeaning(file: ScenarioFile, source: YamlSource, modules: readonly ModuleSource[]): Diagnostic[] {
-  return [...checkDevices(file, source), ...checkMachine(file.machine, source), ...checkHpet(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i, modules))];
+  return [...checkDevices(file, source), ...checkBuses(file.machine, source), ...checkMachine(file.machine, source), ...checkHpet(file, source), ...checkDrivers(file, source), ...file.steps.flatMap((step, i) => checkStep(file, source, step, i, modules))];
 }
 
 function checkDevices({ machine }: ScenarioFile, source: YamlSource): Diagnostic[] {
@@ -66,7 +67,7 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
   return [
-    ...checkUv(file, source, step, path), ...checkDevice(file, source, step, path, modules), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
+    ...checkUv(file, source, step, path), ...(checkBusStep(file, source, step, path) ?? checkDevice(file, source, step, path, modules)), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
     ...checkAffinity(source, step, path), ...checkExpect(source, step, path),
   ];
 }
@@ -82,7 +83,7 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
     const known = devices.flatMap(d => [d.name, ...virtualOf(d).map(({ name }) => name), ...(d.ims?.subdevices ?? [])]);
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];
   }
-  return [...checkWhole(step, device, path, source), ...checkSriov(source, step, device, path), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];
+  return [...checkWhole(step, device, path, source), ...checkSriov(source, step, device, path), ...checkHostStep(file, source, step, device, path), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];
 }
 
 function checkSriov(source: YamlSource, { sriov }: StepMap, { name, vfs }: DeviceSection, path: Path): Diagnostic[] {

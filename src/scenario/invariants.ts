@@ -1,6 +1,7 @@
 import type { World } from '../kernel/world';
 import { Drift } from './invariants/drift';
 import { checkHardware } from './invariants/hardware';
+import { checkHyperv } from './invariants/hyperv';
 import { checkIrqs } from './invariants/irqs';
 import { checkLines } from './invariants/lines';
 import { checkMatrix } from './invariants/matrix';
@@ -30,6 +31,7 @@ export class Invariants {
     checkHardware(world, irqs, report);
     checkVmds(world, report);
     checkStores(world, report);
+    checkHyperv(world, irqs, report);
     return report.violations;
   }
 

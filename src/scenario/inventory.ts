@@ -6,7 +6,7 @@ import { taken } from './invariants/amd-tables';
 
 /** How much of everything that can be used up is in use, by its name. */
 export function inventory(world: World): ReadonlyMap<string, number> {
-  const { kernel } = world;
+  const { kernel, machine } = world;
   const { vector_matrix: m, irq_desc_tree, pci_devices } = kernel;
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
   const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
@@ -29,6 +29,8 @@ export function inventory(world: World): ReadonlyMap<string, number> {
     ['message descriptors of parts of devices', sum(parts.map(({ msi_list }) => msi_list.length))],
     ['slots of message stores', sum(kernel.ims_devices.map(slotsTaken))],
     ['AMD remapping entries', amdEntries(world)],
+    ["entries of the Hyper-V host's table", machine.hyperv?.irt.entries.size ?? 0],
+    ['PCI domains of virtual PCI buses', kernel.hvpci_dom_map.size - 1],
   ]);
   for (const { iommu } of kernel.dmar_drhd_units) counts.set(`remapping entries of ${iommu.name}`, iommu.ir_table?.bitmap.weight ?? 0);
   for (const { name, mapcount } of kernel.irq_domain_list) counts.set(`interrupts of ${name}`, mapcount);

@@ -7,6 +7,7 @@ import {
 import { DEFAULT_CPUS } from './number-list';
 import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf, SRIOV } from './devices';
 import type { ImsSection } from './ims-sections';
+import { findBus, hypervConfig, instanceOf } from './hyperv-buses';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
 import type { Path } from './yaml-source';
 
@@ -32,6 +33,7 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
   const ioapics = (machine.ioapics ?? [DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
   const intel = intelRemap(machine, ioapics);
   const amd = amdRemapUnit(machine, ioapics);
+  const hyperv = hypervConfig(machine);
   return {
     cpus: cpus(machine),
     x2apic: machine.x2apic ?? false,
@@ -42,8 +44,9 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     ...(machine.hpet && { hpet: hpet(machine.hpet) }),
     ...(machine.arat !== undefined && { arat: machine.arat }),
     ...(machine.uv && { uv: { blades: Array.from({ length: machine.nodes ?? 1 }, (_, node) => ({ pnode: node, node })) } }),
-    ...(machine.hypervisor && { hypervisor: machine.hypervisor }),
     ...(machine.smbios && { smbios: { vendor: 'unknown', virtualMachine: false, ...machine.smbios } }),
+    ...(machine.hypervisor === 'kvm' && { hypervisor: machine.hypervisor }),
+    ...(hyperv && { hyperv }),
     pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
   };
 }
@@ -107,10 +110,12 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
   };
 }
 
-function pciFunction(section: DeviceSection, { devices = [], hypervisor }: MachineSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
+function pciFunction(section: DeviceSection, machine: MachineSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
   const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);
   const address = fullAddress(section.address);
-  const behind = section.behind === undefined ? undefined : fullAddress(devices.find(({ name }) => name === section.behind)!.address);
+  const { devices = [], hypervisor } = machine;
+  const bus = findBus(machine, section.behind);
+  const behind = bus ? instanceOf(bus, machine) : section.behind === undefined ? undefined : fullAddress(devices.find(({ name }) => name === section.behind)!.address);
   const usual = intxGsi(section, devices);
   return {
     address,
@@ -118,7 +123,7 @@ function pciFunction(section: DeviceSection, { devices = [], hypervisor }: Machi
     device,
     class: classCode,
     name: section.name,
-    intxPin: 1,
+    intxPin: bus ? 0 : 1,
     gsi: section.gsi ?? (behind === undefined && hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),

@@ -1,6 +1,7 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
 import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection, SmbiosSection } from './ims-sections';
+import type { EjectSection, HypervisorSection, RefuseSection } from './hypervisor-sections';
 import type { CallSection, FunctionName, ModulePath } from './module-sections';
 import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
@@ -178,10 +179,10 @@ export interface MachineSection {
   arat?: boolean;
   /** The machine is an SGI UV: a blade with a hub for each NUMA node. */
   uv?: boolean;
-  /** The machine is a guest: then x2APIC mode needs no remapping, with APIC ids up to 255. */
-  hypervisor?: 'kvm';
   /** What firmware says of the machine, where a driver asks whether it is a guest. */
   smbios?: SmbiosSection;
+  /** The machine is a guest. kvm: then x2APIC mode needs no remapping, with APIC ids up to 255. */
+  hypervisor?: 'kvm' | HypervisorSection;
   /** The PCI functions. */
   devices?: DeviceSection[];
 }
@@ -267,7 +268,7 @@ export interface DeviceSection {
    */
   kind: 'nvme' | 'nic' | 'edu' | 'vmd' | 'bridge' | 'ims' | 'custom';
   address: PciAddress;
-  /** The VMD that hides it: `address` is then one of the hierarchy behind that one, and the kernel finds it when the VMD is probed. */
+  /** The VMD that hides it, or Hyper-V's virtual PCI bus that it is on: `address` is then one there, and the kernel finds it when that one is probed. */
   behind?: DeviceName;
   /** Of a bridge: the bus behind it. */
   secondary?: BusNumber;
@@ -383,7 +384,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, eject, refuse, suspend, resume, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named, which one of the `modules` may export. */
@@ -443,6 +444,14 @@ export interface StepMap {
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorList; cpus: CpuList };
   /** Writes to /sys/bus/pci/devices/.../sriov_numvfs: the device's driver makes so many virtual functions, or lets all go (0). */
   sriov?: { device: DeviceName; numvfs: Unsigned };
+  /** A Hyper-V host wants a device on a virtual PCI bus back. */
+  eject?: DeviceName | EjectSection;
+  /** A Hyper-V host says no to what is next asked of it for a device. */
+  refuse?: RefuseSection;
+  /** The machine is going to hibernate: what drives a virtual PCI bus closes its channel, and the host forgets the interrupts. */
+  suspend?: Name;
+  /** It has come back: the same bus, and new messages for its interrupts. */
+  resume?: Name;
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */
   offline?: CpuNumber;
   /** Brings a CPU online: echo 1 > /sys/devices/system/cpu/cpuN/online. */

@@ -1,3 +1,4 @@
+import { HYPERV_REENLIGHTENMENT_VECTOR, HYPERV_STIMER0_VECTOR, HYPERVISOR_CALLBACK_VECTOR } from '../kernel/arch/x86/hw_irq';
 import type { irq_cpustat } from '../kernel/arch/x86/irq';
 import { IRQ_HIDDEN } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
@@ -37,6 +38,8 @@ interface SummaryRow {
   readonly counter: keyof irq_cpustat;
   /** the symbol without which the kernel has no such row */
   readonly needs?: string;
+  /** the system vector without which there is no such row */
+  readonly vector?: number;
 }
 
 const row = (label: string, meaning: string, counter: keyof irq_cpustat, needs?: string): SummaryRow => ({ label, meaning, counter, needs });
@@ -58,6 +61,12 @@ const BEFORE_ERRORS: readonly SummaryRow[] = [
   row('MCP', 'Machine check polls', 'mce_poll_count', 'X86_MCE'),
 ];
 
+const HYPERVISOR: readonly SummaryRow[] = [
+  { label: 'HYP', meaning: 'Hypervisor callback interrupts', counter: 'irq_hv_callback_count', vector: HYPERVISOR_CALLBACK_VECTOR },
+  { label: 'HRE', meaning: 'Hyper-V reenlightenment interrupts', counter: 'irq_hv_reenlightenment_count', vector: HYPERV_REENLIGHTENMENT_VECTOR },
+  { label: 'HVS', meaning: 'Hyper-V stimer0 interrupts', counter: 'hyperv_stimer0_count', vector: HYPERV_STIMER0_VECTOR },
+];
+
 const BEHIND_ERRORS: readonly SummaryRow[] = [
   row('PIN', 'Posted-interrupt notification event', 'kvm_posted_intr_ipis', 'HAVE_KVM'),
   row('NPI', 'Nested posted-interrupt event', 'kvm_posted_intr_nested_ipis', 'HAVE_KVM'),
@@ -67,8 +76,8 @@ const BEHIND_ERRORS: readonly SummaryRow[] = [
 function summaryRows({ kernel }: World, cpus: readonly number[], width: number): string[] {
   const print = (rows: readonly SummaryRow[]): string[] =>
     rows
-      .filter(({ needs }) => needs === undefined || kernel.config.config.has(needs))
+      .filter(({ needs, vector }) => (needs === undefined || kernel.config.config.has(needs)) && (vector === undefined || kernel.system_vectors.test(vector)))
       .map(({ label, meaning, counter }) => `${right(label, width)}: ${counts(cpus.map(cpu => kernel.irq_stat[cpu][counter]))}  ${meaning}`);
   const errors = [`${right('ERR', width)}: ${right(kernel.irq_err_count, 10)}`, `${right('MIS', width)}: ${right(kernel.irq_mis_count, 10)}`];
-  return [...print(BEFORE_ERRORS), ...errors, ...print(BEHIND_ERRORS)];
+  return [...print(BEFORE_ERRORS), ...print(HYPERVISOR), ...errors, ...print(BEHIND_ERRORS)];
 }

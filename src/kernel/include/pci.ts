@@ -3,7 +3,7 @@ import type { devres } from '../drivers/base/devres';
 import type { pci_driver } from '../drivers/pci/pci-driver';
 import { raw_spinlock } from '../lib/locking';
 import { device } from './device';
-import type { irq_domain } from './irqdomain';
+import type { fwnode_handle, irq_domain } from './irqdomain';
 
 export const PCI_IRQ_LEGACY = 1;
 export const PCI_IRQ_MSI = 2;
@@ -22,6 +22,8 @@ export interface pci_sysdata {
   node: number;
   /** the VMD that hides the bus */
   vmd_dev: PciDev | null;
+  /** names the bus's own irqdomain (Hyper-V) */
+  fwnode?: fwnode_handle | null;
 }
 
 /** struct pci_bus with its struct device. */

@@ -8,9 +8,11 @@ import { x86_create_pci_msi_domain } from '../arch/x86/apic/msi';
 import { print_ICs } from '../arch/x86/apic/print';
 import { hpet_late_init, hpet_setup } from '../arch/x86/hpet';
 import { idt_setup_traps } from '../arch/x86/idt';
+import { init_hypervisor_platform } from '../arch/x86/mshyperv';
 import { get_smp_config } from '../arch/x86/mpparse';
 import { init_IRQ } from '../arch/x86/irqinit';
 import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
+import { hv_acpi_init } from '../drivers/hv/vmbus_drv';
 import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
 import { parse_amd_iommu_intr, parse_amd_iommu_options, parse_ivrs_hpet, parse_ivrs_ioapic } from '../drivers/iommu/amd/options';
 import { shpc_driver } from '../drivers/pci/hotplug/shpchp';
@@ -102,6 +104,7 @@ function* start_kernel(): Op {
 function* setup_arch(): Op {
   yield* idt_setup_traps();
   yield* parse_early_param();
+  yield* init_hypervisor_platform();
   yield* check_x2apic();
   yield* numa_init_array();
   yield* early_acpi_boot_init();
@@ -161,6 +164,7 @@ function* kernel_init(): Op {
   yield* acpi_enable();
   yield* pci_scan_root_bus();
   yield* acpi_processor_init();
+  yield* hv_acpi_init();
   yield* hpet_late_init();
   yield* pci_apply_final_quirks();
   yield* intel_iommu_init();

@@ -1,7 +1,7 @@
 import type { Op } from '../../stepper/op';
 import { irqd_clr_activated, irqd_is_activated, irqd_set_activated, type irq_chip, type irq_data } from '../include/irq';
 import type { irq_flow_handler } from '../include/irqdesc';
-import { irq_domain, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_domain_ops } from '../include/irqdomain';
+import { DOMAIN_BUS, irq_domain, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_domain_ops } from '../include/irqdomain';
 import { ENOENT } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock } from '../lib/locking';
 import { pr_debug, WARN_ON } from '../lib/printk';
@@ -65,6 +65,14 @@ export function* irq_domain_remove(domain: irq_domain): Op {
   if (kernel.irq_default_domain === domain) yield* irq_set_default_host(null);
   yield* mutex_unlock(kernel.irq_domain_mutex);
   pr_debug(`irq: Removed domain ${domain.name}`);
+}
+
+/** The domain that a firmware node names, for a kind of bus. @returns it, or null. Source: kernel/irq/irqdomain.c, irq_find_matching_fwspec() */
+export function* irq_find_matching_fwnode(fwnode: fwnode_handle, bus_token: number): Op<irq_domain | null> {
+  yield* mutex_lock(kernel.irq_domain_mutex);
+  const found = kernel.irq_domain_list.find(h => h.fwnode === fwnode && (bus_token === DOMAIN_BUS.ANY || h.bus_token === bus_token)) ?? null;
+  yield* mutex_unlock(kernel.irq_domain_mutex);
+  return found;
 }
 
 /** Say what kind of bus the domain serves: its name grows by the token. Source: kernel/irq/irqdomain.c, irq_domain_update_bus_token() */

@@ -14,6 +14,8 @@ export const EINVAL = 22;
 export const ENOSPC = 28;
 export const ERANGE = 34;
 export const ENOSYS = 38;
+export const ENOTEMPTY = 39;
+export const EPROTO = 71;
 export const EOVERFLOW = 75;
 export const ENOTCONN = 107;
 export const ECANCELED = 125;
@@ -21,7 +23,7 @@ export const ENOTSUPP = 524;
 
 const byNumber = new Map(
   Object.entries({
-    EPERM, ENOENT, EINTR, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, EOVERFLOW, ENOTCONN, ECANCELED, ENOTSUPP,
+    EPERM, ENOENT, EINTR, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, ENOTEMPTY, EPROTO, EOVERFLOW, ENOTCONN, ECANCELED, ENOTSUPP,
   }).map(([name, number]) => [number, name]),
 );
 

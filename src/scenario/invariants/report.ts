@@ -1,6 +1,6 @@
 /** Something that must hold and does not. */
 export interface Violation {
-  /** I1 to I26, `orphan`, or `vmd` */
+  /** I1 to I26, `orphan`, `vmd` or `hyperv` */
   readonly invariant: string;
   /** what was found and what was expected */
   readonly message: string;
@@ -17,6 +17,7 @@ export const KNOWN = {
   VMD_HWIRQ: 'the interrupts behind a VMD that share a vector have one hwirq, its Linux number: when one of them is freed the others cannot be found by it either',
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
+  RETARGET_FAILED: 'hv_irq_unmask() cannot report that the host did not move an interrupt: it stays where it was, whatever the kernel thinks',
   MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
   IMS_POLARITY: "the IMS driver of 2020 masks by clearing bit 0, and the device by setting it (posted again the other way round)",
   IMS_NOT_TOLD: 'what an interrupt does to the shadow of an IMS queue, and what a lost command was to do, the device is not told before the next operation with the bus lock',

@@ -95,6 +95,11 @@ function* idt_setup_from_table(table: readonly idt_data[]): Op {
   }
 }
 
+/** A system vector of a hypervisor's. Source: arch/x86/kernel/idt.c, alloc_intr_gate() */
+export function* alloc_intr_gate(vector: number, gate: gate): Op {
+  yield* idt_setup_from_table([{ vector, gate }]);
+}
+
 /** The gates of exceptions. Source: arch/x86/kernel/idt.c, idt_setup_early_traps(), idt_setup_early_pf(), idt_setup_traps(), idt_setup_ist_traps() */
 export function* idt_setup_traps(): Op {
   yield* idt_setup_from_table(early_idts());

@@ -5,6 +5,7 @@ import { resend_irqs } from '../../irq/resend';
 import { bitmap } from '../../lib/bitmap';
 import { raw_spin_lock, raw_spin_unlock } from '../../lib/locking';
 import { pr_emerg, pr_err } from '../../lib/printk';
+import { tasklet_action } from '../../lib/tasklet';
 import { kernel, machine } from '../../world';
 import { ack_APIC_irq, lapic_vector_set_in_irr } from './apic/apic';
 import { FIRST_EXTERNAL_VECTOR, is_irq_desc, NR_VECTORS, VECTOR_RETRIGGERED, VECTOR_UNUSED, type vector_entry } from './hw_irq';
@@ -30,6 +31,9 @@ export class irq_cpustat {
   irq_deferred_error_count = 0;
   mce_exception_count = 0;
   mce_poll_count = 0;
+  irq_hv_callback_count = 0;
+  irq_hv_reenlightenment_count = 0;
+  hyperv_stimer0_count = 0;
   kvm_posted_intr_ipis = 0;
   kvm_posted_intr_nested_ipis = 0;
   kvm_posted_intr_wakeup_ipis = 0;
@@ -70,9 +74,10 @@ export function* do_IRQ_entry(vector: number): Op {
   cpu.irqs_enabled = flags;
 }
 
-/** Softirqs follow the outermost hard interrupt: of them only the resend tasklet. Source: kernel/softirq.c, irq_exit_rcu() */
+/** Softirqs follow the outermost hard interrupt: of them only tasklets, the resend one first. Source: kernel/softirq.c, irq_exit_rcu() */
 function* irq_exit_rcu(): Op {
   if (kernel.irqs_resend.size > 0) yield* resend_irqs();
+  if (kernel.tasklet_vec.some(t => t.count === 0)) yield* tasklet_action();
 }
 
 function* handle_irq(desc: irq_desc): Op {

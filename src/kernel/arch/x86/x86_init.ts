@@ -15,7 +15,14 @@ export interface x86_msi_ops {
   teardown_msi_irqs?: (dev: PciDev) => Op;
 }
 
+/** Of struct x86_platform_ops what a hypervisor's setup puts in. */
+export interface x86_platform_ops {
+  /** runs when it is known how interrupts are delivered, before the local APIC is set up */
+  apic_post_init: (() => Op) | null;
+}
+
 export const x86_init_globals = (changes: ReadonlySet<ChangeId>) => ({
+  x86_platform: { apic_post_init: null } as x86_platform_ops,
   x86_msi: (changes.has('v2-35')
     ? {}
     : { setup_msi_irqs: native_setup_msi_irqs, teardown_msi_irq: native_teardown_msi_irq, teardown_msi_irqs: default_teardown_msi_irqs }) as x86_msi_ops,

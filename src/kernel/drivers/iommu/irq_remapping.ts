@@ -1,10 +1,11 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_alloc_info } from '../../arch/x86/hw_irq';
 import type { irq_domain } from '../../include/irqdomain';
-import { ENOSYS } from '../../lib/errno';
+import { ENODEV, ENOSYS } from '../../lib/errno';
 import { panic } from '../../lib/printk';
 import { kernel } from '../../world';
 import { amd_iommu_irq_ops } from './amd/iommu';
+import { hyperv_irq_remap_ops } from './hyperv-iommu';
 import { intel_irq_remap_ops } from './intel/irq_remapping';
 
 // What all interrupt remapping has in common: drivers/iommu/irq_remapping.c.
@@ -18,8 +19,9 @@ export interface irq_remap_ops {
   readonly prepare: () => Op<number>;
   /** @returns IRQ_REMAP_*_MODE, or negative */
   readonly enable: () => Op<number>;
-  readonly enable_faulting: () => Op<number>;
-  readonly get_irq_domain: (info: irq_alloc_info) => Op<irq_domain | null>;
+  readonly enable_faulting?: () => Op<number>;
+  /** before v2-11 absent where there is nothing for devices */
+  readonly get_irq_domain?: (info: irq_alloc_info) => Op<irq_domain | null>;
   /** before v2-11: the parent of an IOAPIC's or HPET's domain; then get_irq_domain finds that too */
   readonly get_ir_irq_domain?: (info: irq_alloc_info) => Op<irq_domain | null>;
 }
@@ -57,8 +59,10 @@ export function* irq_remapping_prepare(): Op<number> {
 
   const intel = intel_irq_remap_ops();
   const amd = amd_iommu_irq_ops();
+  const hyperv = hyperv_irq_remap_ops();
   if ((yield* intel.prepare()) === 0) kernel.remap_ops = intel;
   else if ((yield* amd.prepare()) === 0) kernel.remap_ops = amd;
+  else if ((yield* hyperv.prepare()) === 0) kernel.remap_ops = hyperv;
   else return -ENOSYS;
 
   return 0;
@@ -73,7 +77,7 @@ export function* irq_remapping_enable(): Op<number> {
 export function* irq_remap_enable_fault_handling(): Op<number> {
   if (!kernel.irq_remapping_enabled) return 0;
 
-  return yield* kernel.remap_ops!.enable_faulting();
+  return kernel.remap_ops!.enable_faulting ? yield* kernel.remap_ops!.enable_faulting() : -ENODEV;
 }
 
 /** Source: drivers/iommu/irq_remapping.c, panic_if_irq_remap() */
@@ -83,7 +87,7 @@ export function panic_if_irq_remap(msg: string): void {
 
 /** The domain that serves a request, or null. Source: drivers/iommu/irq_remapping.c, irq_remapping_get_irq_domain() */
 export function* irq_remapping_get_irq_domain(info: irq_alloc_info): Op<irq_domain | null> {
-  if (!kernel.remap_ops) return null;
+  if (!kernel.remap_ops?.get_irq_domain) return null;
 
   return yield* kernel.remap_ops.get_irq_domain(info);
 }

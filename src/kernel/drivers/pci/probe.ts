@@ -4,8 +4,9 @@ import {
   PCI_SECONDARY_BUS, PCI_VENDOR_ID,
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
-import type { irq_domain } from '../../include/irqdomain';
+import { DOMAIN_BUS, type irq_domain } from '../../include/irqdomain';
 import { pci_bus, pci_domain_nr, PciDev, type pci_sysdata } from '../../include/pci';
+import { irq_find_matching_fwnode } from '../../irq/irqdomain';
 import { pr_info } from '../../lib/printk';
 import { has, kernel, machine } from '../../world';
 import { iommu_bus_notifier } from '../iommu/amd/device';
@@ -59,15 +60,20 @@ function* pci_register_bus(bus: pci_bus): Op {
   kernel.pci_buses.push(bus);
 }
 
-/** The domain of the nearest bridge above; no host bridge of x86 has one. Source: drivers/pci/probe.c, pci_set_bus_msi_domain() */
+/** The domain of the nearest bridge above, else of the host bridge. Source: drivers/pci/probe.c, pci_set_bus_msi_domain() */
 function* pci_set_bus_msi_domain(bus: pci_bus): Op {
   let d: irq_domain | null = null;
   for (let b: pci_bus | null = bus; b && !d; b = b.parent) d = b.self?.msi_domain ?? null;
-  bus.msi_domain = d;
+  bus.msi_domain = d ?? (yield* pci_host_bridge_msi_domain(bus));
 }
 
-/** A hierarchy that firmware does not tell of. @param parent the device that leads there. @returns the bus, or null for one that is there already. Source: drivers/pci/probe.c, pci_create_root_bus() */
-export function* pci_create_root_bus(parent: PciDev, number: number, sysdata: pci_sysdata, functions: readonly PciFunction[]): Op<pci_bus | null> {
+/** Only those of Hyper-V have one on x86. Source: drivers/pci/probe.c, pci_host_bridge_msi_domain() */
+function* pci_host_bridge_msi_domain({ sysdata: { fwnode } }: pci_bus): Op<irq_domain | null> {
+  return fwnode ? yield* irq_find_matching_fwnode(fwnode, DOMAIN_BUS.PCI_MSI) : null;
+}
+
+/** A hierarchy that firmware does not tell of. @param parent the device that leads there, or the one of a hypervisor's bus. @returns the bus, or null for one that is there already. Source: drivers/pci/probe.c, pci_create_root_bus() */
+export function* pci_create_root_bus(parent: Pick<PciDev, 'driver' | 'name'>, number: number, sysdata: pci_sysdata, functions: readonly PciFunction[]): Op<pci_bus | null> {
   if (pci_find_bus(sysdata.domain, number)) return null;
   const bus = new pci_bus(number, null, null, sysdata, functions);
   yield* pci_register_bus(bus);
@@ -79,7 +85,7 @@ export function* pci_create_root_bus(parent: PciDev, number: number, sysdata: pc
 export function* pci_scan_child_bus(bus: pci_bus): Op {
   for (const fn of inOrder(bus.functions)) {
     const on = pci_find_bus(pci_domain_nr(bus), fn.bus);
-    if (on) yield* pci_scan_single_device(on, fn);
+    if (on && !pci_get_domain_bus_and_slot(pci_domain_nr(on), fn.bus, fn.devfn)) yield* pci_scan_single_device(on, fn);
   }
 }
 
@@ -88,7 +94,7 @@ const is_absent = (fn: PciFunction): boolean => fn.read32(PCI_VENDOR_ID) === 0xf
 
 /** A function of a bus. Source: drivers/pci/probe.c, pci_alloc_dev() */
 export function* pci_alloc_dev(bus: pci_bus, fn: PciFunction): Op<PciDev> {
-  const node = bus.sysdata.vmd_dev ? bus.sysdata.node : fn.config.node;
+  const node = bus.sysdata.node >= 0 ? bus.sysdata.node : fn.config.node;
   return new PciDev(fn, pci_domain_nr(bus), fn.bus, fn.devfn, node, bus);
 }
 
@@ -151,7 +157,7 @@ export function* pci_device_add(dev: PciDev): Op {
   yield* device_add(dev);
 }
 
-/** The bus's own domain (VMD), else the default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
+/** The bus's own domain (VMD, Hyper-V), else the default until remapping takes the device over; right for good where nothing remaps. Source: arch/x86/pci/common.c, pcibios_add_device() */
 function* pcibios_add_device(dev: PciDev): Op<number> {
   if (has('v2-33')) dev.msi_domain = dev.parent_bus.msi_domain ?? kernel.x86_pci_msi_default_domain;
   return 0;

@@ -157,6 +157,8 @@ export function* apic_intr_mode_init(): Op {
       break;
   }
 
+  if (has('v2-20') && kernel.x86_platform.apic_post_init) yield* kernel.x86_platform.apic_post_init();
+
   yield* apic_bsp_setup();
 }
 

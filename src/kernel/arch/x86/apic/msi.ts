@@ -198,12 +198,12 @@ export function* native_teardown_msi_irq(irq: number): Op {
 }
 
 /** Before v2-19; then msi_domain_ops_get_hwirq(). Source: arch/x86/kernel/apic/msi.c (v5.9), pci_msi_get_hwirq() */
-function* pci_msi_get_hwirq(info: msi_domain_info, arg: irq_alloc_info): Op<number> {
+export function* pci_msi_get_hwirq(info: msi_domain_info, arg: irq_alloc_info): Op<number> {
   return has('v2-18') ? arg.hwirq : arg.msi_hwirq;
 }
 
 /** Before v2-19; then pci_msi_domain_set_desc(). Source: arch/x86/kernel/apic/msi.c (v5.9), pci_msi_set_desc() */
-function* pci_msi_set_desc(arg: irq_alloc_info, desc: msi_desc): Op {
+export function* pci_msi_set_desc(arg: irq_alloc_info, desc: msi_desc): Op {
   const hwirq = yield* pci_msi_domain_calc_hwirq(desc);
   if (has('v2-18')) {
     arg.desc = desc;
@@ -214,7 +214,7 @@ function* pci_msi_set_desc(arg: irq_alloc_info, desc: msi_desc): Op {
 }
 
 /** Source: arch/x86/kernel/apic/msi.c, pci_msi_prepare() */
-function* pci_msi_prepare(domain: irq_domain, dev: device, nvec: number, arg: irq_alloc_info): Op<number> {
+export function* pci_msi_prepare(domain: irq_domain, dev: device, nvec: number, arg: irq_alloc_info): Op<number> {
   const desc = dev.msi_list[0];
 
   if (!has('v2-40')) yield* init_irq_alloc_info(arg, null);

@@ -1,6 +1,6 @@
 import type { Op } from '../../../../stepper/op';
 import { pr_info } from '../../../lib/printk';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { type apic, enable_IR_x2apic } from './apic';
 import { apic_flat, apic_physflat } from './apic_flat_64';
 import { apic_x2apic_cluster } from './x2apic_cluster';
@@ -24,4 +24,6 @@ export function* default_setup_apic_routing(): Op {
       break;
     }
   }
+
+  if (!has('v2-20') && kernel.x86_platform.apic_post_init) yield* kernel.x86_platform.apic_post_init();
 }

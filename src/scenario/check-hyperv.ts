@@ -1,0 +1,57 @@
+import type { Diagnostic } from './diagnostic';
+import { actionsOf, deviceOf } from './actions-of-step';
+import { placeOf } from './devices';
+import { BUS_ACTIONS } from './hyperv';
+import { busesOf, findBus, instanceOf } from './hyperv-buses';
+import { list, suggestion } from './nearest';
+import type { DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
+import type { Path, YamlSource } from './yaml-source';
+
+// What about Hyper-V a schema cannot see.
+
+/** Names and instances of buses are there once. */
+export function checkBuses(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
+  const { hypervisor, devices = [] } = machine ?? {};
+  if (typeof hypervisor === 'object' && Object.keys(hypervisor).length === 0) return [source.error(['machine', 'hypervisor'], 'which hypervisor? expected hyperv', 'key')];
+  return busesOf(machine).flatMap((bus, i, buses) => {
+    const at = (key: string): Path => ['machine', 'hypervisor', 'hyperv', 'buses', i, key];
+    const before = buses.slice(0, i);
+    const taken = before.some(({ name }) => name === bus.name) ? 'bus' : devices.some(({ name }) => name === bus.name) ? 'device' : undefined;
+    const twin = taken ? undefined : before.find(other => instanceOf(other, machine) === instanceOf(bus, machine));
+    return [
+      ...(taken ? [source.error(at('name'), `there is a ${taken} ${bus.name} already; expected another name`)] : []),
+      ...(twin ? [source.error(at(bus.instance === undefined ? 'name' : 'instance'), `${twin.name} has the instance ${instanceOf(bus, machine)} already; expected another one`)] : []),
+    ];
+  });
+}
+
+/** What is on a virtual PCI bus is alone there but for its like, and has messages only. */
+export function checkOnBus({ name, kind, address, gsi, behind }: DeviceSection, path: (key: string) => Path, source: YamlSource): Diagnostic[] {
+  if (kind === 'vmd' || kind === 'bridge') return [source.error(path('kind'), `nothing can be behind ${name} on the virtual PCI bus ${behind}; expected another kind`)];
+  if (placeOf({ address }).segment !== 0) return [source.error(path('address'), `the domain of ${name} is part of the instance of ${behind}; expected bus:device.function alone`)];
+  if (placeOf({ address }).bus !== 0) return [source.error(path('address'), `a virtual PCI bus has the number 00; expected 00:device.function`)];
+  return gsi === undefined ? [] : [source.error(path('gsi'), `${name} has no INTx line on a virtual PCI bus; expected no gsi`, 'key')];
+}
+
+/** Steps that name a bus, and steps of what a host does. @returns undefined for other steps */
+export function checkBusStep({ machine }: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] | undefined {
+  const [action] = actionsOf(step);
+  const named = deviceOf(step);
+  const names = busesOf(machine).map(({ name }) => name);
+  const written = step.suspend ?? step.resume;
+  if (written !== undefined && !names.includes(written)) {
+    const device = machine?.devices?.some(({ name }) => name === written);
+    return [source.error([...path, action], device ? `${written} is a device; expected the name of a virtual PCI bus` : `unknown bus ${written}${suggestion(written, names)}`)];
+  }
+  if (!named || !findBus(machine, named.name)) return written === undefined ? undefined : [];
+  const at: Path = [...path, ...named.path];
+  if (!(BUS_ACTIONS as readonly string[]).includes(action)) return [source.error(at, `${named.name} is a virtual PCI bus; expected a device, or one of ${list(BUS_ACTIONS, 'or')}`)];
+  return typeof step.probe === 'object' && step.probe.driver !== undefined ? [source.error([...path, 'probe', 'driver'], 'a virtual PCI bus has the driver hv_pci; expected no driver', 'key')] : [];
+}
+
+/** Only a Hyper-V host takes devices back. */
+export function checkHostStep({ machine }: ScenarioFile, source: YamlSource, step: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
+  const [action] = actionsOf(step);
+  if ((action !== 'eject' && action !== 'refuse') || findBus(machine, device.behind)) return [];
+  return [source.error([...path, ...deviceOf(step)!.path], `${device.name} is not on a virtual PCI bus of Hyper-V; expected one that is behind one of machine.hypervisor.hyperv.buses`)];
+}

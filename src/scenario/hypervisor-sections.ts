@@ -1,0 +1,44 @@
+import type { DeviceName, Name } from './scenario-file';
+
+// The scenario language: machine.hypervisor, and the steps of what is below a guest.
+
+/** What the machine runs on top of. */
+export interface HypervisorSection {
+  /** Microsoft's Hyper-V, which passes devices through on virtual PCI buses. With `x2apic` Linux puts HYPERV-IR below the IOAPIC. */
+  hyperv?: HypervSection;
+}
+
+export interface HypervSection {
+  /** The highest version of the PCI protocol that the host speaks; default: 1.3. Linux speaks none as old as 1.0. */
+  protocol?: 1.0 | 1.1 | 1.2 | 1.3;
+  /** Virtual PCI buses; devices are on one with `behind`. */
+  buses?: VpciBusSection[];
+}
+
+/** A virtual PCI bus. A step probes it by its name. */
+export interface VpciBusSection {
+  /** How the steps and the devices call it. */
+  name: Name;
+  /** Its instance; its second group of digits is the PCI domain. */
+  instance?: Guid;
+}
+
+/**
+ * @pattern ^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$
+ * @expected a GUID such as f8615163-0001-1000-2000-6045bd2e0a8f
+ */
+export type Guid = string;
+
+export interface EjectSection {
+  device: DeviceName;
+  /** When the host does it: at once (default), or instead of an answer when it is next asked for an interrupt's message. */
+  at?: 'now' | 'create';
+  /** The device is just gone: it reads as all ones, and the guest is not told. */
+  forced?: boolean;
+}
+
+export interface RefuseSection {
+  device: DeviceName;
+  /** What the host says no to, once: a message for an interrupt, or another target for one. */
+  at: 'create' | 'retarget';
+}
