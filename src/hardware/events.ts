@@ -18,7 +18,7 @@ export type HardwareEvent =
   | { readonly kind: 'collected'; readonly requesterId: number; readonly addressLo: number; readonly data: number; readonly by: number; readonly index: number }
   /** a Hyper-V host made entries of its redirection table for a function, from `index` on, and gave out their message; or dropped them */
   | { readonly kind: 'host entries'; readonly made: boolean; readonly requesterId: number; readonly index: number; readonly count: number; readonly vector: number; readonly vps: readonly number[] }
-  /** it gave none: it refused, it wants the function back, or the function is gone */
+  /** it gave none: it refused, or the function is gone */
   | { readonly kind: 'no host entry'; readonly requesterId: number; readonly why: string }
   /** a Hyper-V host's redirection table has the message of a passed-through function: virtual processor `vp` gets it */
   | { readonly kind: 'redirected'; readonly index: number; readonly vector: number; readonly vp: number }

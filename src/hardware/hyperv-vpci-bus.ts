@@ -22,11 +22,9 @@ export type HostMoment = 'create' | 'retarget';
 export interface HostOrder {
   readonly devfn: number;
   readonly at: HostMoment;
-  /** refuse; eject the device instead of an answer; the device is gone, and no answer comes */
+  /** refuse; ask for the device before the answer; the device is gone, and no answer comes */
   readonly does: 'refuse' | 'eject' | 'withdraw';
 }
-
-const WHY: Record<HostOrder['does'], string> = { refuse: 'it refuses', eject: 'it wants the device back', withdraw: 'the device is gone' };
 
 /** What a bus needs of the host around it. */
 export interface VpciHost {
@@ -184,11 +182,11 @@ export class VpciBus {
     const { count, vps } = wanted;
     const possible = fn && this.d0 && count > 0 && vps.length > 0 && vps.every(vp => vp < this.processors);
     const order = possible ? this.take(fn.devfn, 'create') : undefined;
-    if (order) this.host.note({ kind: 'no host entry', requesterId: order.devfn, why: WHY[order.does] });
     if (order?.does === 'eject') this.eject(order.devfn);
-    else if (order?.does === 'withdraw') this.withdrawn.add(order.devfn);
+    if (order && order.does !== 'eject') this.host.note({ kind: 'no host entry', requesterId: order.devfn, why: order.does === 'refuse' ? 'it refuses' : 'the device is gone' });
+    if (order?.does === 'withdraw') this.withdrawn.add(order.devfn);
     else if (!possible) this.answerCreate(transId, STATUS_INVALID_PARAMETER);
-    else this.give(order ? undefined : this.irt.create({ instance: this.config.instance, devfn: fn.devfn, ...wanted }), transId);
+    else this.give(order?.does === 'refuse' ? undefined : this.irt.create({ instance: this.config.instance, devfn: fn.devfn, ...wanted }), transId);
   }
 
   private give(entries: readonly IrtEntry[] | undefined, transId: number): void {

@@ -127,7 +127,7 @@ const BUILD: Build = {
   eject(action, file) {
     const section = typeof action === 'string' ? { device: action } : action;
     const device = deviceIn(file, section.device).name;
-    return { title: `${section.forced ? 'withdraw' : 'eject'} ${device}${section.at === 'create' ? ' instead of its next message' : ''}`, run: () => hostEjects({ ...section, device }) };
+    return { title: `${section.forced ? 'withdraw' : 'eject'} ${device}${section.at === 'create' ? ' when a message is asked for' : ''}`, run: () => hostEjects({ ...section, device }) };
   },
   refuse({ device: written, at }, file) {
     const device = deviceIn(file, written).name;

@@ -36,7 +36,7 @@ function onHost(name: string): { readonly bus: VpciBus; readonly devfn: number }
   return undefined;
 }
 
-/** The host wants the device back, or it is just gone: now, or instead of an answer to the next request for a message. @returns 0 or -ENODEV */
+/** The host wants the device back, or it is just gone: now, or when a message is asked for the next time. @returns 0 or -ENODEV */
 export function* hostEjects({ device, at = 'now', forced = false }: EjectSection): Op<number> {
   const found = onHost(device);
   if (!found) return -ENODEV;

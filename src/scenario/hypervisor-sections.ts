@@ -31,7 +31,7 @@ export type Guid = string;
 
 export interface EjectSection {
   device: DeviceName;
-  /** When the host does it: at once (default), or instead of an answer when it is next asked for an interrupt's message. */
+  /** When the host does it: at once (default), or when it is next asked for an interrupt's message, before it answers. */
   at?: 'now' | 'create';
   /** The device is just gone: it reads as all ones, and the guest is not told. */
   forced?: boolean;

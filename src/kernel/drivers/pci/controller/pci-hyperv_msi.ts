@@ -10,19 +10,23 @@ import { pci_msi_get_hwirq, pci_msi_prepare, pci_msi_set_desc, x86_msi_prepare }
 import { irqd_cfg } from '../../../arch/x86/apic/vector';
 import { cpumask_to_vpset, hv_cpu_number_to_vp_number, hv_do_hypercall } from '../../../arch/x86/hyperv/hv_init';
 import type { ChangeId } from '../../../changes';
-import { dev_err, dev_err_once } from '../../../include/hyperv';
+import type { device } from '../../../include/device';
+import { dev_err, dev_err_once, dev_warn } from '../../../include/hyperv';
 import { type irq_chip, type irq_data, irq_data_get_effective_affinity_mask, irq_data_get_msi_desc } from '../../../include/irq';
 import type { irq_domain } from '../../../include/irqdomain';
-import { msi_desc_to_pci_dev, type msi_domain_info, type msi_domain_ops, MSI_FLAG, type msi_msg } from '../../../include/msi';
+import {
+  type msi_alloc_info_t, type msi_desc, msi_desc_to_pci_dev, type msi_domain_info, type msi_domain_ops, MSI_FLAG, type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE,
+} from '../../../include/msi';
 import { handle_edge_irq, irq_chip_ack_parent } from '../../../irq/chip';
 import { irq_domain_get_irq_data } from '../../../irq/irqdomain';
 import { complete, try_wait_for_completion } from '../../../lib/completion';
 import type { cpumask } from '../../../lib/cpumask';
+import { member_of } from '../../../lib/fault';
 import { ENODEV } from '../../../lib/errno';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../../../lib/locking';
 import { kzalloc, should_fail } from '../../../lib/slab';
 import { tasklet_disable, tasklet_enable } from '../../../lib/tasklet';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { vmbus_sendpacket } from '../../hv/channel';
 import { pci_msi_create_irq_domain } from '../msi_irqdomain';
 import { pci_msi_mask_irq, pci_msi_unmask_irq } from '../msi_message';
@@ -35,6 +39,10 @@ import { compose_comp_ctxt, hbus_of, type hv_pci_dev, hv_pcibus_removing, type h
 const dest_Fixed = 0;
 /** cpu_mask of all virtual processors */
 const CPU_AFFINITY_ALL = 0xffffffffffffffffn;
+/** Where struct tran_int_desc has its address, in C. */
+const OFFSETOF_ADDRESS = 8;
+/** The vector that a block of messages is created with: every multiple of its size will do. */
+const BLOCK_VECTOR = 32;
 /** Vendor id where there is no function. */
 const NO_FUNCTION = 0xffff;
 
@@ -50,16 +58,26 @@ export const pci_hyperv_globals = (changes: ReadonlySet<ChangeId>) => ({
   } as irq_chip,
   hv_msi_ops: {
     ...(!changes.has('v2-19') && { get_hwirq: pci_msi_get_hwirq, set_desc: pci_msi_set_desc }),
-    msi_prepare: changes.has('v2-40') ? x86_msi_prepare : pci_msi_prepare,
+    msi_prepare: changes.has('hv-multi-msi') ? hv_msi_prepare : changes.has('v2-40') ? x86_msi_prepare : pci_msi_prepare,
     msi_free: hv_msi_free,
   } as msi_domain_ops,
   /** PCI domains that are taken; 0 is that of emulated devices */
   hvpci_dom_map: new Set([0]),
 });
 
+/** The hypervisor's own remapping does not want the vectors of one MSI in a row. @returns as pci_msi_prepare(). Source: drivers/pci/controller/pci-hyperv.c (v5.18), hv_msi_prepare() */
+function* hv_msi_prepare(domain: irq_domain, dev: device, nvec: number, info: msi_alloc_info_t): Op<number> {
+  const ret = yield* pci_msi_prepare(domain, dev, nvec, info);
+  if (info.type === X86_IRQ_ALLOC_TYPE.PCI_MSI) info.flags &= ~X86_IRQ_ALLOC_CONTIGUOUS_VECTORS;
+  return ret;
+}
+
 /** The message is no longer needed. Nobody waits for an answer. Source: drivers/pci/controller/pci-hyperv.c, hv_int_desc_free() */
 function* hv_int_desc_free(hpdev: hv_pci_dev, int_desc: tran_int_desc): Op {
   const { reserved, vector_count, data, address } = int_desc;
+  // One of a block that the first one stands for.
+  if (has('hv-multi-msi-block') && vector_count === 0) return;
+
   const int_pkt = { type: PCI_DELETE_INTERRUPT_MESSAGE, wslot: hpdev.desc.win_slot, int_desc: { reserved, vector_count, data, address } };
   yield* vmbus_sendpacket(hpdev.hbus.hdev.channel, pci_delete_interrupt.encode(int_pkt), null);
 }
@@ -104,14 +122,20 @@ function* hv_irq_unmask(data: irq_data): Op {
   const dest = irq_data_get_effective_affinity_mask(data);
   const pdev = msi_desc_to_pci_dev(msi_desc);
   const hbus = hbus_of(pdev.parent_bus);
+  const int_desc = data.chip_data as tran_int_desc | null;
+  if (has('hv-eject-keeps-message') && !int_desc) {
+    dev_warn(hbus.hdev, `hv_irq_unmask() can not unmask irq ${data.irq}`);
+    return;
+  }
+  const { address, data: msi_data } = has('hv-unmask-int-desc') ? member_of(int_desc, OFFSETOF_ADDRESS) : { address: BigInt(msi_desc.msg.address_lo), data: msi_desc.msg.data };
 
   const flags = yield* raw_spin_lock_irqsave(hbus.retarget_msi_interrupt_lock);
   hbus.retarget_msi_interrupt_params = {
     partition_id: HV_PARTITION_ID_SELF,
     device_id: device_id(hbus, pdev.devfn),
     source: HV_INTERRUPT_SOURCE_MSI,
-    address: msi_desc.msg.address_lo,
-    data: msi_desc.msg.data,
+    address: Number(address & 0xffffffffn),
+    data: msi_data,
     vector: cfg.vector,
     flags: 0,
     vp_mask: 0n,
@@ -155,21 +179,28 @@ function* hv_pci_compose_compl(comp: compose_comp_ctxt, resp: Uint8Array): Op {
 }
 
 /** The request for a message, 1.1. Any processor will do: the first unmask says which. Source: drivers/pci/controller/pci-hyperv.c, hv_compose_msi_req_v1() */
-function* hv_compose_msi_req_v1(affinity: cpumask, slot: number, vector: number): Op<Uint8Array> {
-  const int_desc = { vector, delivery_mode: dest_Fixed, vector_count: 1, reserved: 0, cpu_mask: CPU_AFFINITY_ALL };
+function* hv_compose_msi_req_v1(affinity: cpumask, slot: number, vector: number, vector_count: number): Op<Uint8Array> {
+  const int_desc = { vector, delivery_mode: dest_Fixed, vector_count, reserved: 0, cpu_mask: CPU_AFFINITY_ALL };
   return pci_create_interrupt.encode({ type: PCI_CREATE_INTERRUPT_MESSAGE, wslot: slot, int_desc });
 }
 
 /** The same from 1.2 on, with one processor. Source: drivers/pci/controller/pci-hyperv.c, hv_compose_msi_req_v2() */
-function* hv_compose_msi_req_v2(affinity: cpumask, slot: number, vector: number): Op<Uint8Array> {
+function* hv_compose_msi_req_v2(affinity: cpumask, slot: number, vector: number, vector_count: number): Op<Uint8Array> {
   const cpu = affinity.and(kernel.cpu_online_mask).first;
-  const int_desc = { vector, delivery_mode: dest_Fixed, vector_count: 1, processor_count: 1, processor_array: [hv_cpu_number_to_vp_number(cpu)] };
+  const int_desc = { vector, delivery_mode: dest_Fixed, vector_count, processor_count: 1, processor_array: [hv_cpu_number_to_vp_number(cpu)] };
   return pci_create_interrupt2.encode({ type: PCI_CREATE_INTERRUPT_MESSAGE2, wslot: slot, int_desc });
 }
 
 /** The message that the host gives for the interrupt; all zero where it gives none, and nobody is told. Source: drivers/pci/controller/pci-hyperv.c, hv_compose_msi_msg() */
 export function* hv_compose_msi_msg(data: irq_data, msg: msi_msg): Op {
-  const pdev = msi_desc_to_pci_dev(irq_data_get_msi_desc(data));
+  const msi_desc = irq_data_get_msi_desc(data)!;
+  const composed = data.chip_data as tran_int_desc | null;
+  if (has('hv-reuse-message') && composed) {
+    set_message(msg, composed);
+    return;
+  }
+
+  const pdev = msi_desc_to_pci_dev(msi_desc);
   const hbus = hbus_of(pdev.parent_bus);
   msg.address_hi = msg.address_lo = msg.data = 0;
 
@@ -177,21 +208,34 @@ export function* hv_compose_msi_msg(data: irq_data, msg: msi_msg): Op {
   if (!hpdev) return;
 
   // What was asked for before, with another vector, is not needed any more.
-  const composed = data.chip_data as tran_int_desc | null;
   if (composed) {
     data.chip_data = null;
     yield* hv_int_desc_free(hpdev, composed);
   }
 
   const int_desc = kzalloc('hv_compose_msi_msg: struct tran_int_desc', () => new tran_int_desc());
-  if (int_desc && (yield* hv_ask_for_message(hpdev, data, int_desc))) {
+  if (int_desc && (in_block_of_another(msi_desc, data, int_desc) || (yield* hv_ask_for_message(hpdev, data, int_desc)))) {
     data.chip_data = int_desc;
-
-    msg.address_hi = Number(int_desc.address >> 32n);
-    msg.address_lo = Number(int_desc.address & 0xffffffffn);
-    msg.data = int_desc.data;
+    set_message(msg, int_desc);
   }
   yield* put_pcichild(hpdev);
+}
+
+function set_message(msg: msi_msg, { address, data }: tran_int_desc): void {
+  msg.address_hi = Number(address >> 32n);
+  msg.address_lo = Number(address & 0xffffffffn);
+  msg.data = data;
+}
+
+const is_multi_msi = ({ msi_attrib, nvec_used }: msi_desc): boolean => !msi_attrib.is_msix && nvec_used > 1;
+
+/** The messages of a block follow from that of its first vector. @returns whether int_desc is filled so */
+function in_block_of_another(msi_desc: msi_desc, { irq }: irq_data, int_desc: tran_int_desc): boolean {
+  if (!has('hv-multi-msi-block') || !is_multi_msi(msi_desc) || msi_desc.irq === irq) return false;
+  const { address_hi, address_lo, data } = msi_desc.msg;
+  int_desc.address = (BigInt(address_hi) << 32n) | BigInt(address_lo);
+  int_desc.data = data + (irq - msi_desc.irq);
+  return true;
 }
 
 /** The middle of hv_compose_msi_msg(): the request and its answer. @returns whether int_desc is filled */
@@ -199,17 +243,20 @@ function* hv_ask_for_message(hpdev: hv_pci_dev, data: irq_data, int_desc: tran_i
   const { hbus } = hpdev;
   const cfg = (yield* irqd_cfg(data))!;
   const dest = irq_data_get_effective_affinity_mask(data);
+  const msi_desc = irq_data_get_msi_desc(data)!;
+  const block = has('hv-multi-msi-block') && is_multi_msi(msi_desc);
+  const [vector, vector_count] = block ? [BLOCK_VECTOR, msi_desc.nvec_used] : [cfg.vector, 1];
   const comp = new compose_comp_ctxt();
   const pci_pkt = new pci_packet(hv_pci_compose_compl, comp);
   let int_pkts: Uint8Array;
 
   switch (hbus.protocol_version) {
     case PCI_PROTOCOL_VERSION_1_1:
-      int_pkts = yield* hv_compose_msi_req_v1(dest, hpdev.desc.win_slot, cfg.vector);
+      int_pkts = yield* hv_compose_msi_req_v1(dest, hpdev.desc.win_slot, vector, vector_count);
       break;
     case PCI_PROTOCOL_VERSION_1_2:
     case PCI_PROTOCOL_VERSION_1_3:
-      int_pkts = yield* hv_compose_msi_req_v2(dest, hpdev.desc.win_slot, cfg.vector);
+      int_pkts = yield* hv_compose_msi_req_v2(dest, hpdev.desc.win_slot, vector, vector_count);
       break;
     default:
       dev_err(hbus.hdev, 'Unexpected vPCI protocol, update driver.');
@@ -250,7 +297,7 @@ function* hv_poll_for_message(hpdev: hv_pci_dev, comp: compose_comp_ctxt): Op<bo
     yield* raw_spin_unlock_irqrestore(channel.sched_lock, flags);
     if (!open) break;
 
-    if (hpdev.state === hv_pcichild_ejecting) {
+    if (!has('hv-eject-keeps-message') && hpdev.state === hv_pcichild_ejecting) {
       dev_err_once(hbus.hdev, 'the device is being ejected', 'drivers/pci/controller/pci-hyperv.c hv_compose_msi_msg ejected');
       break;
     }
