@@ -44,25 +44,28 @@ export function currentOf(frames: readonly Variables[], world: World, irq: numbe
   const info = allocInfoOf(frames);
   const desc = msiDescOf(frames, kernel, irq);
   const message = messageOf(frames, kernel, irq);
+  const given = descOf(kernel, irq)?.irq_data.chip === kernel.hv_msi_irq_chip;
   return {
     allocInfo: info ? struct(info, 'irq_alloc_info', changes) : null,
     msiDesc: desc ? struct(desc, `msi_desc ${desc.irq || (irq ?? 0)}`, changes) : null,
-    message: message ? messageFields(message, `message ${irq ?? 0}`, changes) : null,
+    message: message ? messageFields(message, `message ${irq ?? 0}`, changes, given) : null,
   };
 }
 
 const struct = (value: object, key: string, changes: ChangeTracker): Struct => ({ type: structOf(value), fields: changes.fields(key, membersOf(value)) });
 
-function messageFields(msg: msi_msg, key: string, changes: ChangeTracker): Message {
+/** @param given by a Hyper-V host, which alone knows what it stands for */
+function messageFields(msg: msi_msg, key: string, changes: ChangeTracker, given: boolean): Message {
   const { address_hi, address_lo, data } = msg;
   const layout = messageLayout(msg);
   const empty = address_hi === 0 && address_lo === 0 && data === 0;
-  const words = empty ? [] : (['address_lo', 'data'] as const).flatMap(word => layout[word].fields.map((f): BitField => bitField(word, f, layout[word].get(msg[word], f.name))));
+  const opaque = given && layout.address_lo === DMAR_MSI_ADDRESS_LO;
+  const words = empty || opaque ? [] : (['address_lo', 'data'] as const).flatMap(word => layout[word].fields.map((f): BitField => bitField(word, f, layout[word].get(msg[word], f.name))));
   return {
     address_hi,
     address_lo,
     data,
-    format: empty ? 'none (all zero)' : formatName(layout),
+    format: empty ? 'none (all zero)' : opaque ? 'given by the Hyper-V host: its bits say nothing to a guest' : formatName(layout),
     fields: words,
     ...changes.value(key, 'message', `${address_hi} ${address_lo} ${data}`),
   };

@@ -1,4 +1,5 @@
 // What stands beside a frame: its variables, its interrupt, the machine.
+import type { HypervHost } from '../../src/hardware/hyperv-host';
 import type { World } from '../../src/kernel/world';
 import { childrenOf, type Container, type Item } from './children';
 import { actionsOf, allocInfoOf, descOf, irqOf, levelName, levelsOf, msiDescOf, vectorMatrix, type Variables } from './interrupt';
@@ -54,12 +55,23 @@ function machine({ kernel, machine }: World): Item[] {
     machine.amdRemapUnits.length > 0
       ? { name: 'remap units', value: machine.amdRemapUnits, path: 'machine->amdRemapUnits' }
       : { name: 'remap units', value: machine.remapUnits, path: 'machine->remapUnits' },
+    ...(machine.hyperv ? [{ name: 'Hyper-V host', value: machine.hyperv, path: 'machine->hyperv', children: hypervHost(machine.hyperv) }] : []),
     { name: 'IOAPICs', value: machine.ioapics, path: 'machine->ioapics' },
     { name: 'PCI functions', value: machine.pci, path: 'machine->pci' },
     { name: 'log', value: kernel.log, path: 'log' },
     { name: 'trace', value: kernel.trace, path: 'trace' },
     { name: 'kernel', value: null, text: '', children: childrenOf(kernel), path: 'kernel' },
   ];
+}
+
+/** What a guest cannot see: where the messages lead that it was given, and what is on the buses. */
+function hypervHost({ irt, buses }: HypervHost): Container {
+  return {
+    named: () => [
+      { name: 'redirection table', value: irt.entries, path: 'machine->hyperv->irt->entries' },
+      { name: 'buses', value: buses, path: 'machine->hyperv->buses' },
+    ],
+  };
 }
 
 function cpuParts(cpu: number, { kernel, machine }: Pick<World, 'kernel' | 'machine'>): Container {

@@ -44,11 +44,11 @@ export class InterruptRedirectionTable {
   constructor(private readonly events: HardwareEvent[]) {}
 
   /** @returns the entries, or undefined if there is no room. A block begins at a multiple of its size, rounded up to a power of two. */
-  create({ count, vector, ...common }: IrtRequest): readonly IrtEntry[] | undefined {
+  create({ count, vector, vps, instance, devfn, deliveryMode }: IrtRequest): readonly IrtEntry[] | undefined {
     const first = this.room(count);
     if (first === undefined) return undefined;
     const address = addressOf(first, count);
-    const made = Array.from({ length: count }, (_, i): IrtEntry => ({ index: first + i, ...common, address, data: i, vector: vector + i, retargeted: false }));
+    const made = Array.from({ length: count }, (_, i): IrtEntry => ({ index: first + i, address, data: i, vector: vector + i, vps, retargeted: false, instance, devfn, deliveryMode }));
     for (const entry of made) this.entries.set(entry.index, entry);
     this.note(true, made);
     return made;

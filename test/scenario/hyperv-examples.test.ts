@@ -9,13 +9,15 @@ const example = (name: string, kernel?: string, check = true): Promise<Played> =
 const events = <K extends HardwareEvent['kind']>(p: Played, kind: K): Extract<HardwareEvent, { kind: K }>[] => p.guest.world.machine.events.filter((e): e is Extract<HardwareEvent, { kind: K }> => e.kind === kind);
 const ended = (p: Played): void => assert.equal(p.stop.reason, 'end', JSON.stringify(p.stop));
 const said = (p: Played, text: string): string[] => p.log.filter(line => line.includes(text));
+/** The kernel that they name does not keep the invariants. */
+const BROKEN = ['compose-order', 'multi-msi'];
 const HDEV = 'hv_pci f8615163-0001-1000-2000-6045bd2e0a8f: ';
 
 describe('examples/hyperv', () => {
   it('all end, on both sides of the series', async () => {
     for (const file of readdirSync('examples/hyperv').filter(name => name.endsWith('.irq.yaml'))) {
       const name = file.replace('.irq.yaml', '');
-      for (const kernel of [undefined, 'v5.9', 'v5.10']) ended(await example(name, kernel, name !== 'compose-order'));
+      for (const kernel of [undefined, 'v5.9', 'v5.10']) ended(await example(name, kernel, kernel !== undefined || !BROKEN.includes(name)));
     }
   });
 
@@ -50,7 +52,7 @@ describe('examples/hyperv', () => {
   it('ioapic: CPU 3 cannot be had, nor any mask with it', async () => {
     const p = await example('ioapic');
     const rte = p.guest.world.machine.ioapics[0].rte[20];
-    assert.deepEqual([Number(RTE.get(rte, 'dest')), p.desc(20).tot_count], [1, 4]);
+    assert.deepEqual([RTE.get(rte, 'dest'), p.desc(20).tot_count], [1, 4]);
     assert.ok(p.log.includes('IRQ20: set affinity failed(-22).'));
   });
 

@@ -265,7 +265,7 @@ describe('a host that will not', () => {
     const steps = ['probe: vpci0', 'alloc: { device: vf0, min: 1, max: 1, flags: [PCI_IRQ_MSIX] }', 'refuse: { device: vf0, at: create }', 'request: { device: vf0, vector: 0 }'];
     const oops = await play(head(), steps, { kernel: 'v5.10+hv-unmask-int-desc' });
     assert.match(String(oops.stop.error), /NULL pointer dereference, address: 0000000000000008/);
-    const p = await play(head(), steps, { kernel: 'v5.10+hv-unmask-int-desc+hv-eject-keeps-message' });
+    const p = await play(head(), steps, { kernel: 'v5.10+hv-unmask-int-desc+hv-eject-keeps-message', check: false });
     ended(p);
     assert.deepEqual(said(p, 'can not'), [`${PREFIX}hv_irq_unmask() can not unmask irq ${irqsOf(p, 'vf0')[0]}`]);
     assert.ok(dev(p, 'vf0').hw.msix!.masked(0));
