@@ -39,6 +39,6 @@ describe('debug adapter: Hyper-V', () => {
     const parts = await client.children(host);
     const table = await client.children(parts.find(({ name }) => name === 'redirection table')!);
     assert.equal(table.length, 3);
-    assert.match(table[0].value, /index: \d+, address: .*, data: 0, vector: \d+/);
+    assert.match(table[0].value, /index: \d+, address: .*, data: 0x0, vector: \d+/);
   });
 });
