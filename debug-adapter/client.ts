@@ -10,6 +10,8 @@ export class Client {
   paging = false;
   /** Opens the model's listing by its URI, as VS Code with the extension does. */
   modelUris = false;
+  /** Asks again for what it has been told is not so any more. */
+  invalidated = false;
 
   /** Lines and columns of the model and of scenarios count from 1. */
   line = (line: number): number => (this.linesStartAt1 ? line : line - 1);
@@ -31,6 +33,7 @@ const INITIALIZE = {
   'columnsStartAt1?': 'boolean',
   'pathFormat?': 'string',
   'supportsVariablePaging?': 'boolean',
+  'supportsInvalidatedEvent?': 'boolean',
 } as const;
 
 /** Of another machine, or not a path at all, it names no file: then it stays as it is. */
@@ -48,6 +51,7 @@ export const clientRequests = [
     client.columnsStartAt1 = args.columnsStartAt1 ?? true;
     client.uris = args.pathFormat === 'uri';
     client.paging = args.supportsVariablePaging ?? false;
+    client.invalidated = args.supportsInvalidatedEvent ?? false;
     client.modelUris = args.clientID === 'vscode';
     return capabilities;
   }),

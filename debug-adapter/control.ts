@@ -53,8 +53,8 @@ export const controlRequests = [
     if (session.run) session.terminate(session.run);
   }),
 
-  request('disconnect', { args: {} }, (_args, { run, connection }) => {
-    run?.end();
-    connection.later(() => connection.stop());
+  request('disconnect', { args: {} }, (_args, session) => {
+    session.end();
+    session.connection.later(() => session.connection.stop());
   }),
 ];

@@ -75,9 +75,7 @@ const LAUNCH_CHANGES = { program: true, stopOnEntry: true, kernel: true } as con
 
 /** Builds the run. @throws RequestError when the scenario cannot run; then nothing is changed */
 function start(args: LaunchArguments, session: Session): void {
-  const path = resolve(args.cwd ?? '.', session.client.fromPath(args.program));
-  const loaded = session.load(path, { allowModules: args.allowModules ?? false, ...(args.kernel !== undefined && { kernel: args.kernel }), ...(args.cwd !== undefined && { root: args.cwd }) });
-  if (!loaded.ok) throw broken(loaded.diagnostics, session);
+  const { path, loaded } = loadFor(args, session);
   const run = powerOn({
     make: loaded.make,
     kernel: loaded.kernel,
@@ -91,9 +89,24 @@ function start(args: LaunchArguments, session: Session): void {
   });
   session.run = run;
   session.launched = args;
+  session.comparison = undefined;
   session.log.reset();
   session.changes.reset();
   session.rebind(run);
+}
+
+/** @throws RequestError when the scenario cannot run */
+function loadFor(args: LaunchArguments, session: Session): { readonly path: string; readonly loaded: Extract<Loaded, { ok: true }> } {
+  const path = resolve(args.cwd ?? '.', session.client.fromPath(args.program));
+  const loaded = session.load(path, { allowModules: args.allowModules ?? false, ...(args.kernel !== undefined && { kernel: args.kernel }), ...(args.cwd !== undefined && { root: args.cwd }) });
+  if (!loaded.ok) throw broken(loaded.diagnostics, session);
+  return { path, loaded };
+}
+
+/** The launched scenario on another kernel. @throws RequestError when it cannot run there */
+export function makeOn(kernel: string, session: Session): RunParts['make'] {
+  if (!session.launched) throw new RequestError('nothing has been launched');
+  return loadFor({ ...session.launched, kernel }, session).loaded.make;
 }
 
 /** A machine may fail while it boots, before its first step. */

@@ -69,6 +69,11 @@ export class Run {
     };
   }
 
+  /** Builds the guest anew. */
+  get make(): RunParts['make'] {
+    return this.parts.make;
+  }
+
   get world(): World {
     // make() builds all of its guests.
     return (this.stepper.guest as KernelGuest).world;

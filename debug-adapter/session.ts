@@ -1,8 +1,10 @@
 // One client's session: routes its requests, and tells it what happens.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { kernel_death } from '../src/kernel/lib/printk';
-import type { Goal } from '../src/stepper/stepper';
+import type { Goal, Host } from '../src/stepper/stepper';
 import { ChangeTracker } from './panel/changes';
+import { compareRequests } from './compare/requests';
+import type { Comparison, Mark } from './compare/comparison';
 import { breakpointRequests, Breakpoints, dapOf } from './breakpoints/breakpoints';
 import { Client, clientRequests } from './client';
 import { completionRequests, TRIGGERS } from './expressions/completions';
@@ -10,11 +12,11 @@ import { Connection } from './protocol/connection';
 import { controlRequests } from './control';
 import { evaluateRequests } from './expressions/evaluate';
 import { exceptionRequests, EXCEPTION_FILTERS, ExceptionStops } from './exceptions';
-import { launchRequests, type LaunchArguments, type Load } from './launch';
+import { launchRequests, makeOn, type LaunchArguments, type Load } from './launch';
 import { KernelLog } from './output';
 import { panelRequests } from './panel/panel';
 import { Registry } from './protocol/registry';
-import type { Run, Stop } from './run';
+import type { KernelGuest, Run, Stop } from './run';
 import { sourceRequests } from './sources';
 import { stackRequests } from './stack';
 import { threadRequests } from './threads';
@@ -31,6 +33,7 @@ const registry = new Registry([
   ...evaluateRequests,
   ...completionRequests,
   ...panelRequests,
+  ...compareRequests,
 ]);
 
 export interface SessionOptions {
@@ -47,6 +50,9 @@ export class Session {
   readonly changes = new ChangeTracker();
   run: Run | undefined;
   launched: LaunchArguments | undefined;
+  /** It goes where another session has gone: its stop is nobody's wish. */
+  private follows = false;
+  private compared: Comparison | undefined;
   /** Of what goes wrong in the model, what stops it. */
   readonly exceptions = new ExceptionStops();
   readonly load: Load;
@@ -56,17 +62,58 @@ export class Session {
     this.load = load;
     this.listing = listing;
     this.connection = new Connection((command, args) => registry.answer(command, args, this));
-    this.connection.on('close', () => this.run?.end());
+    this.connection.on('close', () => this.end());
   }
 
   get capabilities(): DebugProtocol.Capabilities {
     return { ...registry.capabilities(), exceptionBreakpointFilters: EXCEPTION_FILTERS, completionTriggerCharacters: TRIGGERS };
   }
 
-  /** Goes on once the request in progress is answered. */
-  resume(goal: Goal): void {
+  /** What the run is compared with. */
+  get comparison(): Comparison | undefined {
+    return this.compared;
+  }
+
+  set comparison(next: Comparison | undefined) {
+    this.compared?.end();
+    this.compared = next;
+  }
+
+  /** The same scenario on another kernel. @throws RequestError when it cannot run there */
+  makeOn(kernel: string): (host: Host) => KernelGuest {
+    return makeOn(kernel, this);
+  }
+
+  /** Of the frames of a thread those that the other kernel does not have like this, by their index. */
+  marks(thread: number): (Mark | undefined)[] {
+    const { run, comparison } = this;
+    return run && thread === run.thread && run.state === 'stopped' ? (comparison?.marks(run.stepper.step, run.stepper.frames(thread)) ?? []) : [];
+  }
+
+  /** What the client has been told of frames is no longer so. */
+  framesChanged(): void {
+    if (this.client.invalidated && this.run?.state === 'stopped') this.connection.event('invalidated', { areas: ['stacks'] });
+  }
+
+  /** Goes to a step, as another session is there: the client is told that it goes on, as it did not ask for that. */
+  follow(step: number): void {
     const { run } = this;
     if (!run) return;
+    this.connection.event('continued', { threadId: run.thread, allThreadsContinued: true });
+    this.resume({ kind: 'toStep', step }, true);
+  }
+
+  /** Nobody listens any more. */
+  end(): void {
+    this.comparison = undefined;
+    this.run?.end();
+  }
+
+  /** Goes on once the request in progress is answered. */
+  resume(goal: Goal, follows = false): void {
+    const { run } = this;
+    if (!run) return;
+    this.follows = follows;
     run.state = 'running';
     this.connection.later(() => {
       this.changes.leave();
@@ -86,7 +133,13 @@ export class Session {
     if (run !== this.run) return;
     if (this.launched?.noDebug) { this.finish(run, stop); return; }
     this.tell(this.breakpoints.review(run, stop.reason === 'end'), run);
-    this.connection.event('stopped', { ...this.reasonOf(run, stop), threadId: run.thread, allThreadsStopped: true });
+    this.connection.event('stopped', { ...this.reasonOf(run, stop), ...this.followed(stop), threadId: run.thread, allThreadsStopped: true });
+  }
+
+  /** Where it was sent; the client stays where it looks. */
+  private followed({ reason }: Stop): Partial<DebugProtocol.StoppedEvent['body']> {
+    if (!this.follows) return {};
+    return { preserveFocusHint: true, ...(reason === 'step' || reason === 'start' ? { reason: 'goto', description: `As on ${this.comparison?.other.kernel ?? 'the other kernel'}` } : {}) };
   }
 
   /** The end of a run that nobody debugs. */
@@ -100,7 +153,7 @@ export class Session {
   terminate(run: Run): void {
     if (run.state === 'terminated') return;
     this.log.flush(run);
-    run.end();
+    this.end();
     this.connection.event('terminated');
   }
 

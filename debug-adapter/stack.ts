@@ -1,6 +1,7 @@
 // The frames of a thread, and the scopes of a frame.
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { FrameInfo } from '../src/stepper/stepper';
+import type { Mark } from './compare/comparison';
 import { gone } from './protocol/errors';
 import { request } from './protocol/registry';
 import { END_THREAD, type Run } from './run';
@@ -10,11 +11,13 @@ export const stackRequests = [
   request(
     'stackTrace',
     { args: { threadId: 'number', 'startFrame?': 'number', 'levels?': 'number' }, capability: 'supportsDelayedStackTraceLoading', stopped: true },
-    ({ threadId, startFrame = 0, levels = 0 }, { run }) => {
+    ({ threadId, startFrame = 0, levels = 0 }, session) => {
+      const { run } = session;
+      const marks = session.marks(threadId);
       const frames = run!.stepper.frames(threadId);
       if (frames.length === 0) return endOf(run!, threadId);
       const page = frames.slice(startFrame, levels > 0 ? startFrame + levels : undefined);
-      return { stackFrames: page.map((frame, i) => frameOf(run!, threadId, startFrame + i, frame)), totalFrames: frames.length };
+      return { stackFrames: page.map((frame, i) => frameOf(run!, threadId, startFrame + i, frame, marks.at(startFrame + i))), totalFrames: frames.length };
     },
   ),
 
@@ -39,9 +42,10 @@ export const stackRequests = [
   ),
 ];
 
-function frameOf(run: Run, thread: number, index: number, frame: FrameInfo): DebugProtocol.StackFrame {
+function frameOf(run: Run, thread: number, index: number, frame: FrameInfo, mark: Mark | undefined): DebugProtocol.StackFrame {
+  const name = mark ? `${frame.fn.name} (${mark.text})` : frame.fn.name;
   // Without an end: an editor would select the statement.
-  return { id: run.frameId(thread, index), name: frame.fn.name, source: run.sources.source(frame.path), line: run.client.line(frame.line), column: run.client.column(frame.column) };
+  return { id: run.frameId(thread, index), name, source: run.sources.source(frame.path), line: run.client.line(frame.line), column: run.client.column(frame.column) };
 }
 
 /** Nothing runs any more: what stands there is the scenario, behind its last step. */

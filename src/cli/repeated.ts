@@ -1,10 +1,5 @@
 import type { Aligned } from '../compare/align';
-
-/** Figures, decimal and hexadecimal. */
-const FIGURES = /\b(0x)?[\da-f]*\d[\da-f]*\b/g;
-
-/** A line without its figures. */
-export const withoutFigures = (text: string): string => text.replaceAll(FIGURES, '#');
+import { withoutFigures } from '../compare/figures';
 
 /** Tells differences that are like one before but for the figures: those of a second vector are those of the first. */
 export class Repeated {

@@ -9,8 +9,8 @@ import { gsisOf, renames } from '../capture/compared/irq-keys';
 import { EventIdentity } from '../capture/compared/totals';
 import { INTERRUPT_ROOTS } from '../capture/reading/graph';
 import type { TreeNode } from '../compare/tree';
-import type { Call, Recording } from './call-tree';
-import { itemText } from './tree-text';
+import type { Call, Recording } from '../recording/call-tree';
+import { itemText } from '../recording/tree-text';
 
 /** A step: the calls below those functions from which a capture's tracer starts, and the events alone, as its trace has them. */
 export interface RunStep {

@@ -4,13 +4,13 @@ import type { Scenario } from '../scenario/load';
 import { placed } from '../scenario/modules/thrown';
 import { readTextFile } from '../text/files';
 import type { Arguments } from './arguments';
-import { brief } from './brief';
+import { brief } from '../recording/brief';
 import { failEveryAllocation } from './fail-nth';
-import { type Call, recordCalls, type Recording } from './call-tree';
+import { type Call, recordCalls, type Recording } from '../recording/call-tree';
 import type { Command, ExitStatus, Output } from './command';
 import { loadFor, operands, SCENARIO_OPTIONS, SCENARIO_OPTIONS_HELP } from './load';
 import { withProgress } from './progress';
-import { hardwareText, limitsOf, stepText } from './tree-text';
+import { hardwareText, limitsOf, stepText } from '../recording/tree-text';
 
 export const runCommand: Command = {
   name: 'run',

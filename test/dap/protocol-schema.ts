@@ -1,4 +1,4 @@
-// The protocol's JSON schema, derived from its TypeScript types, and that of the panel's requests.
+// The protocol's JSON schema, derived from its TypeScript types, and that of the adapter's own requests.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
@@ -12,6 +12,7 @@ interface Schema {
 
 const PROTOCOL = schemaOf('node_modules/@vscode/debugprotocol/lib/debugProtocol.d.ts');
 const PANEL = schemaOf('debug-adapter/panel-protocol.ts');
+const COMPARE = schemaOf('debug-adapter/compare-protocol.ts');
 
 /** Deriving takes seconds: it is done once for each version of the file. */
 function schemaOf(path: string): Schema {
@@ -28,6 +29,7 @@ function schemaOf(path: string): Schema {
 const ajv = new Ajv({ allErrors: true, strict: false });
 ajv.addSchema(PROTOCOL, 'protocol');
 ajv.addSchema(PANEL, 'panel');
+ajv.addSchema(COMPARE, 'compare');
 const compiled = new Map<string, ValidateFunction>();
 
 /** @throws Error when there is no such definition, or the value is not what it says */
@@ -43,21 +45,31 @@ const capital = (name: string): string => name[0].toUpperCase() + name.slice(1);
 /** Arguments of these are the adapter's own. */
 const OPEN = new Set(['launch', 'restart']);
 
-/** A request that the client sends. Custom requests are checked by the panel's types. */
+/** A request that the client sends. Custom requests are checked by the adapter's own types. */
 export function checkRequest(command: string, args?: object): void {
-  if (isPanel(command)) check(`${panel(command)}/properties/arguments`, args);
+  if (isOwn(command)) check(`${own(command)}/properties/arguments`, args);
   else if (!OPEN.has(command)) check(definition(`${capital(command)}Request`), { seq: 1, type: 'request', command, ...(args && { arguments: args }) });
 }
 
 /** A message that the adapter sends. */
 export function checkMessage(message: DebugProtocol.ProtocolMessage): void {
-  if (message.type === 'event') { check(definition(`${capital((message as DebugProtocol.Event).event)}Event`), message); return; }
+  if (message.type === 'event') {
+    const { event, body } = message as { event: string; body?: unknown };
+    if (event === 'irqstep/compared') check('compare#/definitions/Compared', body);
+    else check(definition(`${capital(event)}Event`), message);
+    return;
+  }
   const response = message as DebugProtocol.Response;
   if (!response.success) { check(definition('ErrorResponse'), response); return; }
-  if (!isPanel(response.command)) { check(definition(`${capital(response.command)}Response`), response); return; }
+  if (!isOwn(response.command)) { check(definition(`${capital(response.command)}Response`), response); return; }
   check(definition('Response'), response);
-  check(`${panel(response.command)}/properties/body`, response.body);
+  check(`${own(response.command)}/properties/body`, response.body);
 }
 
-const isPanel = (command: string): boolean => command.startsWith('irqstep/');
-const panel = (command: string): string => `panel#/definitions/PanelRequests/properties/${encodeURIComponent(command.replace('~', '~0').replace('/', '~1'))}`;
+const isOwn = (command: string): boolean => command.startsWith('irqstep/');
+
+/** Requests of the panel are in one contract, those of two sessions side by side in the other. */
+function own(command: string): string {
+  const contract = /^irqstep\/(compare|counterpart|goTo)$/.test(command) ? 'compare#/definitions/CompareRequests' : 'panel#/definitions/PanelRequests';
+  return `${contract}/properties/${encodeURIComponent(command.replace('~', '~0').replace('/', '~1'))}`;
+}

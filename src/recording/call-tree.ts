@@ -3,8 +3,10 @@ import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import type { bound_limit } from '../kernel/lib/limit';
 import type { LogLine } from '../kernel/lib/printk';
 import type { TraceEvent } from '../kernel/trace/trace';
+import type { World } from '../kernel/world';
 import type { ScenarioGuest } from '../scenario/load';
-import { type FrameInfo, type Host, type ProbeHit, type ProbeInfo, Stepper, type StopEvent } from '../stepper/stepper';
+import { type FrameInfo, type Guest, type Host, type ProbeHit, type ProbeInfo, Stepper, type StopEvent } from '../stepper/stepper';
+import type { Journal } from './journal';
 
 /** A call of a model function, or, at the root, a step of the scenario. */
 export interface Call {
@@ -21,11 +23,17 @@ export interface Call {
 /** What happened in a function, in order. */
 export type Item = { readonly call: Call } | { readonly trace: TraceEvent } | { readonly log: LogLine } | { readonly limit: bound_limit } | { readonly hardware: HardwareEvent };
 
-export interface Recording {
+/** A guest whose calls can be recorded. */
+export interface RecordableGuest extends Guest {
+  readonly world: World;
+  readonly results?: ScenarioGuest['results'];
+}
+
+export interface Recording<G extends RecordableGuest = ScenarioGuest> {
   readonly steps: readonly { readonly call: Call; /** absent when the step did not end, or returns nothing */ readonly result: number | undefined }[];
   readonly stop: StopEvent;
   /** as it is at the end; of a run that failed, before the statement that failed */
-  readonly guest: ScenarioGuest;
+  readonly guest: G;
   /** where the run failed, top first; empty when it did not */
   readonly failedAt: readonly FrameInfo[];
 }
@@ -33,19 +41,28 @@ export interface Recording {
 /** Texts of arguments are made at the call: later the objects have changed. */
 export type Describe = (name: string, value: unknown) => unknown;
 
+/** What else a recording may do. */
+export interface RecordOptions {
+  /** gets every statement; the run stops when it is full */
+  readonly journal?: Journal;
+  /** gets the stepper, which can be paused: then the recording ends */
+  readonly started?: (stepper: Stepper) => void;
+}
+
 /** Runs a scenario to its end and notes every call. */
-export async function recordCalls(make: (host: Host) => ScenarioGuest, describe: Describe): Promise<Recording> {
-  const guests: ScenarioGuest[] = [];
+export async function recordCalls<G extends RecordableGuest>(make: (host: Host) => G, describe: Describe, { journal, started }: RecordOptions = {}): Promise<Recording<G>> {
+  const guests: G[] = [];
   const stepper = new Stepper(host => {
     const guest = make(host);
     guests.push(guest);
     return guest;
   });
-  const recorder = new Recorder(guests[0], stepper, describe);
+  const recorder = new Recorder(guests[0], stepper, describe, journal);
+  started?.(stepper);
   stepper.setMarks(recorder.probes.keys());
   stepper.onProbe = hit => {
     recorder.pass(hit);
-    return false;
+    return journal?.isFull ?? false;
   };
   const stop = await stepper.run({ kind: 'continue' });
   recorder.noteEvents();
@@ -69,17 +86,18 @@ class Recorder {
   private seen: Record<'hardware' | 'trace' | 'log' | 'limit', number>;
 
   constructor(
-    private readonly guest: ScenarioGuest,
+    private readonly guest: RecordableGuest,
     stepper: Stepper,
     private readonly describe: Describe,
+    private readonly journal: Journal | undefined,
   ) {
-    const paths = new Set([...stepper.modules().map(m => m.path), ...guest.steps().map(s => s.source.path)]);
+    const paths = new Set([...stepper.modules().map(m => m.path), ...(guest.steps?.() ?? []).map(s => s.source.path)]);
     this.probes = new Map([...paths].flatMap(path => stepper.probesBetween(path, 1, Infinity).map(probe => [probe.id, probe])));
     this.seen = this.lengths();
   }
 
   get steps(): Recording['steps'] {
-    const results = new Map(this.guest.results.map(({ step, value }) => [step, value]));
+    const results = new Map((this.guest.results ?? []).map(({ step, value }) => [step, value]));
     return this.roots.map((call, i) => ({ call, result: results.get(i) }));
   }
 
@@ -92,9 +110,10 @@ class Recorder {
     stack.length = Math.min(stack.length, depth);
     const probe = this.probes.get(hit.probe)!;
     const parent = depth > 1 ? stack[depth - 2] : undefined;
-    if (probe.entry) stack[depth - 1] = parent && this.guest.isPart(probe.fn!) ? parent : this.begin(hit, probe, parent);
+    if (probe.entry) stack[depth - 1] = parent && this.guest.isPart?.(probe.fn!) ? parent : this.begin(hit, probe, parent);
     if (probe.fn!.module.source === '') this.step = stack;
     this.running = stack[depth - 1];
+    this.journal?.note(hit.step, hit.probe, this.running, depth > 1 ? stack[depth - 2] : undefined);
   }
 
   private begin(hit: ProbeHit, { fn, path, names }: ProbeInfo, parent: Call | undefined): Call {
