@@ -54,7 +54,7 @@ export function checkRequest(command: string, args?: object): void {
 /** A message that the adapter sends. */
 export function checkMessage(message: DebugProtocol.ProtocolMessage): void {
   if (message.type === 'event') {
-    const { event, body } = message as { event: string; body?: unknown };
+    const { event, body }: { event: string; body?: unknown } = message as DebugProtocol.Event;
     if (event === 'irqstep/compared') check('compare#/definitions/Compared', body);
     else check(definition(`${capital(event)}Event`), message);
     return;

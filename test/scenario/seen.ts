@@ -1,7 +1,7 @@
 // A scenario run on one kernel, and what a person who steps through it sees: each call, who made it, and its arguments.
 import assert from 'node:assert/strict';
 import { membersOf } from '../../debug-adapter/variables/layout';
-import { type Call, recordCalls } from '../../src/cli/call-tree';
+import { type Call, recordCalls } from '../../src/recording/call-tree';
 import { irq_alloc_info } from '../../src/kernel/arch/x86/hw_irq';
 import type { irq_data } from '../../src/kernel/include/irq';
 import type { irq_domain } from '../../src/kernel/include/irqdomain';
