@@ -33,6 +33,8 @@ const LAUNCH = {
   'allowModules?': 'boolean',
   /** The client opens the model's listing by `irqstep-model:` URIs. */
   'modelUris?': 'boolean',
+  /** It goes along with another session: its first stop shall not draw the client's look. */
+  'beside?': 'boolean',
 } as const;
 
 export interface LaunchArguments {
@@ -43,6 +45,7 @@ export interface LaunchArguments {
   readonly noDebug?: boolean | undefined;
   readonly allowModules?: boolean | undefined;
   readonly modelUris?: boolean | undefined;
+  readonly beside?: boolean | undefined;
 }
 
 export const launchRequests = [
@@ -57,7 +60,7 @@ export const launchRequests = [
   request('configurationDone', { args: {}, capability: 'supportsConfigurationDoneRequest' }, (_args, session) => {
     if (!session.run) throw new RequestError('configurationDone: nothing has been launched');
     if (session.run.state !== 'ready') throw new RequestError('configurationDone: the configuration is done already');
-    go(session);
+    go(session, session.launched?.beside);
   }),
 
   request('restart', { args: { 'arguments?': { 'program?': 'string', 'stopOnEntry?': 'boolean', 'kernel?': 'string' } }, capability: 'supportsRestartRequest' }, (args, session) => {
@@ -118,9 +121,9 @@ function powerOn(parts: RunParts): Run {
   }
 }
 
-function go(session: Session): void {
+function go(session: Session, beside = false): void {
   const { launched } = session;
-  session.resume(launched?.stopOnEntry && !launched.noDebug ? { kind: 'toStep', step: 1 } : { kind: 'continue' });
+  session.resume(launched?.stopOnEntry && !launched.noDebug ? { kind: 'toStep', step: 1 } : { kind: 'continue' }, beside);
 }
 
 /** Each problem also goes to the console, where its place can be clicked. */

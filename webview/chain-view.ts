@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import type { Chain, Level } from '../debug-adapter/panel-protocol';
+import { besideOf } from './beside';
 import { changedStyles, valueOf } from './changed';
 import './struct-view';
 
@@ -27,7 +28,7 @@ class ChainView extends LitElement {
     const { chain } = this;
     return html`<dl>
         <dt>handlers</dt>
-        <dd>${chain.actions || 'none requested'}</dd>
+        <dd>${chain.actions || 'none requested'}${besideOf(chain)}</dd>
         <dt>state</dt>
         <dd>${valueOf(chain.state)}</dd>
         <dt>affinity</dt>
@@ -42,7 +43,7 @@ class ChainView extends LitElement {
     return html`<li>
       <div class="level">
         <div class="domain">${level.domain ?? 'no domain'}</div>
-        <div class="chip">chip ${level.chip}</div>
+        <div class="chip">chip ${level.chip}${besideOf(level)}</div>
         <div>hwirq ${valueOf(level.hwirq)}</div>
         ${level.chipData ? html`<struct-view .struct=${level.chipData}></struct-view>` : nothing}
       </div>

@@ -3,6 +3,7 @@ import '@vscode-elements/elements/dist/vscode-tree/index.js';
 import type { VscodeTreeItem } from '@vscode-elements/elements/dist/vscode-tree-item/vscode-tree-item.js';
 import '@vscode-elements/elements/dist/vscode-tree-item/index.js';
 import type { Device, Domain } from '../debug-adapter/panel-protocol';
+import { besideOf } from './beside';
 import { changedClass, changedStyles } from './changed';
 
 /** The domains as a tree, with the devices that take their interrupts from them. */
@@ -33,7 +34,7 @@ class DomainTree extends LitElement {
     const children = this.childrenOf(domain.id);
     return html`<vscode-tree-item open data-domain=${domain.name}>
       <span class=${changedClass(domain.changed)}>${domain.name}</span>
-      <span class="detail">${domain.mapped} mapped, ${domain.busToken}, ${domain.flags}</span>
+      <span class="detail">${domain.mapped} mapped, ${domain.busToken}, ${domain.flags}${besideOf(domain)}</span>
       ${children} ${domain.devices.map((device) => this.device(device))}
     </vscode-tree-item>`;
   }

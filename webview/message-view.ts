@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import type { BitField, Message } from '../debug-adapter/panel-protocol';
+import { besideOf } from './beside';
 import { changedClass, changedStyles } from './changed';
 
 const hex32 = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
@@ -23,7 +24,7 @@ class MessageView extends LitElement {
     const { message } = this;
     return html`<p>
         <strong>Message</strong>, ${message.format}:
-        <code class=${changedClass(message.changed)}>${hex32(message.address_hi)} ${hex32(message.address_lo)} data ${hex32(message.data)}</code>
+        <code class=${changedClass(message.changed)}>${hex32(message.address_hi)} ${hex32(message.address_lo)} data ${hex32(message.data)}</code>${besideOf(message)}
       </p>
       ${message.fields.length > 0 ? this.bits(message.fields) : nothing}`;
   }
@@ -33,8 +34,10 @@ class MessageView extends LitElement {
         <thead><tr><th scope="col">word</th><th scope="col">bits</th><th scope="col">field</th><th scope="col">value</th><th scope="col">meaning</th></tr></thead>
         <tbody>
           ${fields.map(
-            ({ word, bits: [high, low], name, value, doc }) =>
-              html`<tr><td>${word}</td><td>${high === low ? high : `${high}:${low}`}</td><td>${name}</td><td><code>${value}</code></td><td class="doc">${doc ?? ''}</td></tr>`,
+            (field) => {
+              const { word, bits: [high, low], name, value, doc } = field;
+              return html`<tr><td>${word}</td><td>${high === low ? high : `${high}:${low}`}</td><td>${name}</td><td><code>${value}</code>${besideOf(field)}</td><td class="doc">${doc ?? ''}</td></tr>`;
+            },
           )}
         </tbody>
       </table>`;

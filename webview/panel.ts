@@ -7,6 +7,7 @@ import './message-view';
 import './series-view';
 import './struct-view';
 import './vector-matrix';
+import { besideStyles, withBeside } from './beside';
 import { host, loadState, saveState } from './host';
 import type { PageState, ToPage } from './messages';
 
@@ -27,10 +28,12 @@ class IrqstepPanel extends LitElement {
   /** Said while there is no snapshot. */
   declare idle: string;
   declare running: boolean;
+  private other: Snapshot | undefined;
   private state: PageState = loadState();
   private owners = new Map<number, VectorOwner[]>();
 
   static override styles = css`
+    ${besideStyles}
     :host { display: block; padding: 0 8px 16px; color: var(--vscode-foreground); font: var(--vscode-font-weight) var(--vscode-font-size) var(--vscode-font-family); }
     header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; padding: 6px 2px; position: sticky; top: 0; background: var(--vscode-editor-background); z-index: 2; }
     h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
@@ -68,7 +71,8 @@ class IrqstepPanel extends LitElement {
     switch (message.type) {
       case 'snapshot':
         this.owners = new Map();
-        this.snapshot = message.snapshot;
+        this.snapshot = message.other ? withBeside(message.snapshot, message.other) : message.snapshot;
+        this.other = message.other?.snapshot;
         this.session = message.session;
         this.running = false;
         break;
@@ -127,6 +131,7 @@ class IrqstepPanel extends LitElement {
       <h1>Interrupt hierarchy</h1>
       <h2 aria-live="polite">${this.running ? 'Running' : `Statement ${snapshot.step.toLocaleString('en')}`}</h2>
       <span class="run">${this.session}, ${snapshot.kernel}${snapshot.kernelNote === undefined ? '' : ` (${snapshot.kernelNote})`}</span>
+      ${this.other ? html`<span class="beside">${this.other.kernel}, statement ${this.other.step.toLocaleString('en')}</span>` : nothing}
       ${this.state.irq === null
         ? html`<span class="run">following the current frame</span>`
         : html`<span>irq ${this.state.irq} <button @click=${() => this.select(null)}>follow the frame again</button></span>`}
@@ -162,7 +167,7 @@ class IrqstepPanel extends LitElement {
         return html`<domain-tree .domains=${snapshot.domains ?? []} .selected=${snapshot.irq} @select-irq=${(e: CustomEvent<number>) => this.select(e.detail)}></domain-tree>`;
       case 'series':
         return snapshot.series
-          ? html`<series-view .series=${snapshot.series} .kernel=${snapshot.kernel} @choose-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'kernel', kernel: e.detail })}></series-view>`
+          ? html`<series-view .series=${snapshot.series} .kernel=${snapshot.kernel} @choose-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'kernel', kernel: e.detail })} @compare-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'compare', kernel: e.detail })}></series-view>`
           : html`<p class="note">The next stop shows it.</p>`;
       default:
         return snapshot.matrix

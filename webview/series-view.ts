@@ -19,15 +19,16 @@ class SeriesView extends LitElement {
     button { font: inherit; color: var(--vscode-textLink-foreground); background: none; border: 1px solid var(--vscode-widget-border, var(--vscode-descriptionForeground)); border-radius: 2px; padding: 0 6px; cursor: pointer; }
     button[aria-current='true'] { color: var(--vscode-foreground); font-weight: 600; border-color: var(--vscode-focusBorder); }
     button:focus-visible { outline: 1px solid var(--vscode-focusBorder); }
-    li button { align-self: start; font-variant-numeric: tabular-nums; text-align: right; }
+    button.beside { border-color: transparent; padding: 0 3px; }
+    li > button { align-self: start; font-variant-numeric: tabular-nums; text-align: right; }
     .effect { color: var(--vscode-descriptionForeground); }
     li.here .effect { color: inherit; }
   `;
 
   override render(): TemplateResult {
     const { series, kernel } = this;
-    return html`<p class="lead">${kernel}${this.where()}. Choosing a kernel or a patch starts the scenario again there.</p>
-      <div class="kernels">${[...series.kernels].map((name) => this.button(name, name, `Start again on ${name}`, name === kernel))}</div>
+    return html`<p class="lead">${kernel}${this.where()}. Choosing a kernel or a patch starts the scenario again there; \u21C4 starts it there too, beside this run.</p>
+      <div class="kernels">${[...series.kernels].map((name) => html`<span>${this.button(name, name, `Start again on ${name}`, name === kernel)}${this.beside(name)}</span>`)}</div>
       ${series.groups.map(
         ({ title, patches }) => html`<section>
           <h3>${title}</h3>
@@ -49,7 +50,7 @@ class SeriesView extends LitElement {
     return html`<li class="${present ? 'present' : ''} ${here ? 'here' : ''}" data-patch=${number}>
       ${this.button(String(number), `series:${number}`, `Start again after patch ${number}`, here)}
       <div>
-        <span>${subject}</span>
+        <span>${subject}</span> ${this.beside(`series:${number}`)}
         <div class="effect">${effect}${notes.length > 0 ? html` (${notes.join('; ')})` : nothing}</div>
       </div>
     </li>`;
@@ -57,6 +58,12 @@ class SeriesView extends LitElement {
 
   private button(text: string, kernel: string, label: string, current: boolean): TemplateResult {
     return html`<button aria-label=${label} title=${label} aria-current=${current} @click=${() => this.choose(kernel)}>${text}</button>`;
+  }
+
+  private beside(kernel: string): TemplateResult | typeof nothing {
+    if (kernel === this.kernel) return nothing;
+    const label = `Compare with ${kernel}, beside this run`;
+    return html`<button class="beside" aria-label=${label} title=${label} @click=${() => this.dispatchEvent(new CustomEvent<string>('compare-kernel', { detail: kernel }))}>\u21C4</button>`;
   }
 
   private choose(kernel: string): void {

@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing, type TemplateResult } from 'lit';
 import type { Field, Struct } from '../debug-adapter/panel-protocol';
+import { besideOf } from './beside';
 import { changedStyles, valueOf } from './changed';
 
 /** Members of members are shown; what lies deeper is for the Variables view. */
@@ -23,7 +24,7 @@ class StructView extends LitElement {
 
   override render(): TemplateResult {
     return html`<table>
-      <caption>struct ${this.struct.type}</caption>
+      <caption>struct ${this.struct.type}${besideOf(this.struct)}</caption>
       <tbody>${this.struct.fields.map((field) => this.row(field, 0))}</tbody>
     </table>`;
   }
@@ -32,7 +33,7 @@ class StructView extends LitElement {
     const members = depth < DEEPEST ? field.fields : undefined;
     return html`<tr>
         <th scope="row" class="depth${depth}">${field.name}</th>
-        <td>${valueOf(members && field.type ? { ...field, value: field.type } : field)}</td>
+        <td>${members && field.type ? html`${valueOf({ ...field, value: field.type })}${besideOf(field)}` : valueOf(field)}</td>
       </tr>
       ${members ? members.map((inner) => this.row(inner, depth + 1)) : nothing}`;
   }

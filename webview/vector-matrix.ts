@@ -1,5 +1,6 @@
 import { LitElement, css, html, type PropertyValues, type TemplateResult } from 'lit';
 import type { Matrix, MatrixCpu, VectorOwner } from '../debug-adapter/panel-protocol';
+import { besideOf, besideStyles } from './beside';
 import { KIND_TEXT, cellsOf, type CellKind } from './vector-cells';
 
 const ROW = 16;
@@ -28,6 +29,7 @@ class VectorMatrix extends LitElement {
   private observer = new ResizeObserver(() => this.draw());
 
   static override styles = css`
+    ${besideStyles}
     .figures { margin: 0 0 6px; }
     .view { position: relative; overflow-y: auto; max-height: ${VISIBLE_ROWS * ROW}px; }
     canvas { position: sticky; top: 0; display: block; width: 100%; }
@@ -76,7 +78,7 @@ class VectorMatrix extends LitElement {
     const m = this.matrix;
     return html`<p class="figures">
         global available <strong>${m.globalAvailable}</strong>, reserved <strong>${m.globalReserved}</strong>, allocated <strong>${m.totalAllocated}</strong>, online CPUs
-        <strong>${m.onlineMaps}</strong>
+        <strong>${m.onlineMaps}</strong>${besideOf(m)}
       </p>
       <div class="view" @scroll=${(e: Event) => this.scrolled(e.target as HTMLElement)}>
         <div class="spacer">

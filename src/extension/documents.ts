@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { CompareRequests } from '../../debug-adapter/compare-protocol';
 import type { PanelRequests } from '../../debug-adapter/panel-protocol';
 import { DEBUG_TYPE } from './debugging';
 
@@ -51,13 +52,11 @@ class KernelText implements vscode.TextDocumentContentProvider {
   }
 }
 
-/** A custom request of the panel's contract, typed. */
-export async function request<C extends keyof PanelRequests>(
-  session: vscode.DebugSession,
-  command: C,
-  args: PanelRequests[C]['arguments'],
-): Promise<PanelRequests[C]['body']> {
-  return (await session.customRequest(command, args)) as PanelRequests[C]['body'];
+type Requests = PanelRequests & CompareRequests;
+
+/** A request of the adapter's own, typed. */
+export async function request<C extends keyof Requests>(session: vscode.DebugSession, command: C, args: Requests[C]['arguments']): Promise<Requests[C]['body']> {
+  return (await session.customRequest(command, args)) as Requests[C]['body'];
 }
 
 async function openTextFile(path?: string): Promise<void> {

@@ -1,14 +1,16 @@
 import * as vscode from 'vscode';
-import type { Section } from '../../debug-adapter/panel-protocol';
-import type { ToHost, ToPage } from '../../webview/messages';
+import type { Section, SnapshotArguments } from '../../debug-adapter/panel-protocol';
+import type { Other, ToHost, ToPage } from '../../webview/messages';
 import { DEBUG_TYPE } from './debugging';
 import { request } from './documents';
+import type { SideBySide } from './side-by-side';
+import { isResume, isStop } from './stops';
 
 const VIEW_TYPE = 'irqstep.hierarchy';
 
 /** The panel "Interrupt hierarchy": opened by a command, or beside the code at a session's first stop. */
-export function registerPanel(context: vscode.ExtensionContext): void {
-  const host = new PanelHost(context.extensionUri);
+export function registerPanel(context: vscode.ExtensionContext, sideBySide: SideBySide): void {
+  const host = new PanelHost(context.extensionUri, sideBySide);
   context.subscriptions.push(
     vscode.commands.registerCommand('irqstep.showHierarchy', () => host.show()),
     vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
@@ -22,6 +24,7 @@ export function registerPanel(context: vscode.ExtensionContext): void {
     }),
     vscode.debug.onDidTerminateDebugSession((session) => host.onTerminated(session)),
     vscode.debug.onDidChangeActiveStackItem((item) => host.onStackItem(item)),
+    sideBySide.onDidChange(() => host.onPeers()),
   );
 }
 
@@ -40,7 +43,10 @@ class PanelHost {
   /** counts requests, so that a late answer is dropped */
   private asked = 0;
 
-  constructor(private readonly extension: vscode.Uri) {}
+  constructor(
+    private readonly extension: vscode.Uri,
+    private readonly sideBySide: SideBySide,
+  ) {}
 
   show(): void {
     if (this.panel) this.panel.reveal(undefined, true);
@@ -60,16 +66,16 @@ class PanelHost {
   }
 
   onAdapterMessage(session: vscode.DebugSession, message: unknown): void {
-    const event = (message as { event?: string }).event;
-    if (event === 'stopped') {
+    if (isStop(message)) {
       this.stopped.delete(session);
       this.stopped.add(session);
+      if (staysAway(message) && session !== this.session) return;
       this.look(session, undefined);
       if (!this.opened.has(session)) {
         this.opened.add(session);
         this.show();
       }
-    } else if (event === 'continued' || isResume(message)) {
+    } else if (isResume(message)) {
       this.stopped.delete(session);
       if (session === this.session) void this.refresh();
     }
@@ -81,6 +87,11 @@ class PanelHost {
     const other = [...this.stopped].at(-1);
     this.look(other, undefined);
     if (!other) this.send({ type: 'idle', reason: `${session.name} has ended. Start a scenario with F5.` });
+  }
+
+  /** What stands beside the session is another state now, or gone. */
+  onPeers(): void {
+    void this.refresh();
   }
 
   onStackItem(item: vscode.DebugThread | vscode.DebugStackFrame | undefined): void {
@@ -116,6 +127,9 @@ class PanelHost {
       case 'kernel':
         void this.restart(message.kernel);
         return;
+      case 'compare':
+        void vscode.commands.executeCommand('irqstep.compareKernels', message.kernel);
+        return;
     }
     void this.refresh();
   }
@@ -127,15 +141,20 @@ class PanelHost {
     if (!session) { this.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' }); return; }
     if (!this.stopped.has(session)) { this.send({ type: 'running', session: session.name }); return; }
     try {
-      const snapshot = await request(session, 'irqstep/snapshot', {
-        sections: this.sections,
-        ...(this.irq !== null && { irq: this.irq }),
-        ...(this.frameId !== undefined && { frameId: this.frameId }),
-      });
-      if (mine === this.asked) this.send({ type: 'snapshot', session: session.name, snapshot });
+      const what: SnapshotArguments = { sections: this.sections, ...(this.irq !== null && { irq: this.irq }) };
+      const snapshot = await request(session, 'irqstep/snapshot', { ...what, ...(this.frameId !== undefined && { frameId: this.frameId }) });
+      const other = await this.beside(session, what);
+      if (mine === this.asked) this.send({ type: 'snapshot', session: session.name, snapshot, ...(other && { other }) });
     } catch (error) {
       if (mine === this.asked) this.send({ type: 'idle', reason: error instanceof Error ? error.message : String(error) });
     }
+  }
+
+  /** The state of the session that goes with this one. One that goes on or ends meanwhile has none. */
+  private async beside(session: vscode.DebugSession, what: SnapshotArguments): Promise<Other | undefined> {
+    const peer = this.sideBySide.peerOf(session);
+    const snapshot = peer && (await request(peer, 'irqstep/snapshot', { ...what, sections: what.sections.filter((section) => section !== 'series') }).catch(() => undefined));
+    return peer && snapshot && { session: peer.name, snapshot };
   }
 
   /** The scenario from its beginning, on another kernel. */
@@ -160,11 +179,8 @@ class PanelHost {
   }
 }
 
-/** The response to a request that lets the run go on. */
-function isResume(message: unknown): boolean {
-  const { type, command, success } = message as { type?: string; command?: string; success?: boolean };
-  return type === 'response' && success === true && ['continue', 'next', 'stepIn', 'stepOut', 'stepBack', 'reverseContinue', 'restart'].includes(command ?? '');
-}
+/** A stop of a session that only goes along. */
+const staysAway = (message: unknown): boolean => (message as { body?: { preserveFocusHint?: boolean } }).body?.preserveFocusHint === true;
 
 function page(webview: vscode.Webview, root: vscode.Uri): string {
   const script = webview.asWebviewUri(vscode.Uri.joinPath(root, 'panel.js')).toString();

@@ -54,7 +54,8 @@ export function checkRequest(command: string, args?: object): void {
 /** A message that the adapter sends. */
 export function checkMessage(message: DebugProtocol.ProtocolMessage): void {
   if (message.type === 'event') {
-    const { event, body }: { event: string; body?: unknown } = message as DebugProtocol.Event;
+    const { event } = message as DebugProtocol.Event;
+    const body: unknown = (message as DebugProtocol.Event).body;
     if (event === 'irqstep/compared') check('compare#/definitions/Compared', body);
     else check(definition(`${capital(event)}Event`), message);
     return;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { cellsOf, vectorsOf } from '../../webview/vector-cells';
 import { PanelPage } from './page';
-import { stopInActivation, twoGroups } from './snapshot';
+import { stopBefore, stopInActivation, twoGroups } from './snapshot';
 
 const AXE = readFileSync(createRequire(join(process.cwd(), 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -96,6 +96,29 @@ describe('the hierarchy panel in a browser', function () {
     assert.deepEqual((await panel.sent()).at(-1), { type: 'kernel', kernel: 'v5.9' });
   });
 
+  it('puts the values of a kernel that goes along beside those that differ, and no others', async () => {
+    await panel.send({ type: 'snapshot', session: 'test', snapshot: stopInActivation, other: { session: 'test on v5.9', snapshot: stopBefore } });
+    const notes = (await panel.page.locator('.beside').allTextContents()).map((text) => text.trim());
+    assert.deepEqual(notes, [
+      'v5.9, statement 1,187',
+      'v5.9: X86_IRQ_ALLOC_TYPE_MSIX',
+      'only on v5.9: 0x10001',
+      'v5.9: 0x00000000 0xfee00238 data 0x00000000',
+      'v5.9: 22 mapped, ANY, HIERARCHY | NAME_ALLOCATED',
+      'only on v5.9',
+      'v5.9: system vectors 0-19,32,50,128,236,240-242,244,246-255',
+    ]);
+    await panel.send({ type: 'snapshot', session: 'test', snapshot: stopInActivation });
+    assert.equal(await panel.page.locator('.beside').count(), 0);
+  });
+
+  it('asks for a kernel to be started beside the run', async () => {
+    await panel.page.locator('[data-section="series"]').locator('.collapsible-header').click();
+    await panel.send({ type: 'snapshot', session: 'test', snapshot: { ...stopInActivation, series: twoGroups } });
+    await panel.page.getByRole('button', { name: 'Compare with series:3, beside this run' }).click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: 'compare', kernel: 'series:3' });
+  });
+
   it('says what to do while there is no session', async () => {
     await panel.send({ type: 'idle', reason: 'No session. Open a scenario (*.irq.yaml) and press F5.' });
     assert.equal(await panel.page.getByRole('status').textContent(), 'No session. Open a scenario (*.irq.yaml) and press F5.');
@@ -105,7 +128,7 @@ describe('the hierarchy panel in a browser', function () {
     it(`has no accessibility fault that axe finds, ${theme} theme`, async () => {
       await panel.close();
       panel = await PanelPage.open(theme, browserPath);
-      await panel.send({ type: 'snapshot', session: 'test', snapshot: { ...stopInActivation, series: twoGroups } });
+      await panel.send({ type: 'snapshot', session: 'test', snapshot: { ...stopInActivation, series: twoGroups }, other: { session: 'test on v5.9', snapshot: stopBefore } });
       await panel.page.locator('[data-section="series"]').locator('.collapsible-header').click();
       await panel.page.evaluate(AXE);
       const result = await panel.page.evaluate(() => (window as unknown as { axe: { run(): Promise<AxeResult> } }).axe.run());

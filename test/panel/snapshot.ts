@@ -40,6 +40,20 @@ export const stopInActivation: Snapshot = {
   },
 };
 
+/** The same stop on the kernel before the series: other members, another message, a domain more. */
+export const stopBefore: Snapshot = {
+  ...stopInActivation,
+  step: 1187,
+  kernel: 'v5.9',
+  domains: [...stopInActivation.domains!.map((domain) => (domain.name === 'VECTOR' ? { ...domain, mapped: 22 } : domain)), { id: 3, name: 'PCI-MSI-2', parent: 0, busToken: 'PCI_MSI', flags: 'HIERARCHY | MSI', mapped: 0, devices: [] }],
+  current: {
+    ...stopInActivation.current!,
+    allocInfo: { type: 'irq_alloc_info', fields: [{ name: 'type', value: 'X86_IRQ_ALLOC_TYPE_MSIX' }, { name: 'hwirq', value: '0x10001' }, { name: 'msi_hwirq', value: '0x10001' }] },
+    message: { ...stopInActivation.current!.message!, address_lo: 0xfee00238 },
+  },
+  matrix: { ...stopInActivation.matrix!, system: '0-19,32,50,128,236,240-242,244,246-255' },
+};
+
 const patch = (number: number, present: boolean): Patch => ({ number, id: `v2-0${number}`, subject: `Subject of patch ${number}`, effect: 'something that one sees', needs: number === 3 ? ['v2-02'] : [], merged: number < 4, present });
 
 /** A series of four patches, of which this kernel has two. */

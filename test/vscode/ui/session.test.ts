@@ -27,4 +27,19 @@ describe('a person steps through the default example', function () {
     const levels = await workbench.panel().locator('chain-view li .domain').allTextContents();
     assert.deepEqual(levels, ['PCI-MSI-3', 'VECTOR']);
   });
+
+  it('sees another kernel go along, with what differs in the stack, in the code and in the panel', async () => {
+    await workbench.command('Compare with another kernel');
+    await workbench.page.locator('.quick-input-list .monaco-list-row', { hasText: /^v5\.9(?!\d)/ }).first().click();
+    const panel = workbench.panel();
+    await panel.locator('irqstep-panel header .beside', { hasText: 'v5.9' }).waitFor();
+    const frames = workbench.page.locator('.debug-call-stack .stack-frame');
+    await frames.filter({ hasText: 'other arguments on v5.9' }).first().waitFor();
+    assert.ok((await panel.locator('.beside', { hasText: 'X86_IRQ_ALLOC_TYPE_MSIX' }).count()) > 0, 'the allocation info of v5.9 has another type');
+    await workbench.screenshot('two-kernels');
+    const before = await panel.locator('irqstep-panel header .beside').textContent();
+    await workbench.page.keyboard.press('F10');
+    await panel.locator('irqstep-panel header .beside').filter({ hasNotText: before! }).waitFor();
+    await workbench.screenshot('two-kernels-stepped');
+  });
 });
