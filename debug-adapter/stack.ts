@@ -43,7 +43,7 @@ export const stackRequests = [
 ];
 
 function frameOf(run: Run, thread: number, index: number, frame: FrameInfo, mark: Mark | undefined): DebugProtocol.StackFrame {
-  const name = mark ? `${frame.fn.name} (${mark.text})` : frame.fn.name;
+  const name = mark ? `${frame.fn.name} ${mark.sign}` : frame.fn.name;
   // Without an end: an editor would select the statement.
   return { id: run.frameId(thread, index), name, source: run.sources.source(frame.path), line: run.client.line(frame.line), column: run.client.column(frame.column) };
 }

@@ -46,7 +46,7 @@ function fieldBeside(own: Field, other: Field | undefined, there: string): Field
 
 const fieldsBeside = (own: readonly Field[], other: readonly Field[], there: string): Field[] => [
   ...own.map((field) => fieldBeside(field, other.find(({ name }) => name === field.name), there)),
-  ...other.filter(({ name }) => !own.some((field) => field.name === name)).map((field) => noted({ ...field, value: '', fields: [] }, `only on ${there}: ${field.value}`)),
+  ...other.filter(({ name }) => !own.some((field) => field.name === name)).map((field) => noted({ name: field.name, value: '' }, `only on ${there}: ${field.value}`)),
 ];
 
 function structBeside(own: Struct | null, other: Struct | null | undefined, there: string): Struct | null {

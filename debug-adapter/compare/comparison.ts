@@ -19,6 +19,8 @@ export interface Mark {
   readonly fate: Exclude<Fate, 'same'>;
   /** "only on v5.9", "x86_vector_msi_compose_msg on v5.10" */
   readonly text: string;
+  /** the same in a few letters, for a list that is narrow: "\u2260 v5.10" */
+  readonly sign: string;
 }
 
 export class Comparison {
@@ -65,13 +67,13 @@ export class Comparison {
       case 'same':
         return undefined;
       case 'only':
-        return { fate, text: `only on ${this.own.kernel}` };
+        return { fate, text: `only on ${this.own.kernel}`, sign: `only ${this.own.kernel}` };
       case 'differs':
-        return { fate, text: `other arguments on ${there}` };
+        return { fate, text: `other arguments on ${there}`, sign: `\u2260 ${there}` };
       case 'renamed':
-        return { fate, text: `${other ?? 'another function'} on ${there}` };
+        return { fate, text: `${other ?? 'another function'} on ${there}`, sign: `\u2248 ${other ?? there}` };
       case 'moved':
-        return { fate, text: `called elsewhere on ${there}` };
+        return { fate, text: `called elsewhere on ${there}`, sign: `\u21C5 ${there}` };
     }
   }
 

@@ -40,7 +40,7 @@ describe('two kernels side by side in VS Code', function () {
     assert.equal(await top(there), await top(here));
     assert.equal(vscode.debug.activeDebugSession?.id, here.session.id);
     const before = (await frames(there)).map(({ name }) => name);
-    assert.ok(before.includes('arch_setup_msi_irqs (only on v5.9)'));
+    assert.ok(before.includes('arch_setup_msi_irqs only v5.9'));
   });
 
   it('a step in one is a step in both, forwards and backwards', async () => {
@@ -65,7 +65,7 @@ describe('two kernels side by side in VS Code', function () {
     const { here, there } = await together();
     await vscode.debug.stopDebugging(there.session);
     // The adapter is told when VS Code has said that the other session is over.
-    while ((await frames(here)).some(({ name }) => name.includes(' on v5.9'))) await new Promise((resolve) => setTimeout(resolve, 50));
+    while ((await frames(here)).some(({ name }) => / (only|\u2260|\u2248|\u21C5) /.test(name))) await new Promise((resolve) => setTimeout(resolve, 50));
     await here.session.customRequest('next', { threadId: here.threadId });
     assert.equal((await stops.next()).session.id, here.session.id);
   });
