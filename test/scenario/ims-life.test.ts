@@ -1,7 +1,7 @@
 // The life of one interrupt of a message store, call by call (facts 6.4, 5.3, 0.4), and who composes its message (11.2).
 import assert from 'node:assert/strict';
-import { brief } from '../../src/cli/brief';
-import { type Call, recordCalls, type Recording } from '../../src/cli/call-tree';
+import { brief } from '../../src/recording/brief';
+import { type Call, recordCalls, type Recording } from '../../src/recording/call-tree';
 import { ENOSPC } from '../../src/kernel/lib/errno';
 import { loadScenario } from '../../src/scenario/load';
 import { readTextFile } from '../../src/text/files';
