@@ -1,6 +1,6 @@
 // The driver of the device, and what the scenario calls.
 import {
-  IRQ_HANDLED, device_raise, free_irq, init_msi_alloc_info, irq_domain_alloc_irqs, irq_domain_free_irqs, irq_domain_remove, pci_device, pci_disable_device, pci_enable_device,
+  ENODEV, ENOMEM, IRQ_HANDLED, device_raise, free_irq, init_msi_alloc_info, irq_domain_alloc_irqs, irq_domain_free_irqs, irq_domain_remove, pci_device, pci_disable_device, pci_enable_device,
   pci_set_master, request_irq,
 } from 'irqstep/model';
 import type { Op, PciDev, irq_domain, pci_driver } from 'irqstep/model';
@@ -31,6 +31,7 @@ function* accel_remove(pdev: PciDev): Op {
     yield* irq_domain_free_irqs(irq, 1);
   }
   yield* irq_domain_remove(domain);
+  pdev.drvdata = null;
   yield* pci_disable_device(pdev);
 }
 
@@ -40,8 +41,11 @@ export const accel_driver: pci_driver = { name: 'accel', probe: accel_probe, rem
 /** call: one more queue, with an interrupt. @returns the irq, or an errno */
 export function* add_queue(device: string, name: string): Op<number> {
   const pdev = pci_device(device);
+  if (!pdev.drvdata) return -ENODEV;
   const { domain, irqs } = pdev.drvdata as Accel;
-  const irq = yield* irq_domain_alloc_irqs(domain, 1, pdev.numa_node, yield* init_msi_alloc_info(pdev));
+  const info = yield* init_msi_alloc_info(pdev);
+  if (!info) return -ENOMEM;
+  const irq = yield* irq_domain_alloc_irqs(domain, 1, pdev.numa_node, info);
   if (irq < 0) return irq;
   const err = yield* request_irq(irq, accel_handler, 0, name, pdev);
   if (err < 0) {

@@ -16,6 +16,7 @@ import { drain } from './drain';
 import { checkInvariants } from './invariants';
 import { inventory } from './inventory';
 import type { MakeScenario, Scenario, ScenarioGuest } from './load';
+import { isOfModule, placed } from './modules/thrown';
 import type { Fault } from './script';
 import { type Ended, toEnd } from './to-end';
 
@@ -79,7 +80,7 @@ const NEVER = Number.MAX_SAFE_INTEGER;
 /**
  * The same run again and again, each time with more allocations that succeed before one fails.
  * @param every so many more each time
- * @throws what is wrong with the model: an error that is no kernel's
+ * @throws what is wrong with the model: an error that is no kernel's, and no module's
  */
 export function* faultRuns(scenario: Scenario, make: MakeScenario, every = 1): Generator<FaultRun> {
   const whole = ended(toEnd(host => make(host, NEVER)));
@@ -89,12 +90,12 @@ export function* faultRuns(scenario: Scenario, make: MakeScenario, every = 1): G
     const { guest, error } = ended(toEnd(host => make(host, nth)));
     const fault = guest.findings.faults.at(0) ?? unfinished(guest);
     const leaks = error ? [] : [...fault.lost.map(what => `memory of ${what}`), ...additions(before, inventoryAfterRemoval(scenario, guest)), ...brokenIn(guest)];
-    yield { nth, fault, died: error?.message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
+    yield { nth, fault, died: error && placed(error).message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
   }
 }
 
 function ended(run: Ended): Ended {
-  if (run.error && !(run.error instanceof kernel_bug || run.error instanceof DeadlockError)) throw run.error;
+  if (run.error && !(run.error instanceof kernel_bug || run.error instanceof DeadlockError || isOfModule(run.error))) throw run.error;
   return run;
 }
 

@@ -143,6 +143,7 @@ export class Run {
     this.unload(task);
     if ($.t[probe] && this.isAccepted(probe, depth, values) && watch.stopsAtMark(this.step)) this.halt = { reason: 'mark', task };
     else if (this.step > watch.from && watch.stops({ step: this.step, task, depth })) this.halt = { reason: 'stop', task };
+    if ($.tired) this.end = this.step - 1;
     return this.halt !== undefined || this.fault !== undefined || this.step > this.end;
   };
 

@@ -5,6 +5,8 @@ import { addModule, functionOf, probeOf, type ModuleTable } from './registry';
 const LOOP_BUDGET = 10_000_000;
 /** Turns and calls that plain functions of somebody else's code may make: who knows what one of them costs. */
 const GUARD_BUDGET = 500_000;
+/** So many of them, and the run looks at the clock with its next statement. */
+const TIRING = 50_000;
 /** Frames of one task: a kernel's stack holds fewer, a host's more. */
 const MAX_DEPTH = 1000;
 
@@ -33,6 +35,9 @@ class Runtime {
   t: Uint8Array = NO_MARKS;
   at: Look = () => false;
 
+  /** Statements have cost more than usual: the slice is to end. */
+  tired = false;
+
   /** Depth of the running frame; the stack's arrays are indexed by it, from 1. */
   sp = 0;
   fn: number[] = [];
@@ -41,6 +46,7 @@ class Runtime {
 
   private loopStep = -1;
   private fuel = 0;
+  private guards = 0;
 
   /** A function begins. @returns its depth */
   enter(fn: number): number {
@@ -78,6 +84,10 @@ class Runtime {
 
   /** The same in somebody else's code, and a call of a plain function there. */
   guard(place: number): void {
+    if (++this.guards === TIRING) {
+      this.tired = true;
+      this.lim = this.n;
+    }
     if (this.burn(LOOP_BUDGET / GUARD_BUDGET)) return;
     const { path, line, column } = probeOf(place);
     throw new BudgetError(`${path}:${line}:${column}: plain functions were called, or went round their loops, ${GUARD_BUDGET} times within one statement; write what takes long in a generator function (function*), where it can be paused`);
@@ -96,6 +106,8 @@ class Runtime {
   /** Before a resume: every statement has its whole loop budget again. */
   refuel(): void {
     this.loopStep = -1;
+    this.guards = 0;
+    this.tired = false;
   }
 
   /** After a resume: model code that somebody calls now stops nowhere and leaves no trace in the run. */

@@ -2,7 +2,7 @@
 // An interrupt domain of your own. Open my-domain.irq.yaml and press F5: breakpoints in here are hit, forwards and backwards.
 // Functions that may be stepped are generators (function*), and are called with yield*. Callbacks return 0 or a negative errno.
 import {
-  EINVAL, ENOSPC, IRQ_HANDLED, device_raise, device_slots, free_irq, handle_edge_irq, init_msi_alloc_info, irq_chip_ack_parent, irq_chip_compose_msi_msg, irq_chip_set_affinity_parent,
+  EINVAL, ENOMEM, ENOSPC, IRQ_HANDLED, device_raise, device_slots, free_irq, handle_edge_irq, init_msi_alloc_info, irq_chip_ack_parent, irq_chip_compose_msi_msg, irq_chip_set_affinity_parent,
   irq_domain_alloc_irqs, irq_domain_alloc_irqs_parent, irq_domain_alloc_named_fwnode, irq_domain_create_hierarchy, irq_domain_free_irqs, irq_domain_free_irqs_top,
   irq_domain_set_info, irq_find_mapping, msi_msg, msi_parent_domain, pci_device, pci_enable_device, pci_set_master, pr_info, readl, request_irq, writel,
 } from 'irqstep/model';
@@ -78,7 +78,9 @@ function* my_handler(_irq: number, _dev_id: unknown): Op<number> {
 
 /** call: an interrupt of the domain, requested. @returns its number */
 export function* request(name: string): Op<number> {
-  const irq = yield* irq_domain_alloc_irqs(my_domain, 1, -1, yield* init_msi_alloc_info(pci_device('card')));
+  const info = yield* init_msi_alloc_info(pci_device('card'));
+  if (!info) return -ENOMEM;
+  const irq = yield* irq_domain_alloc_irqs(my_domain, 1, -1, info);
   if (irq < 0) return irq;
   const err = yield* request_irq(irq, my_handler, 0, name, my_domain);
   return err < 0 ? err : irq;

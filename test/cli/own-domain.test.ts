@@ -53,6 +53,13 @@ describe("irqstep with a domain of the user's own", function () {
     assert.deepEqual([status, stderr], [2, './m.ts:2:10: error: process is not here: a module has nothing but the model: a run must be the same each time\n']);
   });
 
+  it('loses nothing when an allocation fails, whichever; a throw of a module is one more way to end', () => {
+    const { stdout, stderr } = irqstep(['run', EXAMPLE, '--fail-nth', 'all']);
+    assert.match(stdout, /\n\d\d allocations; 1 times the kernel gave up, 0 times something leaked, 0 times by no known bug\n$/, stderr);
+    scenario("import { kzalloc } from 'irqstep/model';\nexport function* go() {\n  return kzalloc('go: a thing', () => ({ n: 0 }))!.n;\n}\n");
+    assert.match(irqstep(['run', 'a.irq.yaml', '--fail-nth', 'all'], folder).stdout, /\n1 +go: a thing +call go\(\) +did not end +\.\/m\.ts:3:51: Cannot read properties of null \(reading 'n'\)\n/);
+  });
+
   it('compares it on two kernels', () => {
     const { status, stdout, stderr } = irqstep(['compare', EXAMPLE, '--kernels', 'v5.9,v5.10']);
     assert.equal(status, 1, stderr);

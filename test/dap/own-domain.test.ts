@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { load } from '../../debug-adapter/load';
+import type { PanelRequests } from '../../debug-adapter/panel-protocol';
 import { suiteHooks, TestClient } from './client';
 
 const EXAMPLE = `${process.cwd()}/examples/own-domain/own-domain.irq.yaml`;
@@ -53,6 +54,14 @@ describe("debug adapter: a domain of the user's own", () => {
     const locals = Object.fromEntries((await client.scope('Locals')).map(({ name, value }) => [name, value]));
     assert.deepEqual([locals['virq'], locals['first'], locals['err'], locals['i']], ['25', '0', '0', '0']);
     assert.equal(await client.evaluate('domain->parent->name'), '"INTEL-IR-0"');
+  });
+
+  it('has its place in the panel: the domain above the remapping unit, a level of the chain', async () => {
+    const client = await stoppedAt('readl(slot_of(data) + CTRL) & ~CTRL_MASKED');
+    const { domains, chain } = await client.ask<PanelRequests['irqstep/snapshot']['body']>('irqstep/snapshot', { sections: ['domains', 'chain'], irq: 25 });
+    const own = domains!.find(({ name }) => name === 'ACCEL-0000:00:05.0')!;
+    assert.equal(domains!.find(({ id }) => id === own.parent)?.name, 'INTEL-IR-0');
+    assert.deepEqual(chain!.levels.map(({ domain, chip }) => [domain, chip]), [['ACCEL-0000:00:05.0', 'ACCEL'], ['INTEL-IR-0', 'INTEL-IR'], ['VECTOR', 'APIC']]);
   });
 
   it('stops by condition, and at the callbacks of its domain and chip', async () => {
@@ -148,6 +157,21 @@ describe("debug adapter: a domain of the user's own", () => {
       assert.ok(now >= before, `${now} after ${before}`);
       before = now;
     }
+  });
+
+  it('is paused between statements that take long', async () => {
+    const client = await launched(scenario('const long = (): number => {\n  let sum = 0;\n  for (let i = 0; i < 400000; i++) sum += String(i).length;\n  return sum;\n};\nexport function* go() {\n  for (;;) long();\n}\n'));
+    await client.breakOn('go');
+    await client.ask('configurationDone');
+    await client.stops('function breakpoint');
+    await client.breakOn();
+    await client.ask('continue', { threadId: 1 });
+    await client.ask('pause', { threadId: 1 });
+    await client.stops('pause');
+    assert.deepEqual((await client.stack()).slice(0, 1), ['go:7']);
+    await client.ask('continue', { threadId: 1 });
+    await client.ask('terminate');
+    await client.next('terminated');
   });
 
   it('is ended in an endless loop, and the adapter goes on', async () => {

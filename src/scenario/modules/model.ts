@@ -121,17 +121,18 @@ function checkedInfo(info: msi_domain_info): msi_domain_info {
 /** The domain below a device's messages: INTEL-IR-n or AMD-IR-n where they are remapped, else VECTOR. A domain of yours goes on top of it. */
 export function* msi_parent_domain(dev: PciDev): Op<irq_domain> {
   const asks = current_kernel.remap_ops !== null && !has(machine.amdRemapUnits.length > 0 ? 'v2-38' : 'v2-37');
-  const remapped = asks ? yield* irq_remapping_get_irq_domain(yield* init_msi_alloc_info(dev)) : null;
+  const info = asks ? yield* init_msi_alloc_info(dev) : null;
+  const remapped = info && (yield* irq_remapping_get_irq_domain(info));
   return (remapped ?? dev.msi_domain)?.parent ?? current_kernel.x86_vector_domain!;
 }
 
-/** What an allocation below msi_parent_domain() asks for: a message of this device, as one of its MSI-X entries would. */
-export function* init_msi_alloc_info(dev: PciDev): Op<irq_alloc_info> {
+/** What an allocation below msi_parent_domain() asks for: a message of this device, as one of its MSI-X entries would. @returns it, or null where memory is short */
+export function* init_msi_alloc_info(dev: PciDev): Op<irq_alloc_info | null> {
   const info = new irq_alloc_info();
   info.type = X86_IRQ_ALLOC_TYPE.PCI_MSIX;
   info.desc = yield* msi_c.alloc_msi_entry(dev, 1, null);
   info.msi_dev = dev;
-  return info;
+  return info.desc && info;
 }
 
 // ---- requests
