@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import type { HardwareEvent } from '../../src/hardware/events';
 import { RTE } from '../../src/hardware/io-apic';
+import { faultRuns } from '../../src/scenario/fault-injection';
+import { loadScenario } from '../../src/scenario/load';
 import { playFile, type Played } from './play';
 
 const example = (name: string, kernel?: string, check = true): Promise<Played> => playFile(`examples/hyperv/${name}.irq.yaml`, undefined, kernel, check);
@@ -20,6 +22,17 @@ describe('examples/hyperv', () => {
       for (const kernel of [undefined, 'v5.9', 'v5.10']) ended(await example(name, kernel, kernel !== undefined || !BROKEN.includes(name)));
     }
   });
+
+  it('virtual-function: loses nothing, whatever allocation fails, but a bus waits for ever for a list that was dropped', () => {
+    const loaded = loadScenario('examples/hyperv/virtual-function.irq.yaml', undefined, { expect: false });
+    assert.ok(loaded.ok);
+    const runs = [...faultRuns(loaded.scenario, loaded.make, 2)];
+    assert.ok(runs.length > 20);
+    for (const { fault, died, leaks } of runs) {
+      assert.deepEqual(leaks, [], fault.site);
+      if (died !== undefined) assert.match(`${fault.site}: ${died}`, /^hv_pci_start_relations_work: .* waits for survey_event|^__add_pin_to_irq_node: /);
+    }
+  }).timeout(120_000);
 
   // catalogue 14
   it('virtual-function: each message is created twice and deleted twice, and retargeted when it is unmasked', async () => {

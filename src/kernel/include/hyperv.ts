@@ -1,6 +1,6 @@
 import type { VpciBus } from '../../hardware/hyperv-vpci-bus';
 import type { Op } from '../../stepper/op';
-import { raw_spinlock } from '../lib/locking';
+import { mutex, raw_spinlock } from '../lib/locking';
 import { pr_err, pr_info, pr_warn, pr_warn_once } from '../lib/printk';
 import type { tasklet_struct } from '../lib/tasklet';
 import { kernel } from '../world';
@@ -31,6 +31,8 @@ export class hv_device {
   driver: string | null = null;
   /** the driver's functions */
   drv: hv_driver | null = null;
+  /** probe, remove, suspend and resume wait for each other */
+  readonly lock = new mutex('device_lock');
   drvdata: unknown = null;
 
   constructor(

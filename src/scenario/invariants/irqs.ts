@@ -76,7 +76,7 @@ function checkChains({ irq_desc_tree }: Kernel, report: Report): void {
   }
 }
 
-function checkDomains({ irq_domain_list, irq_desc_tree }: Kernel, report: Report): void {
+function checkDomains({ irq_domain_list, irq_desc_tree, hyperv_ir_chip }: Kernel, report: Report): void {
   const counts = new Map<irq_domain, number>();
   for (const [irq, desc] of irq_desc_tree) {
     for (const data of chainOf(desc)) {
@@ -87,7 +87,7 @@ function checkDomains({ irq_domain_list, irq_desc_tree }: Kernel, report: Report
       // Two interrupts of one number (all MSI-X entries of a device below AMD-Vi): the map has the last one.
       const twin = found === undefined ? undefined : irq_desc_tree.get(found);
       const collides = twin !== undefined && twin !== desc && chainOf(twin).some(d => d.domain === domain && d.hwirq === hwirq);
-      const shared = data.chip_data instanceof amd_ir_data ? KNOWN.AMD_HWIRQ : data.chip_data instanceof vmd_irq_entry ? KNOWN.VMD_HWIRQ : undefined;
+      const shared = data.chip_data instanceof amd_ir_data ? KNOWN.AMD_HWIRQ : data.chip_data instanceof vmd_irq_entry ? KNOWN.VMD_HWIRQ : data.chip === hyperv_ir_chip ? KNOWN.HYPERV_HWIRQ : undefined;
       report.expect(found === irq || collides, 'I20', () => `${domain.name}: hwirq 0x${hwirq.toString(16)} of irq ${irq} leads to ${found === undefined ? 'none' : `irq ${found}`}`, shared);
     }
   }

@@ -15,6 +15,7 @@ export const KNOWN = {
   FORGOTTEN_VECTOR: 'lapic_online() empties the vector table, also of an interrupt that was activated and not started when the CPU went offline',
   AMD_HWIRQ: 'below AMD-Vi all pins of an IOAPIC, and all MSI-X vectors of a device, have one hwirq: when one of them is freed the others cannot be found by it either',
   VMD_HWIRQ: 'the interrupts behind a VMD that share a vector have one hwirq, its Linux number: when one of them is freed the others cannot be found by it either',
+  HYPERV_HWIRQ: 'hyperv_irq_remapping_alloc() gives its interrupts no hwirq, so that all have 0: when one of them is freed the others cannot be found by it either',
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
   RETARGET_FAILED: 'hv_irq_unmask() cannot report that the host did not move an interrupt: it stays where it was, whatever the kernel thinks',

@@ -4,7 +4,7 @@ import type { Op } from '../../../stepper/op';
 import { HYPERVISOR_CALLBACK_VECTOR } from '../../arch/x86/hw_irq';
 import { hv_setup_vmbus_irq, hypervisor_is_type } from '../../arch/x86/mshyperv';
 import { hv_device, type hv_driver, vmbus_channel } from '../../include/hyperv';
-import { raw_spin_lock, raw_spin_unlock } from '../../lib/locking';
+import { mutex_lock, mutex_unlock, raw_spin_lock, raw_spin_unlock } from '../../lib/locking';
 import { pr_err } from '../../lib/printk';
 import { tasklet_schedule, tasklet_struct } from '../../lib/tasklet';
 import { kernel, machine } from '../../world';
@@ -58,8 +58,9 @@ function* vmbus_on_event(channel: vmbus_channel): Op {
   yield* channel.onchannel_callback(channel.channel_callback_context);
 }
 
-/** Bind a driver. @returns 0 or the errno of its probe. Source: drivers/hv/vmbus_drv.c, vmbus_probe() */
+/** Bind a driver. @returns 0 or the errno of its probe. Source: drivers/hv/vmbus_drv.c, vmbus_probe(); drivers/base/dd.c, device_driver_attach() */
 export function* vmbus_probe(hdev: hv_device, drv: hv_driver): Op<number> {
+  yield* mutex_lock(hdev.lock);
   hdev.driver = drv.name;
   hdev.drv = drv;
   const ret = yield* drv.probe(hdev);
@@ -67,21 +68,30 @@ export function* vmbus_probe(hdev: hv_device, drv: hv_driver): Op<number> {
     pr_err(`hv_vmbus: probe failed for device ${hdev.name} (${ret})`);
     hdev.driver = hdev.drv = null;
   }
+  yield* mutex_unlock(hdev.lock);
   return ret;
 }
 
-/** Unbind its driver. Source: drivers/hv/vmbus_drv.c, vmbus_remove() */
+/** Unbind its driver. Source: drivers/hv/vmbus_drv.c, vmbus_remove(); drivers/base/dd.c, device_release_driver() */
 export function* vmbus_remove(hdev: hv_device): Op {
+  yield* mutex_lock(hdev.lock);
   if (hdev.drv) yield* hdev.drv.remove(hdev);
   hdev.driver = hdev.drv = null;
+  yield* mutex_unlock(hdev.lock);
 }
 
 /** The machine is going to hibernate. @returns as the driver. Source: drivers/hv/vmbus_drv.c, vmbus_suspend() */
 export function* vmbus_suspend(hdev: hv_device): Op<number> {
-  return hdev.drv ? yield* hdev.drv.suspend(hdev) : 0;
+  yield* mutex_lock(hdev.lock);
+  const ret = hdev.drv ? yield* hdev.drv.suspend(hdev) : 0;
+  yield* mutex_unlock(hdev.lock);
+  return ret;
 }
 
 /** It has come back. @returns as the driver. Source: drivers/hv/vmbus_drv.c, vmbus_resume() */
 export function* vmbus_resume(hdev: hv_device): Op<number> {
-  return hdev.drv ? yield* hdev.drv.resume(hdev) : 0;
+  yield* mutex_lock(hdev.lock);
+  const ret = hdev.drv ? yield* hdev.drv.resume(hdev) : 0;
+  yield* mutex_unlock(hdev.lock);
+  return ret;
 }
