@@ -1,6 +1,7 @@
 import { changeOf } from '../kernel/changes';
 import type { Capture } from './capture';
-import { kernelTextOf, REWORDINGS, type LaterKernel } from './later-changes';
+import { kernelTextOf, type LaterKernel } from './later-changes';
+import { REWORDINGS } from './rewordings';
 import type { Plan } from './replay/plan';
 import { Replay, type Count } from './replay/replay';
 

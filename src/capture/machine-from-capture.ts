@@ -183,6 +183,8 @@ const PCI_CLASS_BRIDGE_PCI = 0x0604;
 /** Kconfig symbols that show as system vectors: the entries that only a kernel with the symbol installs. */
 const SYMBOL_OF_VECTOR: Record<number, string> = {
   18: 'X86_MCE',
+  20: 'INTEL_TDX_GUEST',
+  21: 'X86_CET',
   29: 'AMD_MEM_ENCRYPT',
   128: 'IA32_EMULATION',
   242: 'HAVE_KVM',
@@ -192,11 +194,15 @@ const SYMBOL_OF_VECTOR: Record<number, string> = {
   250: 'X86_THERMAL_VECTOR',
 };
 
+/** Drivers that some kernels have as modules: one that has a device before the script loads any is built in. */
+const BUILT_IN = [{ driver: 'virtio-pci', symbol: 'VIRTIO_PCI' }];
+
 /** The symbols of the kernel's configuration that show. @param assigned system vectors of the trace, where the snapshots have no matrix */
-export function configSymbolsOf({ snapshots, log }: MachineFacts, assigned: readonly number[]): string[] {
+export function configSymbolsOf({ snapshots, log, pci }: MachineFacts, assigned: readonly number[]): string[] {
   const system = snapshots[0]?.matrix?.system ?? assigned;
   const symbols = Object.entries(SYMBOL_OF_VECTOR).flatMap(([vector, symbol]) => (system.includes(Number(vector)) ? [symbol] : []));
-  return [...symbols, ...(log.hpet?.device ? ['HPET'] : []), ...(log.hpet?.rtc ? ['HPET_EMULATE_RTC'] : []), ...log.config];
+  const builtIn = BUILT_IN.filter(({ driver }) => pci[0]?.functions.some(f => f.driver === driver)).map(({ symbol }) => symbol);
+  return [...symbols, ...builtIn, ...(log.hpet?.device ? ['HPET'] : []), ...(log.hpet?.rtc ? ['HPET_EMULATE_RTC'] : []), ...log.config];
 }
 
 /** Stable releases that have changed nothing in the interrupt code. */

@@ -100,7 +100,7 @@ function bestWay(capture: Capture, plan: Plan, settled: readonly number[]): Way 
     const way = tryWay(capture, plan, taken, settled.length);
     if (way.replay.contested === undefined) return way;
     if (!best || came(way) > came(best)) best = way;
-    taken = otherWay(way.replay.choices.slice(0, way.replay.contested), settled.length, way.replay.choices[way.replay.contested - 1]?.step);
+    taken = otherWay(way.replay.choices.slice(0, way.replay.contested), settled.length, way.replay.step);
   }
   return best!;
 }

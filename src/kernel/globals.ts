@@ -40,6 +40,7 @@ import { tasklet_globals } from './lib/tasklet';
 import { isolation_globals } from './sched/isolation';
 import { smp_globals } from './smp';
 import { clockevents_globals } from './time/clockevents';
+import { timer_globals } from './time/timer';
 import type { TraceEvent } from './trace/trace';
 
 /** What the kernel keeps for each CPU besides the per-CPU variables of single files. */
@@ -97,12 +98,13 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...spurious_globals(),
     ...isolation_globals(),
     ...irq_globals(nr_cpu_ids),
-    ...apic_globals(),
+    ...apic_globals(changes),
     ...x86_init_globals(changes),
     ...vector_globals(nr_cpu_ids, changes),
     ...io_apic_globals(changes),
     ...x86_msi_globals(changes),
     ...clockevents_globals(nr_cpu_ids),
+    ...timer_globals(nr_cpu_ids),
     ...hpet_globals(nr_cpu_ids),
     ...hpet_msi_globals(changes),
     ...irq_remapping_globals(),

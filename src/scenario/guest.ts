@@ -1,10 +1,19 @@
+import type { LocalApic } from '../hardware/local-apic';
+import { LOCAL_TIMER_VECTOR } from '../kernel/arch/x86/hw_irq';
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import { isPartOfCaller } from '../kernel/parts';
 import { enterWorld, type World } from '../kernel/world';
 import { callsNow } from '../stepper/frames';
 import type { Entry, Guest, Host, ScriptStep, TaskSpec } from '../stepper/guest';
+import type { Op } from '../stepper/op';
 import type { FunctionInfo } from '../stepper/registry';
 import { structuralHash } from './world-hash';
+
+/** The timer of a local APIC runs out. */
+function tick(lapic: LocalApic): Op {
+  lapic.accept(LOCAL_TIMER_VECTOR);
+  return do_IRQ_entry(LOCAL_TIMER_VECTOR);
+}
 
 /** A World with a script: what the stepper runs. */
 export class ModelGuest implements Guest {
@@ -47,8 +56,13 @@ export class ModelGuest implements Guest {
     const { kernel, machine } = this.world;
     if (!kernel.cpus[cpu].irqs_enabled) return null;
     const vector = machine.cpus[cpu].lapic.deliverable();
-    if (vector === null) return null;
+    if (vector === null) return this.ticks(cpu) ? { name: kernel.idt_table[LOCAL_TIMER_VECTOR]!.name, run: () => tick(machine.cpus[cpu].lapic) } : null;
     return { name: kernel.idt_table[vector]?.name ?? `vector ${vector}`, run: () => do_IRQ_entry(vector) };
+  }
+
+  /** Whether the CPU's own timer interrupts: there is no clock, so it does as soon as it is waited for. */
+  protected ticks(cpu: number): boolean {
+    return this.world.kernel.timers[cpu].length > 0;
   }
 
   nextStep(): ScriptStep | null {

@@ -1,5 +1,6 @@
 import { HYPERV_REENLIGHTENMENT_VECTOR, HYPERV_STIMER0_VECTOR, HYPERVISOR_CALLBACK_VECTOR } from '../kernel/arch/x86/hw_irq';
 import type { irq_cpustat } from '../kernel/arch/x86/irq';
+import type { ChangeId } from '../kernel/changes';
 import { IRQ_HIDDEN } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
 import { kstat_irqs_cpu } from '../kernel/irq/irqdesc';
@@ -14,16 +15,16 @@ export function procInterrupts(world: World): string {
   const width = Math.max(3, String(kernel.nr_irqs).length);
   const header = `${' '.repeat(width + 8)}${cpus.map(cpu => `CPU${left(cpu, 8)}`).join('')}`;
   const irqs = [...kernel.irq_desc_tree].sort(([a], [b]) => a - b);
-  const rows = irqs.flatMap(([irq, desc]) => irqRow(irq, desc, cpus, width) ?? []);
+  const rows = irqs.flatMap(([irq, desc]) => irqRow(irq, desc, cpus, width, world.changes) ?? []);
   return [header, ...rows, ...summaryRows(world, cpus, width)].map(line => `${line}\n`).join('');
 }
 
 const counts = (values: readonly number[]): string => values.map(value => `${right(value >>> 0, 10)} `).join('');
 
-/** @returns undefined for an irq that nobody handles and that never came */
-function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: number): string | undefined {
+/** @returns undefined for an irq that nobody handles and, in kernels that look, that never came */
+function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: number, changes: ReadonlySet<ChangeId>): string | undefined {
   const handled = cpus.map(cpu => kstat_irqs_cpu(desc, cpu));
-  if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || (!desc.action && handled.every(count => count === 0))) return undefined;
+  if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || (!desc.action && (changes.has('proc-requested-only') || handled.every(count => count === 0)))) return undefined;
 
   const { chip, domain, hwirq } = desc.irq_data;
   const flow = desc.name === null ? '' : `-${left(desc.name, 8)}`;

@@ -1,6 +1,6 @@
 import type { LogLine } from '../../kernel/lib/printk';
 import { linesOf } from '../reading/files';
-import type { Words } from '../later-changes';
+import type { Words } from '../rewordings';
 import { linesThatCount, type LoggedLine } from './log-lines';
 
 export interface LogResult {
@@ -21,7 +21,7 @@ export interface LogMark {
 /** What was logged in a step. */
 interface Section {
   readonly step: string;
-  readonly lines: string[];
+  readonly lines: readonly string[];
 }
 
 /** Compares the lines that count of a kernel's log with the model's: in each step the same lines in the same order. */
@@ -47,7 +47,7 @@ export function compareLog(dmesg: string, log: readonly LogLine[], marks: readon
 
 /** The rig says in the log, too, which step begins. */
 function capturedSections(dmesg: string): Section[] {
-  const sections: Section[] = [{ step: 'boot', lines: [] }];
+  const sections: { step: string; lines: string[] }[] = [{ step: 'boot', lines: [] }];
   for (const line of linesOf(dmesg)) {
     const text = line.replace(/^\[\s*\d+\.\d+\]\s?/, '');
     const step = /^oracle: STEP (\S+)/.exec(text)?.[1];
@@ -58,7 +58,7 @@ function capturedSections(dmesg: string): Section[] {
 }
 
 const modelSections = (log: readonly LogLine[], marks: readonly LogMark[], words: Words): Section[] =>
-  marks.map(({ step, from }, i) => ({ step, lines: log.slice(from, marks.at(i + 1)?.from).flatMap(({ text }) => words.logLine(text) ?? []) }));
+  marks.map(({ step, from }, i) => ({ step, lines: words.logLines(log.slice(from, marks.at(i + 1)?.from).map(({ text }) => text), step === 'boot') }));
 
 /** The longest common subsequence: so many lines match. */
 function inOrder(captured: readonly LoggedLine[], model: readonly LoggedLine[]): number {

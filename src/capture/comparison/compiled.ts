@@ -42,6 +42,9 @@ const INTO: Partial<Record<string, readonly string[]>> = {
   unmask_irq: ['irq_enable'],
 };
 
+/** The same in builds of which only the trees tell, where these do not show such a call. */
+const INTO_ELSEWHERE: typeof INTO = { irq_shutdown: ['irq_shutdown_and_deactivate'] };
+
 interface Build {
   /** in the machine's own words */
   readonly uname: RegExp;
@@ -85,7 +88,7 @@ irq_domain_debug_show_one irq_domain_debugfs_init irq_domain_free_irq_data irq_d
 irq_domain_set_mapping irq_domain_translate irq_domain_trim_hierarchy irq_expand_nr_irqs irq_free_hwirqs irq_init_desc irq_init_effective_affinity
 irq_insert_desc irq_is_nmi irq_mark_irq irq_matrix_debug_show irq_may_run irq_msi_update_msg irq_needs_fixup irq_nmi_setup irq_nmi_teardown
 irq_polarity irq_release_resources irq_remapping_modify_x86_ops irq_remapping_prepare_irte irq_request_resources irq_restore_affinity_of_irq
-irq_select_affinity_usr irq_set_affinity_deactivated irq_set_affinity_pending irq_setup_forced_threading irq_spread_init_one irq_state_clr_disabled
+irq_select_affinity_usr irq_set_affinity_deactivated irq_set_thread_affinity irq_set_affinity_pending irq_setup_forced_threading irq_spread_init_one irq_state_clr_disabled
 irq_state_clr_masked irq_state_clr_started irq_state_set_started irq_supports_nmi irq_set_affinity irq_sw_resend irq_sysfs_add irq_sysfs_del irq_thread_set_ready
 irq_try_set_affinity irq_validate_effective_affinity irq_wait_for_interrupt irq_wake_secondary is_hpet_capable lapic_register_intr map_dev_to_ir
 map_hpet_to_ir map_ioapic_to_iommu map_ioapic_to_ir mask_ack_irq matrix_find_best_cpu matrix_find_best_cpu_managed migrate_one_irq misrouted_irq
@@ -116,7 +119,7 @@ export const isBuildKnown = (uname: string): boolean => buildOf(uname) !== undef
 export function compiledOf(uname: string, trees: readonly CallTree[]): Compiled {
   const { absent, split, renamed, called, whole } = buildOf(uname) ?? seenIn(trees);
   const into = (name: string, { name: caller, file }: NamedFunction): boolean =>
-    called?.has(`${caller} ${name}`) !== true && [caller, `${file}/${caller}`].some(place => INTO[name]?.includes(place));
+    called?.has(`${caller} ${name}`) !== true && [caller, `${file}/${caller}`].some(place => INTO[name]?.includes(place) === true || (called !== undefined && INTO_ELSEWHERE[name]?.includes(place) === true));
   return {
     shows: (name, caller) => !absent.has(name) && !(caller !== undefined && into(name, caller)),
     isSplit: name => split.has(name),

@@ -31,13 +31,15 @@ export function lensBlocks(lines: readonly string[]): LensBlock[] {
 export interface LensFormat {
   /** a remapping entry's mode stands behind its irte_mask */
   readonly irteMode: boolean;
+  /** a domain's device stands behind it */
+  readonly domainDev: boolean;
   /** the matrix is shown: its symbols were to be had */
   readonly matrix: boolean;
 }
 
 /** @param lines of a snapshot */
 export function lensFormatOf(lines: readonly string[]): LensFormat {
-  return { irteMode: lines.some(line => / irte_mask \d+ mode \d/.test(line)), matrix: lines.some(line => line.startsWith('matrix ')) };
+  return { domainDev: lines.some(line => /^domain .* dev \S+$/.test(line)), irteMode: lines.some(line => / irte_mask \d+ mode \d/.test(line)), matrix: lines.some(line => line.startsWith('matrix ')) };
 }
 
 /** What a module of that build would print now. */
@@ -48,7 +50,7 @@ export function lensLines(world: World, format: LensFormat): string[] {
     ...[...irq_domain_list].map(
       d =>
         `domain ${d.name} fwnode ${d.fwnode ? 'irqchip' : '-'} parent ${d.parent?.name ?? '-'} bus_token ${d.bus_token}(${busToken(d.bus_token)}) ` +
-        `flags ${hex(d.flags)} mapped ${d.mapcount} hwirq_max ${hex(d.hwirq_max)}`,
+        `flags ${hex(d.flags)} mapped ${d.mapcount} hwirq_max ${hex(d.hwirq_max)}${format.domainDev ? ` dev ${d.dev?.name ?? '-'}` : ''}`,
     ),
     ...(format.matrix ? matrixLines(vector_matrix) : []),
     ...irqs.flatMap(([irq, desc]) => irqLines(irq, desc, format)),

@@ -107,6 +107,12 @@ export interface BootLog {
   readonly config: readonly string[];
 }
 
+/** Kernels from v6.9 on count those that are there, others all that may be. */
+function possibleCpus(allowed: RegExpMatchArray | undefined, present: RegExpMatchArray | undefined, exceeding: RegExpMatchArray | undefined): BootLog['cpus'] {
+  if (present) return { possible: Number(present[1]) + Number(present[2]), hotplug: Number(present[2]), ignored: 0 };
+  return allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]), ignored: Math.max(0, Number(exceeding?.[1] ?? 0) - Number(allowed[1])) };
+}
+
 /** Reads what the kernel's log says of interrupt controllers. Lines of other parts of the kernel are none of its business. */
 export function parseDmesg(text: string): BootLog {
   const lines = linesOf(text).map(line => line.replace(/^\[\s*\d+\.\d+\]\s?/, ''));
@@ -124,6 +130,7 @@ export function parseDmesg(text: string): BootLog {
   }));
   const allowed = all(/^smpboot: Allowing (\d+) CPUs, (\d+) hotplug CPUs/).at(0);
   const exceeding = all(/^smpboot: (\d+) Processors exceeds max_cpus limit of 0$/).at(0);
+  const present = all(/^CPU topo: Allowing (\d+) present CPUs plus (\d+) hotplug CPUs/).at(0);
   const ioapics = all(/^IOAPIC\[\d+\]: apic_id (\d+), version (\d+), address 0x([\da-f]+), GSI (\d+)-(\d+)/).map(([, id, version, address, base, end]) => ({
     id: Number(id),
     version: Number(version),
@@ -152,7 +159,7 @@ export function parseDmesg(text: string): BootLog {
     q35: lines.some(line => /^DMI: QEMU Standard PC \(Q35/.test(line)),
     nodes: new Map(all(/^SRAT: PXM \d+ -> APIC 0x([\da-f]+) -> Node (\d+)/).map(m => [hex(m[1]), Number(m[2])])),
     memoryNodes: [...new Set(all(/^ACPI: SRAT: Node (\d+) PXM \d+ \[mem /).map(m => Number(m[1])))].sort((a, b) => a - b),
-    cpus: allowed && { possible: Number(allowed[1]), hotplug: Number(allowed[2]), ignored: Math.max(0, Number(exceeding?.[1] ?? 0) - Number(allowed[1])) },
+    cpus: possibleCpus(allowed, present, exceeding),
     clocks: clockCounts(all),
     deadTimerRoutes: AFTER_TIMER_ROUTE.flatMap(([route, pattern]) => (all(pattern).length > 0 ? route : [])),
     silent: silentDrives(all),

@@ -51,7 +51,7 @@ export function parseGraph(text: string, file = 'graph-tree.txt'): Parsed<Graph>
   const trees: (CallTree & { calls: CalledFunction[]; events: EventInTree[] })[] = [];
   const unread: Unread[] = [];
   const note = (at: { task: string; cpu: number }, line: number, hardirq: boolean, event: string, rest: string): void =>
-    void lines.push({ line, task: at.task, cpu: at.cpu, hardirq, time: String(line), event, text: rest.trimEnd() });
+    void lines.push({ line, task: at.task, cpu: at.cpu, hardirq, softirq: false, time: String(line), event, text: rest.trimEnd() });
   linesOf(text).forEach((source, i) => {
     const line = GRAPH_LINES + i + 1;
     if (source.startsWith('## ')) {

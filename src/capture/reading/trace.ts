@@ -8,6 +8,8 @@ export interface TraceLine {
   readonly cpu: number;
   /** hard interrupt: 'h', or 'H' when it hit a soft interrupt */
   readonly hardirq: boolean;
+  /** soft interrupt: 's', behind a hard interrupt or in ksoftirqd */
+  readonly softirq: boolean;
   /** as printed, in seconds: equal texts are equal times */
   readonly time: string;
   readonly event: string;
@@ -41,6 +43,7 @@ export function parseTrace(text: string, file = 'trace-vectors.txt'): Parsed<Tra
       task: `${name.trim()}-${pid}`,
       cpu: Number(cpu),
       hardirq: /[hH]/.test(flags[2]),
+      softirq: flags[2] === 's',
       time: time,
       event: event,
       text: rest.trimEnd(),
@@ -64,6 +67,15 @@ export const isVectorEvent = (event: string): boolean => event.startsWith('irq_m
 export function lostEvents(text: string): number {
   const match = /^# entries-in-buffer\/entries-written: (\d+)\/(\d+)/m.exec(text);
   return match ? Number(match[2]) - Number(match[1]) : 0;
+}
+
+/** Whether a line is of no task: an interrupt, or what ran behind it. */
+export const isOfInterrupt = (line: TraceLine | undefined): boolean => line !== undefined && (line.hardirq || line.softirq);
+
+/** The interrupt that an event names. */
+export function irqOf({ text }: Pick<TraceLine, 'text'>): number | undefined {
+  const irq = /^irq=(\d+)/.exec(text)?.[1];
+  return irq === undefined ? undefined : Number(irq);
 }
 
 /** Who a line is of; the CPUs' idle tasks have all the same name. */

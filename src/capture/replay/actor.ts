@@ -1,4 +1,5 @@
 import type { Op, Wait } from '../../stepper/op';
+import { $ } from '../../stepper/runtime';
 import type { TraceLine } from '../reading/trace';
 
 /** A task of the model, with its stack. */
@@ -14,6 +15,13 @@ export class Actor {
   seen: { readonly from: TraceLine | undefined; readonly next: TraceLine | undefined } | undefined;
   /** the next event of all when it ran last; undefined while it sleeps */
   ranBefore: TraceLine | undefined;
+
+  get begun(): boolean {
+    return this.op !== undefined;
+  }
+
+  /** it ends, and others that run beside it may end before: who did shows later */
+  ends = false;
 
   /** it is about to free these interrupt numbers, and waits for its turn */
   frees: { readonly from: number; readonly count: number } | undefined;
@@ -59,4 +67,20 @@ export class Frames {
   fn: number[] = [0];
   pos: number[] = [0];
   vals: unknown[][] = [[]];
+}
+
+/** Runs what has these frames. @param look whether to let go before a marked statement @param failed is told while the frames are there */
+export function withFrames<T>(frames: Frames, marks: Uint8Array, look: (probe: number, depth: number, values: unknown[]) => boolean, run: () => T, failed: () => void): T {
+  const { n, lim, t, at, sp, fn, pos, vals } = $;
+  Object.assign($, { n: 0, t: marks, at: look, sp: frames.sp, fn: frames.fn, pos: frames.pos, vals: frames.vals });
+  $.refuel();
+  try {
+    return run();
+  } catch (error) {
+    failed();
+    throw error;
+  } finally {
+    frames.sp = $.sp;
+    Object.assign($, { n, lim, t, at, sp, fn, pos, vals });
+  }
 }

@@ -3,16 +3,17 @@ import type { Probes } from '../../scenario/drain';
 import type { TaskSpec } from '../../stepper/guest';
 import type { Op } from '../../stepper/op';
 import { $ } from '../../stepper/runtime';
-import { Actor, Frames, kindOf } from './actor';
-import { burstOf } from './burst';
+import { Actor, Frames, kindOf, withFrames } from './actor';
+import { burstOf, firstOf } from './burst';
 import type { EventComparison } from '../comparison/compare-events';
-import { EVENT, FREE, gates, LOCK, TAKE, UNLOCKED } from './gates';
+import { BOUND, EVENT, FREE, gates, LOCK, TAKE, UNLOCKED } from './gates';
 import type { HoldingGuest } from './late';
+import { SideBySide } from './side-by-side';
 import { READY, turnOf } from './turns';
 import { isMovedUnseen } from './unscripted';
 import { lineText } from '../reading/script';
 import { stackNow } from './stack';
-import { taskOf, type TraceLine } from '../reading/trace';
+import { irqOf, isOfInterrupt, taskOf, type TraceLine } from '../reading/trace';
 
 /** A task as the capture knows it (undefined: it has not shown yet), or `interrupts of CPU n`, or LOST. */
 export type Runner = { readonly captured: string | undefined } | string;
@@ -29,6 +30,7 @@ export class Conductor {
   /** statements before which a task waits for its turn */
   private readonly gates = gates();
   private running: Actor | undefined;
+  private readonly sideBySide: SideBySide;
   /** entries that run, one in the other */
   private entries = 0;
   /** line of an event that an interrupt could not bring about */
@@ -47,15 +49,17 @@ export class Conductor {
   /**
    * @param note gets what was taken from the capture
    * @param raise lets an irq's device raise it; false: there is no such device
-   * @param pick chooses one of so many
+   * @param pick chooses one of so many; whether that was right may show in a later step only
    */
   constructor(
     private readonly guest: HoldingGuest,
     private readonly events: EventComparison,
     private readonly note: (input: string) => void,
     private readonly raise: (irq: number) => boolean,
-    private readonly pick: (count: number) => number,
-  ) {}
+    private readonly pick: (count: number, showsLater?: boolean) => number,
+  ) {
+    this.sideBySide = new SideBySide(pick, note);
+  }
 
   /** Somebody wants to know of statements. */
   watch(watchers: readonly Probes[]): void {
@@ -85,9 +89,9 @@ export class Conductor {
   readonly observe = (event: TraceEvent): void => {
     if (this.isUnseen) return;
     const actor = this.running;
-    this.events.event(event, line => event.hardirq || actor === undefined || this.isOf(line, actor));
+    this.events.event(event, line => event.hardirq || (this.entries > 0 ? line.softirq : actor === undefined || this.isOf(line, actor)));
     const line = this.events.next;
-    if (this.entries === 0) $.lim = line && line.line < this.until ? 0 : Infinity;
+    if (this.entries === 0) $.lim = (line && line.line < this.until) || this.actors.length > 1 ? 0 : Infinity;
   };
 
   /** Runs until every task has ended. @throws Error when those that are left sleep for good, or the model fails */
@@ -111,12 +115,12 @@ export class Conductor {
 
   /** Held CPUs that did something before all else take their interrupts now. */
   takeHeld(): void {
-    while (this.events.next?.hardirq && this.guest.held.has(this.events.next.cpu) && this.interrupt());
+    while (isOfInterrupt(this.events.next) && this.guest.held.has(this.events.next!.cpu) && this.interrupt());
   }
 
   /** What came by itself before line `until`, and was not yet made. @param has whether it has come already @returns whether all of it was made */
   settle(has: (burst: readonly TraceLine[]) => boolean = () => true): void {
-    while (this.events.next?.hardirq && this.events.next.line < this.until && has(this.burst()) && this.interrupt());
+    while (isOfInterrupt(this.events.next) && this.events.next!.line < this.until && has(this.burst()) && this.interrupt());
   }
 
   /** An irq's device raises it, and the CPUs take it. */
@@ -144,7 +148,7 @@ export class Conductor {
   /** Who made the next captured event. */
   private wanted(): { readonly actor: Actor; readonly line: TraceLine } | undefined {
     const line = this.events.next;
-    if (!line || line.hardirq || line.line >= this.until) return undefined;
+    if (!line || isOfInterrupt(line) || line.line >= this.until) return undefined;
     const name = taskOf(line);
     const actor = this.actors.find(a => a.captured === name) ?? this.bind(name, this.actors.filter(a => a.captured === undefined && a.mayBe(line)));
     return actor && { actor, line };
@@ -163,10 +167,12 @@ export class Conductor {
   private choose(): Actor | undefined {
     const unknown = this.beforeUnknown();
     if (unknown) return unknown;
+    const fresh = this.sideBySide.toBegin(this.actors);
+    if (fresh && this.canRun(fresh)) return fresh;
     const wanted = this.wanted()?.actor;
     const actors = [...new Set([wanted, this.running, ...this.actors])].filter(actor => actor !== undefined && this.actors.includes(actor)) as Actor[];
     const turns = new Map(actors.map(actor => [actor, this.turnOf(actor, wanted)]));
-    const chosen = actors.sort((a, b) => turns.get(a)! - turns.get(b)!).find(actor => this.canRun(actor));
+    const chosen = actors.sort((a, b) => turns.get(a)! - turns.get(b)!).find(actor => !actor.ends && this.canRun(actor)) ?? this.sideBySide.toEnd(this.actors);
     if (chosen && chosen !== wanted && turns.get(chosen) === READY) this.note(`${chosen.captured ?? chosen.name} went on (${lineText(this.events.next!.line)}), so that the numbers of interrupts are as they were`);
     return chosen;
   }
@@ -179,19 +185,14 @@ export class Conductor {
   /** The irq of a task's next event that names one; undefined where that is not known. */
   private irqOf(actor: Actor): number | undefined {
     const next = this.nextOf(actor);
-    if (!next) return undefined;
-    for (const line of this.events.left()) {
-      if (line.line >= this.until) return undefined;
-      const irq = /^irq=(\d+)/.exec(line.text)?.[1];
-      if (irq !== undefined && !line.hardirq && taskOf(line) === taskOf(next)) return Number(irq);
-    }
-    return undefined;
+    const line = next && firstOf(this.events.left(), this.until, taskOf(next), other => irqOf(other) !== undefined);
+    return line && irqOf(line);
   }
 
   /** Somebody who has not shown makes the next event: then those that do not go on as far as they can, as one of them may queue whose event it is. */
   private beforeUnknown(): Actor | undefined {
     const { next } = this.events;
-    if (!next || next.hardirq || next.line >= this.until || this.actors.some(({ captured }) => captured === taskOf(next))) return undefined;
+    if (!next || isOfInterrupt(next) || next.line >= this.until || this.actors.some(({ captured }) => captured === taskOf(next))) return undefined;
     return this.actors.find(actor => actor.captured === undefined && !actor.mayBe(next) && !actor.frees && actor.takes === undefined && actor.ranBefore !== next && this.isFree(actor, actor.cpu));
   }
 
@@ -220,16 +221,8 @@ export class Conductor {
       const wanted = this.wanted();
       return wanted?.actor === actor ? wanted.line : undefined;
     }
-    if (actor.seen?.from !== next) actor.seen = { from: next, next: this.firstOf(actor.captured) };
+    if (actor.seen?.from !== next) actor.seen = { from: next, next: firstOf(this.events.left(), this.until, actor.captured) };
     return actor.seen?.next;
-  }
-
-  private firstOf(name: string): TraceLine | undefined {
-    for (const line of this.events.left()) {
-      if (line.line >= this.until) return undefined;
-      if (!line.hardirq && taskOf(line) === name) return line;
-    }
-    return undefined;
   }
 
   private resume(actor: Actor): void {
@@ -238,6 +231,7 @@ export class Conductor {
     actor.holdsCpu = false;
     actor.frees = undefined;
     actor.takes = undefined;
+    actor.ends = false;
     actor.ranBefore = this.events.next;
     this.guest.enter(actor.cpu);
     $.lim = this.events.next ? 0 : Infinity;
@@ -250,7 +244,7 @@ export class Conductor {
       actor.holdsCpu = !this.isPreemptible(actor.cpu);
       for (const irq of this.arriving.splice(0)) this.comes(irq);
       const line = this.events.next;
-      if (line?.hardirq && this.goesOn(line)) this.interrupt();
+      if (line && isOfInterrupt(line) && this.goesOn(line)) this.interrupt();
     } else {
       actor.wait = value;
       if (value.wait === 'until') actor.ranBefore = undefined;
@@ -284,9 +278,10 @@ export class Conductor {
     if (actor && this.entries === 0 && this.arriving.length > 0) return true;
     if (this.entries > 0) return this.gates[probe] === LOCK && this.isOvertaken();
     const line = this.events.next;
+    if (actor && this.gates[probe] === BOUND) return this.isPreemptible(actor.cpu) && this.sideBySide.waits(actor, this.actors);
     if (!actor || !line || line.line >= this.until) return false;
     const isPreemptible = this.isPreemptible(actor.cpu);
-    if (line.hardirq) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
+    if (isOfInterrupt(line)) return isPreemptible && line.line !== this.stalled && this.goesOn(line);
     if (isPreemptible && this.cpuOf(actor) !== actor.cpu) return true;
     if (this.gates[probe] === TAKE && values[0] === -1) return isPreemptible && this.isOneOfSeveral(actor, { takes: Number(values[2]) });
     if (this.gates[probe] === FREE) return isPreemptible && this.isOneOfSeveral(actor, { frees: { from: Number(values[0]), count: Number(values[1]) } });
@@ -321,9 +316,9 @@ export class Conductor {
 
   /** An interrupt hits a task only if the task makes an event after it; else it comes when the task has ended. */
   private goesOn({ line: first }: TraceLine): boolean {
-    for (const { line, hardirq } of this.events.left()) {
-      if (line >= this.until) return false;
-      if (line > first && !hardirq) return true;
+    for (const line of this.events.left()) {
+      if (line.line >= this.until) return false;
+      if (line.line > first && !isOfInterrupt(line)) return true;
     }
     return false;
   }
@@ -363,18 +358,30 @@ export class Conductor {
   /** The next captured event is of an interrupt that the model has not made: it came by itself. @returns whether it did something */
   private interrupt(): boolean {
     const line = this.events.next;
-    if (!line?.hardirq || line.line >= this.until || line.line === this.stalled) return false;
+    if (!line || !isOfInterrupt(line) || line.line >= this.until || line.line === this.stalled) return false;
+    if (line.softirq) return this.tick(line);
     if (this.guest.held.delete(line.cpu)) {
       this.takeEntries();
       if (this.events.next !== line) return true;
     }
-    const irq = this.burst().map(({ text }) => /^irq=(\d+)/.exec(text)?.[1]).find(n => n !== undefined);
-    if (irq !== undefined && this.isTooEarly(Number(irq))) return false;
+    const irq = this.burst().map(irqOf).find(n => n !== undefined);
+    if (irq !== undefined && this.isTooEarly(irq)) return false;
     this.stalled = line.line;
-    if (irq !== undefined && isMovedUnseen(this.guest.world, line, Number(irq))) this.comesUnseen(Number(irq));
-    if (irq === undefined || !this.comes(Number(irq))) return false;
+    if (irq !== undefined && isMovedUnseen(this.guest.world, line, irq)) this.comesUnseen(irq);
+    if (irq === undefined || !this.comes(irq)) return false;
     if (this.events.next === line) return false;
     this.note(`irq ${irq} came by itself (${lineText(line.line)})`);
+    return true;
+  }
+
+  /** The next captured event is of a timer: its CPU's clock interrupted, and before it the interrupt that the timer is about. @returns whether it did something */
+  private tick(line: TraceLine): boolean {
+    this.stalled = line.line;
+    const irq = irqOf(line);
+    if (!this.guest.waitsForTick(line.cpu) && irq !== undefined && this.comes(irq)) this.note(`irq ${irq} came by itself (before ${lineText(line.line)})`);
+    this.guest.tick(line.cpu, () => this.takeEntry(line.cpu));
+    if (this.events.next === line) return false;
+    this.note(`the timer of CPU ${line.cpu} came by itself (${lineText(line.line)})`);
     return true;
   }
 
@@ -383,17 +390,8 @@ export class Conductor {
   }
 
   private within<T>(frames: Frames, run: () => T): T {
-    const { n, lim, t, at, sp, fn, pos, vals } = $;
-    Object.assign($, { n: 0, t: this.marks, at: this.look, sp: frames.sp, fn: frames.fn, pos: frames.pos, vals: frames.vals });
-    $.refuel();
-    try {
-      return run();
-    } catch (error) {
+    return withFrames(frames, this.marks, this.look, run, () => {
       if (this.failureStack.length === 0) this.failureStack = stackNow();
-      throw error;
-    } finally {
-      frames.sp = $.sp;
-      Object.assign($, { n, lim, t, at, sp, fn, pos, vals });
-    }
+    });
   }
 }

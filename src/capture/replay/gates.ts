@@ -5,6 +5,8 @@ export const EVENT = 1;
 export const LOCK = 2;
 export const FREE = 3;
 export const TAKE = 4;
+/** A probe has ended: its device is put behind those that the driver has. */
+export const BOUND = 5;
 /** Events that are made without vector_lock. */
 export const UNLOCKED = ['vector_activate', 'vector_deactivate', 'vector_setup'];
 
@@ -24,5 +26,6 @@ export function gates(): Uint8Array {
   }
   for (const fn of functionsNamed('irq_free_descs')) found[entryOf(fn)!.id] = FREE;
   for (const fn of functionsNamed('__irq_alloc_descs')) found[entryOf(fn)!.id] = TAKE;
+  for (const fn of functionsNamed('driver_bound')) found[entryOf(fn)!.id] = BOUND;
   return found;
 }

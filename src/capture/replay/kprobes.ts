@@ -12,6 +12,8 @@ interface Kprobe {
   readonly symbol: string;
   /** @param args of the function */
   readonly text?: (args: readonly unknown[]) => string;
+  /** most kernels have the function within its callers, where no probe can be */
+  readonly isRare?: true;
 }
 
 const KPROBES: readonly Kprobe[] = [
@@ -25,6 +27,7 @@ const KPROBES: readonly Kprobe[] = [
     text: ([data, mask, force]) => `irq=${(data as irq_data).irq} mask=0x${firstWord(mask as cpumask).toString(16)} force=${force === true ? 1 : 0}`,
   },
   { event: 'kp_force_complete', symbol: 'irq_force_complete_move' },
+  { event: 'kp_managed_shutdown', symbol: 'vector_assign_managed_shutdown', text: ([irqd]) => `irq=${(irqd as irq_data).irq}`, isRare: true },
 ];
 
 const freeMoved = ({ irq, prev_vector, prev_cpu }: apic_chip_data): string => `irq=${irq} prev_vector=${prev_vector} prev_cpu=${prev_cpu}`;
@@ -32,14 +35,14 @@ const freeMoved = ({ irq, prev_vector, prev_cpu }: apic_chip_data): string => `i
 /** The 64 bits that the rig fetches of a mask. */
 const firstWord = ({ words }: cpumask): bigint => BigInt(words[0]) | (BigInt(words.at(1) ?? 0) << 32n);
 
-/** `(symbol+0x0/0x1f0) irq=1` without what depends on how the kernel was compiled: `(symbol) irq=1`. */
-export const kprobeText = (captured: string): string => captured.replace(/^\((\w+)\+0x0\/0x[0-9a-f]+\)/, '($1)').trim();
+/** `(symbol+0x0/0x1f0) irq=1`, or +0x4 where a function begins with ENDBR64, without what depends on how the kernel was compiled: `(symbol) irq=1`. */
+export const kprobeText = (captured: string): string => captured.replace(/^\((\w+)\+0x[04]\/0x[0-9a-f]+\)/, '($1)').trim();
 
-/** Makes the model record the rig's kprobe events in its trace, on CPUs that are not online too. For drain(). */
-export function kprobes({ kernel }: World): Probes {
+/** Makes the model record the rig's kprobe events in its trace, on CPUs that are not online too. For drain(). @param seen names of events in the capture */
+export function kprobes({ kernel }: World, seen: ReadonlySet<string>): Probes {
   const marks = new Uint8Array(registrySize());
   const byProbe = new Map<number, Kprobe>();
-  for (const kprobe of KPROBES) {
+  for (const kprobe of KPROBES.filter(({ event, isRare }) => !isRare || seen.has(event))) {
     for (const fn of functionsNamed(kprobe.symbol)) {
       const entry = entryOf(fn);
       if (!entry) continue;

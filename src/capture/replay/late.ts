@@ -9,9 +9,26 @@ import type { TraceLine } from '../reading/trace';
 /** A guest whose CPUs can be kept from taking their interrupts. */
 export class HoldingGuest extends ModelGuest {
   readonly held = new Set<number>();
+  private ticking: number | null = null;
 
   override pending(cpu: number): Entry | null {
     return this.held.has(cpu) ? null : super.pending(cpu);
+  }
+
+  /** Whether a timer waits on the CPU. */
+  waitsForTick(cpu: number): boolean {
+    return super.ticks(cpu);
+  }
+
+  /** When a CPU's own timer interrupts is known only from the capture, too. @param take has the CPU take its interrupts */
+  tick(cpu: number, take: () => void): void {
+    this.ticking = cpu;
+    take();
+    this.ticking = null;
+  }
+
+  protected override ticks(cpu: number): boolean {
+    return this.ticking === cpu && super.ticks(cpu);
   }
 }
 

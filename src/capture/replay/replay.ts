@@ -13,7 +13,7 @@ import { compareLog, type LogMark } from '../comparison/compare-log';
 import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from '../comparison/compare-state';
 import { Conductor } from './conductor';
 import { linesOf, type Unread } from '../reading/files';
-import { Words } from '../later-changes';
+import { Words } from '../rewordings';
 import type { lens_slot } from './irqlens';
 import { shows } from './instants';
 import { kprobes } from './kprobes';
@@ -35,7 +35,8 @@ export interface Count {
 export interface Choice {
   readonly taken: number;
   readonly count: number;
-  readonly step: string;
+  /** where it shows whether it was right; undefined: anywhere behind */
+  readonly step: string | undefined;
 }
 
 /** A whole capture performed on the model, from power-on. */
@@ -69,7 +70,8 @@ export class Replay {
   readonly choices: Choice[] = [];
   /** How many choices had been made when there was a difference that another one might have avoided: it ends there. */
   contested: number | undefined;
-  private step = '';
+  /** the one that is performed, or in which the replay has ended */
+  step = '';
 
   /**
    * @param taken the first choices
@@ -90,7 +92,7 @@ export class Replay {
     this.world = powerOn({ machine, kernel, cmdline, config });
     const guest = new HoldingGuest(this.world, [], { spawn: task => this.conductor.spawn(task, !task.name.startsWith('kworker/u')) });
     this.events = new EventComparison(script.events, difference => this.differ(difference));
-    this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), count => this.pick(count));
+    this.conductor = new Conductor(guest, this.events, input => this.inputs.push(input), irq => raiseIrq(this.world, irq), (count, showsLater) => this.pick(count, showsLater));
     this.words = new Words(capture.later?.rewordings);
     this.calls = new CallCheck({ capture, world: this.world, conductor: this.conductor, note: input => this.inputs.push(input), differ: difference => this.differ(difference) });
     this.spurious = spuriousChannels(linesOf(capture.dmesg));
@@ -109,9 +111,9 @@ export class Replay {
     return { matched: this.events.matched, total: this.events.total };
   }
 
-  private pick(count: number): number {
+  private pick(count: number, showsLater = false): number {
     const taken = this.taken.at(this.choices.length) ?? 0;
-    this.choices.push({ taken, count, step: this.step });
+    this.choices.push({ taken, count, step: showsLater ? undefined : this.step });
     return taken;
   }
 
@@ -254,7 +256,7 @@ export class Replay {
   /** The rig has its kprobes on while it takes a CPU offline; its first version had none. */
   private probes({ command }: PlannedItem): Probes[] {
     const { events } = this.capture.script;
-    return goesOffline(command) && events.some(isKprobe) ? [kprobes(this.world)] : [];
+    return goesOffline(command) && events.some(isKprobe) ? [kprobes(this.world, new Set(events.map(({ event }) => event)))] : [];
   }
 
   /** Where the shell is: where it left its last mark, if that CPU is online. */
@@ -307,11 +309,11 @@ export class Replay {
 }
 
 /**
- * The choices up to the last one of a step that can still be made otherwise, with that one made otherwise.
+ * The choices up to the last one of a step, or of none, that can still be made otherwise, with that one made otherwise.
  * @param from those before this one stay
  */
 export function otherWay(choices: readonly Choice[], from: number, step: string | undefined): number[] | undefined {
-  const last = choices.map(({ taken, count, step: of }, i) => i >= from && of === step && taken + 1 < count).lastIndexOf(true);
+  const last = choices.map(({ taken, count, step: of }, i) => i >= from && (of === step || of === undefined) && taken + 1 < count).lastIndexOf(true);
   return last < 0 ? undefined : choices.slice(0, last + 1).map(({ taken }, i) => (i === last ? taken + 1 : taken));
 }
 

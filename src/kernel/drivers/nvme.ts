@@ -317,6 +317,7 @@ export const nvme_driver: pci_driver = Object.freeze({ name: 'nvme', probe: nvme
 
 /** The controller is set up by a kworker of its own, as the kernel has it. @returns 0. Source: drivers/nvme/host/pci.c, nvme_probe(); nvme_reset_ctrl() */
 function* nvme_queue_probe(pdev: PciDev): Op<number> {
+  if (has('nvme-probe-waits')) return yield* nvme_probe(pdev);
   const dev = yield* nvme_init_ctrl(pdev);
   if (!dev) return -ENOMEM;
   queue_work(dev, () => reset(dev));
@@ -338,4 +339,4 @@ function* nvme_remove_dead_ctrl_work({ pdev }: nvme_dev): Op {
 }
 
 /** The same driver where devices are probed side by side. */
-export const nvme_queued_driver: pci_driver = Object.freeze({ ...nvme_driver, probe: nvme_queue_probe });
+export const nvme_queued_driver: pci_driver = Object.freeze({ ...nvme_driver, probe: nvme_queue_probe, is_async: () => has('nvme-probe-waits') });

@@ -3,7 +3,7 @@ import { IRQF_SHARED, IRQ_HANDLED } from '../include/interrupt';
 import { PCI_IRQ_MSI, PCI_IRQ_MSIX, type PciDev } from '../include/pci';
 import { free_irq, request_irq } from '../irq/manage';
 import { EINVAL } from '../lib/errno';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 import { pci_alloc_irq_vectors, pci_free_irq_vectors, pci_irq_vector } from './pci/msi_api';
 import { pci_disable_device, pci_enable_device, pci_set_master } from './pci/pci';
 import type { pci_driver } from './pci/pci-driver';
@@ -15,6 +15,8 @@ const HCS_MAX_INTRS = 16;
 
 class xhci_hcd {
   msix_count = 0;
+  /** vectors that are requested */
+  requested = 0;
   msix_enabled = false;
   /** of the pin; 0: messages are in use */
   irq = 0;
@@ -47,7 +49,8 @@ function* xhci_setup_msix(xhci: xhci_hcd): Op<number> {
   let ret = yield* pci_alloc_irq_vectors(pdev, xhci.msix_count, xhci.msix_count, PCI_IRQ_MSIX);
   if (ret < 0) return ret;
 
-  for (let i = 0; i < xhci.msix_count; i++) {
+  xhci.requested = has('xhci-one-interrupt') ? 1 : xhci.msix_count;
+  for (let i = 0; i < xhci.requested; i++) {
     ret = yield* request_irq(yield* pci_irq_vector(pdev, i), xhci_msi_irq, 0, 'xhci_hcd', xhci);
     if (!ret) continue;
     while (--i >= 0) yield* free_irq(yield* pci_irq_vector(pdev, i), xhci);
@@ -83,7 +86,7 @@ function* xhci_try_enable_msi(xhci: xhci_hcd): Op<number> {
 
 function* xhci_cleanup_msix(xhci: xhci_hcd): Op {
   if (xhci.irq > 0) return;
-  for (let i = 0; i < (xhci.msix_enabled ? xhci.msix_count : 1); i++) yield* free_irq(yield* pci_irq_vector(xhci.pdev, i), xhci);
+  for (let i = 0; i < (xhci.msix_enabled ? xhci.requested : 1); i++) yield* free_irq(yield* pci_irq_vector(xhci.pdev, i), xhci);
   yield* pci_free_irq_vectors(xhci.pdev);
   xhci.msix_enabled = false;
 }

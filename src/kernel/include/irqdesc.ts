@@ -45,6 +45,8 @@ export class irq_desc {
   force_resume_depth = 0;
   /** /proc/irq/<irq>: the handlers' directories in it; null = not there */
   dir: Set<string> | null = null;
+  /** of smp_affinity and smp_affinity_list there; root writes read-only files, too */
+  affinity_mode = 0;
   /** flow handler's name as /proc/interrupts prints it after the dash */
   name: string | null = null;
   /** interrupts handled, by CPU; a CPU that handled none has no entry */

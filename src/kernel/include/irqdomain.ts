@@ -1,6 +1,8 @@
 import type { Op } from '../../stepper/op';
 import { mutex } from '../lib/locking';
 import type { irq_data } from './irq';
+import type { msi_parent_ops } from './msi';
+import type { PciDev } from './pci';
 
 /** DOMAIN_BUS_* of include/linux/irqdomain.h */
 export const DOMAIN_BUS = {
@@ -16,6 +18,9 @@ export const DOMAIN_BUS = {
   WAKEUP: 9,
   VMD_MSI: 10,
   DEVICE_MSI: 11,
+  /** of kernels that have no DEVICE_MSI */
+  PCI_DEVICE_MSI: 11,
+  PCI_DEVICE_MSIX: 12,
 } as const;
 
 export const IRQ_DOMAIN_FLAG = {
@@ -26,6 +31,8 @@ export const IRQ_DOMAIN_FLAG = {
   MSI: 1 << 4,
   MSI_REMAP: 1 << 5,
   MSI_NOMASK_QUIRK: 1 << 6,
+  MSI_PARENT: 1 << 8,
+  MSI_DEVICE: 1 << 9,
   NONCORE: 1 << 16,
 } as const;
 
@@ -48,6 +55,10 @@ export class irq_domain {
   mapcount = 0;
   bus_token: number = DOMAIN_BUS.ANY;
   parent: irq_domain | null = null;
+  /** of a domain on which devices have MSI domains of their own */
+  msi_parent_ops: msi_parent_ops | null = null;
+  /** the device whose own domain it is */
+  dev: PciDev | null = null;
   /** hwirqs below revmap_size -> virq; 0 = none */
   readonly linear_revmap: Map<number, number> = new Map();
   readonly revmap_tree: Map<number, irq_data> = new Map();
@@ -63,5 +74,9 @@ export class irq_domain {
     readonly hwirq_max: bigint,
   ) {}
 }
+
+/** Inlines of include/linux/irqdomain.h (v6.2). */
+export const irq_domain_is_msi_parent = (domain: irq_domain): boolean => (domain.flags & IRQ_DOMAIN_FLAG.MSI_PARENT) !== 0;
+export const irq_domain_is_msi_device = (domain: irq_domain): boolean => (domain.flags & IRQ_DOMAIN_FLAG.MSI_DEVICE) !== 0;
 
 export const irq_domain_is_hierarchy = (domain: irq_domain): boolean => (domain.flags & IRQ_DOMAIN_FLAG.HIERARCHY) !== 0;

@@ -126,6 +126,8 @@ export interface msi_domain_ops {
   msi_check?: (domain: irq_domain, info: msi_domain_info, dev: device) => Op<number>;
   msi_prepare?: (domain: irq_domain, dev: device, nvec: number, arg: msi_alloc_info_t) => Op<number>;
   msi_finish?: (arg: msi_alloc_info_t, retval: number) => Op;
+  /** v6.2 */
+  prepare_desc?: (domain: irq_domain, arg: msi_alloc_info_t, desc: msi_desc) => Op;
   set_desc?: (arg: msi_alloc_info_t, desc: msi_desc) => Op;
   handle_error?: (domain: irq_domain, desc: msi_desc, error: number) => Op<number>;
   domain_alloc_irqs?: (domain: irq_domain, dev: device, nvec: number) => Op<number>;
@@ -146,4 +148,30 @@ export interface msi_domain_info {
   handler_data?: unknown;
   handler_name?: string;
   data?: unknown;
+  /** what the domain gets; v5.17 */
+  bus_token?: number;
+}
+
+/** What a domain does for MSI domains that devices have on it; v6.2. */
+export interface msi_parent_ops {
+  /** MSI_FLAG bits that such a domain may have */
+  readonly supported_flags: number;
+  /** how names of such domains begin */
+  readonly prefix: string;
+  /** Fits the domain that a device is to get. @returns whether it can be */
+  readonly init_dev_msi_info: (dev: PciDev, domain: irq_domain, real_parent: irq_domain, info: msi_domain_info) => Op<boolean>;
+}
+
+/** From what a device's own MSI domain is made; v6.2. */
+export interface msi_domain_template {
+  readonly chip: Readonly<irq_chip>;
+  readonly ops: Readonly<msi_domain_ops>;
+  readonly flags: number;
+  readonly bus_token: number;
+}
+
+/** What a device keeps for its messages; v5.17. */
+export interface msi_device_data {
+  /** its own domain; v6.2 */
+  domain: irq_domain | null;
 }

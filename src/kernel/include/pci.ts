@@ -4,6 +4,7 @@ import type { pci_driver } from '../drivers/pci/pci-driver';
 import { raw_spinlock } from '../lib/locking';
 import { device } from './device';
 import type { fwnode_handle, irq_domain } from './irqdomain';
+import type { msi_device_data } from './msi';
 
 export const PCI_IRQ_LEGACY = 1;
 export const PCI_IRQ_MSI = 2;
@@ -54,7 +55,7 @@ export class pci_bus {
 export class PciDev extends device {
   static readonly struct = 'pci_dev';
   /** it has msi_device_data, one of its resources; kernels before v5.17 have none */
-  msi_data = false;
+  msi_data: msi_device_data | null = null;
   /** msi_desc.masked of its MSI descriptor, in kernels that have it */
   readonly msi_lock = new raw_spinlock('msi_lock');
   msi_enabled = false;

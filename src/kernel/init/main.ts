@@ -16,6 +16,7 @@ import { hv_acpi_init } from '../drivers/hv/vmbus_drv';
 import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
 import { parse_amd_iommu_intr, parse_amd_iommu_options, parse_ivrs_hpet, parse_ivrs_ioapic } from '../drivers/iommu/amd/options';
 import { shpc_driver } from '../drivers/pci/hotplug/shpchp';
+import { init_module } from '../drivers/modules';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
 import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { x86_late_time_init } from '../arch/x86/time';
@@ -221,6 +222,7 @@ const there = (device: IsaDevice): boolean => (machine.config.isaDevices ?? PC_I
 function* device_initcalls(): Op {
   yield* __pci_register_driver(pcie_portdriver, is_port);
   yield* __pci_register_driver(shpc_driver, is_port);
+  if (kernel.config.config.has('VIRTIO_PCI')) yield* init_module('virtio_pci');
   if (there('i8042')) yield* i8042_probe();
   if (there('rtc')) yield* cmos_do_probe();
 }

@@ -5,7 +5,7 @@ import { DOMAIN_BUS, irq_domain, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_d
 import { ENOENT } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock } from '../lib/locking';
 import { pr_debug, WARN_ON } from '../lib/printk';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 import { __irq_set_handler, irq_set_handler_data } from './chip';
 import { no_irq_chip } from './dummychip';
 import { irq_get_irq_data } from './irqdesc';
@@ -23,6 +23,7 @@ export const irqdomain_globals = () => ({
 
 /** hwirq_max of a domain without a limit */
 const NO_LIMIT = 0xffffffffffffffffn;
+const NO_LIMIT_32 = 0xffffffffn;
 export const IRQCHIP_FWNODE_NAMED = 1;
 export const IRQCHIP_FWNODE_NAMED_ID = 2;
 
@@ -132,7 +133,7 @@ export function* irq_domain_reset_irq_data(data: irq_data): Op {
 export function* irq_domain_create_hierarchy(
   parent: irq_domain | null, flags: number, size: number, fwnode: fwnode_handle | null, ops: irq_domain_ops, host_data: unknown,
 ): Op<irq_domain> {
-  const domain = size ? yield* irq_domain_create_linear(fwnode, size, ops, host_data) : yield* irq_domain_create_tree(fwnode, ops, host_data);
+  const domain = size ? yield* irq_domain_create_linear(fwnode, size, ops, host_data) : yield* __irq_domain_add(fwnode, 0, has('irq-domain-instantiate') ? NO_LIMIT_32 : NO_LIMIT, ops, host_data);
   domain.parent = parent;
   domain.flags |= flags;
   return domain;

@@ -5,7 +5,7 @@ import {
   IRQ_SET_MASK_OK_DONE, IRQCHIP_ONESHOT_SAFE, IRQCHIP_SUPPORTS_LEVEL_MSI, irq_data_get_affinity_mask, irqd_affinity_is_managed, irqd_clr_activated, irqd_clr_can_reserve,
   irqd_is_activated, irqd_set_managed_shutdown, irqd_set_msi_nomask_quirk, type irq_data,
 } from '../include/irq';
-import { DOMAIN_BUS, IRQ_DOMAIN_FLAG, type fwnode_handle, type irq_domain, type irq_domain_ops } from '../include/irqdomain';
+import { DOMAIN_BUS, IRQ_DOMAIN_FLAG, irq_domain_is_msi_device, type fwnode_handle, type irq_domain, type irq_domain_ops } from '../include/irqdomain';
 import { MSI_FLAG, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_info, type msi_domain_ops } from '../include/msi';
 import type { device } from '../include/device';
 import type { cpumask } from '../lib/cpumask';
@@ -18,7 +18,7 @@ import { __irq_set_handler, irq_chip_compose_msi_msg, irq_set_handler_data, irq_
 import {
   __irq_domain_alloc_irqs, irq_domain_activate_irq, irq_domain_alloc_irqs_hierarchy, irq_domain_alloc_irqs_parent, irq_domain_create_hierarchy,
   irq_domain_deactivate_irq, irq_domain_free_irqs, irq_domain_free_irqs_common, irq_domain_free_irqs_top, irq_domain_get_irq_data,
-  irq_domain_set_hwirq_and_chip, irq_find_mapping,
+  irq_domain_set_hwirq_and_chip, irq_domain_update_bus_token, irq_find_mapping,
 } from './irqdomain';
 
 const info_of = (domain: irq_domain): msi_domain_info => domain.host_data as msi_domain_info;
@@ -174,6 +174,15 @@ export function* msi_create_irq_domain(fwnode: fwnode_handle | null, info: msi_d
   return yield* irq_domain_create_hierarchy(parent, IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
 }
 
+/** The same for a device's own domain. Source: kernel/irq/msi.c (v6.2), __msi_create_irq_domain() */
+export function* __msi_create_irq_domain(fwnode: fwnode_handle, info: msi_domain_info, flags: number, parent: irq_domain): Op<irq_domain> {
+  yield* msi_domain_update_dom_ops(info);
+  yield* msi_domain_update_chip_ops(info);
+  const domain = yield* irq_domain_create_hierarchy(parent, flags | IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
+  yield* irq_domain_update_bus_token(domain, info.bus_token!);
+  return domain;
+}
+
 /** What messages want that can be allocated before they are requested. x86 selects GENERIC_IRQ_RESERVATION_MODE. Source: [V2 43/46] kernel/irq/msi.c, msi_domain_set_default_info_flags() */
 export function* msi_domain_set_default_info_flags(info: msi_domain_info): Op {
   info.flags |= MSI_FLAG.ACTIVATE_EARLY | MSI_FLAG.MUST_REACTIVATE;
@@ -212,7 +221,7 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: device, virq:
 /** Whether a vector need not be taken before request_irq(): a message to nowhere must be maskable. */
 function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: device): Op<boolean> {
   const by_vmd = has('v2-23') && domain.bus_token === DOMAIN_BUS.VMD_MSI;
-  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !by_vmd) return false;
+  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !irq_domain_is_msi_device(domain) && !by_vmd) return false;
   if (!(info.flags & MSI_FLAG.MUST_REACTIVATE)) return false;
   if (kernel.pci_msi_ignore_mask) return false;
   const { msi_attrib } = dev.msi_list[0];
@@ -255,6 +264,7 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
   }
   let can_reserve = has('msi-activate-each') && (yield* msi_check_reservation_mode(domain, info, dev));
   for (const desc of dev.msi_list) {
+    if (ops.prepare_desc) yield* ops.prepare_desc(domain, arg, desc);
     yield* ops.set_desc!(arg, desc);
     const virq = yield* __irq_domain_alloc_irqs(domain, -1, desc.nvec_used, dev.numa_node, arg, false, desc.affinity);
     if (virq < 0) {

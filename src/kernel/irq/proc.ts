@@ -3,10 +3,10 @@ import type { irqaction } from '../include/interrupt';
 import type { irq_desc } from '../include/irqdesc';
 import { bitmap_parse, bitmap_parselist } from '../lib/bitmap_parse';
 import { cpumask } from '../lib/cpumask';
-import { EINVAL, EIO, ENOMEM } from '../lib/errno';
+import { EINVAL, EIO, ENOMEM, EPERM } from '../lib/errno';
 import { mutex, mutex_lock, mutex_unlock, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore } from '../lib/locking';
 import { should_fail } from '../lib/slab';
-import { kernel } from '../world';
+import { has, kernel } from '../world';
 import { no_irq_chip } from './dummychip';
 import { irq_to_desc } from './irqdesc';
 import { irq_can_set_affinity_usr, irq_set_affinity } from './manage';
@@ -26,7 +26,7 @@ export const AFFINITY_LIST = 1;
  * @returns the length written; -EIO for a line that users may not move, -ENOMEM, -EINVAL without an online CPU, or what parser or chip say. Source: kernel/irq/proc.c, write_irq_affinity()
  */
 export function* write_irq_affinity(type: number, irq: number, buffer: string): Op<number> {
-  if (!(yield* irq_can_set_affinity_usr(irq))) return -EIO;
+  if (!(yield* irq_can_set_affinity_usr(irq))) return has('affinity-eperm') ? -EPERM : -EIO;
 
   if (should_fail('write_irq_affinity: new_value')) return -ENOMEM;
 
@@ -67,6 +67,7 @@ export function* register_irq_proc(irq: number, desc: irq_desc): Op {
   if (!desc.dir) {
     desc.dir = new Set();
     kernel.root_irq_dir.set(irq, desc.dir);
+    desc.affinity_mode = !has('affinity-file-modes') || (yield* irq_can_set_affinity_usr(irq)) ? 0o644 : 0o444;
   }
   yield* mutex_unlock(kernel.register_lock);
 }

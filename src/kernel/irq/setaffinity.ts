@@ -1,4 +1,5 @@
 import type { Op } from '../../stepper/op';
+import { IRQTF } from '../include/interrupt';
 import {
   IRQ_SET_MASK_OK, IRQ_SET_MASK_OK_DONE, IRQ_SET_MASK_OK_NOCOPY, IRQD, irq_data_get_effective_affinity_mask, irq_data_update_effective_affinity,
   irqd_affinity_is_managed, irqd_affinity_on_activate, irqd_can_balance, irqd_can_move_in_process_context, irqd_clear, irqd_has_set, irqd_is_activated,
@@ -36,6 +37,11 @@ function* irq_validate_effective_affinity(data: irq_data): Op {
   pr_warn_once(`genirq: irq_chip ${data.chip.name} did not update eff. affinity mask of irq ${data.irq}`, 'kernel/irq/manage.c irq_validate_effective_affinity');
 }
 
+/** Threads look where they may run when they wake next. Source: kernel/irq/manage.c, irq_set_thread_affinity() */
+function* irq_set_thread_affinity(desc: irq_desc): Op {
+  for (let { action } = desc; action; action = action.next) if (action.thread !== null) action.thread_flags |= IRQTF.AFFINITY;
+}
+
 /**
  * Have the chip move the interrupt to `mask`; a managed one keeps off isolated CPUs as long as another of its CPUs is online.
  * @returns 0, -EINVAL without a setter, or what the chip says. Source: kernel/irq/manage.c, irq_do_set_affinity()
@@ -60,6 +66,7 @@ export function* irq_do_set_affinity(data: irq_data, mask: cpumask, force: boole
   if (ret === IRQ_SET_MASK_OK || ret === IRQ_SET_MASK_OK_DONE) desc.irq_common_data.affinity.copyFrom(mask);
   else if (ret !== IRQ_SET_MASK_OK_NOCOPY) return ret;
   yield* irq_validate_effective_affinity(data);
+  yield* irq_set_thread_affinity(desc);
   return 0;
 }
 

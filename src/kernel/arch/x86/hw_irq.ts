@@ -14,7 +14,9 @@ export const IRQ_MOVE_CLEANUP_VECTOR = 0x20;
 export const ISA_IRQ_VECTOR = (irq: number): number => 0x30 + irq;
 export const IA32_SYSCALL_VECTOR = 0x80;
 export const LOCAL_TIMER_VECTOR = 0xec;
-export const FIRST_SYSTEM_VECTOR = LOCAL_TIMER_VECTOR;
+export const POSTED_MSI_NOTIFICATION_VECTOR = 0xeb;
+/** FIRST_SYSTEM_VECTOR: devices have those below. */
+export const first_system_vector = (): number => (has('posted-msi-vector') ? POSTED_MSI_NOTIFICATION_VECTOR : LOCAL_TIMER_VECTOR);
 export const HYPERV_STIMER0_VECTOR = 0xed;
 export const HYPERV_REENLIGHTENMENT_VECTOR = 0xee;
 export const MANAGED_IRQ_SHUTDOWN_VECTOR = 0xef;

@@ -8,7 +8,7 @@ import {
   DEFERRED_ERROR_VECTOR,
   ERROR_APIC_VECTOR,
   FIRST_EXTERNAL_VECTOR,
-  FIRST_SYSTEM_VECTOR,
+  first_system_vector,
   IA32_SYSCALL_VECTOR,
   IRQ_MOVE_CLEANUP_VECTOR,
   IRQ_WORK_VECTOR,
@@ -58,6 +58,8 @@ const early_pf_idts = (): idt_data[] => [INTG(14, 'exc_page_fault')];
 const def_idts = (): idt_data[] => [
   ...Object.entries(X86_TRAPS).map(([vector, name]) => INTG(Number(vector), `exc_${name}`)),
   INTG(18, 'exc_machine_check', undefined, 'X86_MCE'),
+  ...(has('virtualization-exception') ? [INTG(20, 'exc_virtualization_exception', undefined, 'INTEL_TDX_GUEST')] : []),
+  ...(has('control-protection-exception') ? [INTG(21, 'exc_control_protection', undefined, 'X86_CET')] : []),
   INTG(IA32_SYSCALL_VECTOR, 'entry_INT80_compat', undefined, 'IA32_EMULATION'),
 ];
 
@@ -68,7 +70,7 @@ const apic_idts = (): idt_data[] => [
   INTG(RESCHEDULE_VECTOR, 'sysvec_reschedule_ipi', sysvec_reschedule_ipi),
   INTG(CALL_FUNCTION_VECTOR, 'sysvec_call_function', sysvec_call_function),
   INTG(CALL_FUNCTION_SINGLE_VECTOR, 'sysvec_call_function_single', sysvec_call_function_single),
-  INTG(IRQ_MOVE_CLEANUP_VECTOR, 'sysvec_irq_move_cleanup', sysvec_irq_move_cleanup),
+  ...(has('vector-cleanup-timer') ? [] : [INTG(IRQ_MOVE_CLEANUP_VECTOR, 'sysvec_irq_move_cleanup', sysvec_irq_move_cleanup)]),
   INTG(REBOOT_VECTOR, 'sysvec_reboot'),
   INTG(THERMAL_APIC_VECTOR, 'sysvec_thermal', undefined, 'X86_THERMAL_VECTOR'),
   INTG(THRESHOLD_APIC_VECTOR, 'sysvec_threshold', undefined, 'X86_MCE_THRESHOLD'),
@@ -115,6 +117,6 @@ export function* idt_setup_apic_and_irq_gates(): Op {
   for (let i = FIRST_EXTERNAL_VECTOR; i < NR_VECTORS; i++) {
     if (kernel.system_vectors.test(i)) continue;
     // Left over system vectors are not put into system_vectors: they do not show in /proc/interrupts.
-    kernel.idt_table[i] = i < FIRST_SYSTEM_VECTOR ? common_gate : spurious_gate;
+    kernel.idt_table[i] = i < first_system_vector() ? common_gate : spurious_gate;
   }
 }

@@ -6,6 +6,7 @@ import { bitmap } from '../../lib/bitmap';
 import { raw_spin_lock, raw_spin_unlock } from '../../lib/locking';
 import { pr_emerg, pr_err } from '../../lib/printk';
 import { tasklet_action } from '../../lib/tasklet';
+import { run_timer_softirq } from '../../time/timer';
 import { kernel, machine } from '../../world';
 import { ack_APIC_irq, lapic_vector_set_in_irr } from './apic/apic';
 import { FIRST_EXTERNAL_VECTOR, is_irq_desc, NR_VECTORS, VECTOR_RETRIGGERED, VECTOR_UNUSED, type vector_entry } from './hw_irq';
@@ -74,8 +75,9 @@ export function* do_IRQ_entry(vector: number): Op {
   cpu.irqs_enabled = flags;
 }
 
-/** Softirqs follow the outermost hard interrupt: of them only tasklets, the resend one first. Source: kernel/softirq.c, irq_exit_rcu() */
+/** Softirqs follow the outermost hard interrupt: of them only timers and tasklets, the resend one first. Source: kernel/softirq.c, irq_exit_rcu() */
 function* irq_exit_rcu(): Op {
+  if (kernel.timer_softirq_pending[kernel.this_cpu]) yield* run_timer_softirq();
   if (kernel.irqs_resend.size > 0) yield* resend_irqs();
   if (kernel.tasklet_vec.some(t => t.count === 0)) yield* tasklet_action();
 }

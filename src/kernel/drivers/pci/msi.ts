@@ -4,19 +4,21 @@ import {
 } from '../../../hardware/pci-registers';
 import type { Op } from '../../../stepper/op';
 import * as x86_init from '../../arch/x86/x86_init';
-import type { irq_affinity } from '../../include/interrupt';
+import type { irq_affinity, irq_affinity_desc } from '../../include/interrupt';
 import { irq_desc_has_action } from '../../include/irqdesc';
 import { irq_domain_is_hierarchy } from '../../include/irqdomain';
-import type { msi_desc } from '../../include/msi';
+import { type msi_desc, MSI_FLAG } from '../../include/msi';
 import { dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_create_affinity_masks } from '../../irq/affinity';
 import { irq_to_desc } from '../../irq/irqdesc';
 import { alloc_msi_entry, msi_domain_alloc_irqs, msi_domain_free_irqs } from '../../irq/msi';
+import { msi_get_device_domain } from '../../irq/msi_device_data';
 import { EIO, EINVAL, ENODEV, ENOMEM } from '../../lib/errno';
 import { BUG_ON, pr_err, WARN_ON_ONCE } from '../../lib/printk';
 import { should_fail } from '../../lib/slab';
 import { has, kernel } from '../../world';
 import { pci_read_config_dword, pci_read_config_word, pci_write_config_word, readl, writel } from './access';
+import { pci_msi_domain_supports } from './msi_device_domain';
 import { __pci_msi_desc_mask_irq, __pci_msix_desc_mask_irq, msi_mask, msi_mask_irq, msix_mask_irq, pci_msix_desc_addr } from './msi_message';
 import { pci_intx, pci_resource_start } from './pci';
 import { pcibios_alloc_irq, pcibios_free_irq } from './pci-driver';
@@ -46,7 +48,7 @@ export function* pci_msix_clear_and_set_ctrl(dev: PciDev, clear: number, set: nu
 
 /** Allocate the irqs of the device's descriptors. @returns 0, an errno, or how many could be had. Source: drivers/pci/msi.c, pci_msi_setup_msi_irqs() */
 function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
-  const domain = dev.msi_domain;
+  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev) : dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) return yield* msi_domain_alloc_irqs(domain, dev, nvec);
 
   return has('v2-35') ? no_arch_setup_msi_irqs() : yield* x86_init.arch_setup_msi_irqs(dev, nvec, type);
@@ -60,7 +62,7 @@ function no_arch_setup_msi_irqs(): number {
 
 /** Source: drivers/pci/msi.c, pci_msi_teardown_msi_irqs() */
 function* pci_msi_teardown_msi_irqs(dev: PciDev): Op {
-  const domain = dev.msi_domain;
+  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev) : dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) yield* msi_domain_free_irqs(domain, dev);
   else if (has('v2-35')) WARN_ON_ONCE(true, 'include/linux/msi.h pci_msi_teardown_msi_irqs');
   else yield* x86_init.arch_teardown_msi_irqs(dev);
@@ -143,6 +145,7 @@ const msi_unmasked = (mask: number): number => (has('msi-mask-valid-bits') ? 0 :
 
 /** @returns 0, an errno, or how many vectors could be had. Source: drivers/pci/msi.c, msi_capability_init() */
 export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affinity | null): Op<number> {
+  if (has('msi-checks-early') && nvec > 1 && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.MULTI_PCI_MSI))) return 1;
   yield* pci_msi_set_enable(dev, 0);
 
   const entry = yield* msi_setup_entry(dev, nvec, affd);
@@ -182,7 +185,17 @@ function* msix_map_region(dev: PciDev, nr_entries: number): Op<number | null> {
 function* msix_setup_entries(dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, affd: irq_affinity | null): Op<number> {
   const vec_count = yield* pci_msix_vec_count(dev);
   const masks = affd ? yield* irq_create_affinity_masks(nvec, affd) : null;
+  return yield* add_msix_descs(dev, base, entries, nvec, masks, vec_count);
+}
 
+/** The same, with masks that are there. Source: drivers/pci/msi/msi.c (v5.17), msix_setup_msi_descs() */
+function* msix_setup_msi_descs(dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, masks: readonly irq_affinity_desc[] | null): Op<number> {
+  return yield* add_msix_descs(dev, base, entries, nvec, masks, yield* pci_msix_vec_count(dev));
+}
+
+function* add_msix_descs(
+  dev: PciDev, base: number, entries: readonly msix_entry[] | null, nvec: number, masks: readonly irq_affinity_desc[] | null, vec_count: number,
+): Op<number> {
   for (let i = 0; i < nvec; i++) {
     const entry = yield* alloc_msi_entry(dev, 1, masks && masks.slice(i, i + 1));
     if (!entry) {
@@ -248,7 +261,9 @@ function* msix_setup(dev: PciDev, entries: msix_entry[] | null, nvec: number, af
   const base = yield* msix_map_region(dev, tsize);
   if (base === null) return -ENOMEM;
 
-  let ret = yield* msix_setup_entries(dev, base, entries, nvec, affd);
+  let ret: number;
+  if (has('msi-device-data')) ret = yield* msix_setup_msi_descs(dev, base, entries, nvec, affd ? yield* irq_create_affinity_masks(nvec, affd) : null);
+  else ret = yield* msix_setup_entries(dev, base, entries, nvec, affd);
   if (ret) return ret;
 
   ret = yield* pci_msi_setup_msi_irqs(dev, nvec, PCI_CAP_ID_MSIX);

@@ -1,14 +1,16 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_affinity } from '../../include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
+import { MSI_FLAG } from '../../include/msi';
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
 import { msi_setup_device_data } from '../../irq/msi_device_data';
 import type { cpumask } from '../../lib/cpumask';
-import { EINVAL, ENOSPC, ERANGE } from '../../lib/errno';
+import { EINVAL, ENODEV, ENOSPC, ENOTSUPP, ERANGE } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { pr_info, WARN_ON, WARN_ON_ONCE } from '../../lib/printk';
 import { has, kernel } from '../../world';
 import { msi_capability_init, msix_capability_init, type msix_entry, pci_disable_msi, pci_disable_msix, pci_msi_vec_count, pci_msix_vec_count } from './msi';
+import { pci_msi_domain_supports, pci_setup_msi_device_domain, pci_setup_msix_device_domain } from './msi_device_domain';
 import { pci_intx } from './pci';
 
 // The part of drivers/pci/msi.c that drivers call.
@@ -29,8 +31,7 @@ function* __pci_enable_msix(dev: PciDev, entries: msix_entry[] | null, nvec: num
   if (nvec > nr_entries && !(flags & PCI_IRQ_VIRTUAL)) return nr_entries;
 
   if (entries) {
-    const numbers = entries.slice(0, nvec).map(e => e.entry);
-    if (numbers.some(n => n >= nr_entries) || new Set(numbers).size < nvec) return -EINVAL;
+    if (!pci_msix_validate_entries(entries, nvec, nr_entries)) return -EINVAL;
   }
 
   if (dev.msi_enabled) {
@@ -46,7 +47,9 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
 
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msix_enabled, 'drivers/pci/msi.c __pci_enable_msix_range')) return -EINVAL;
+  if (has('msi-checks-early')) return yield* enable_msix_checked(dev, entries, minvec, maxvec, affd, flags);
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
+  if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
 
   for (;;) {
     if (affd) {
@@ -66,6 +69,45 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
   }
 }
 
+/** What the kernel v6.2 does there from here on: all checks come first, and the size of the table is read once. */
+function* enable_msix_checked(dev: PciDev, entries: msix_entry[] | null, minvec: number, maxvec: number, affd: irq_affinity | null, flags: number): Op<number> {
+  let nvec = maxvec;
+  if (!(yield* pci_msi_domain_supports(dev, MSI_FLAG.PCI_MSIX))) return -ENOTSUPP;
+  if (!(yield* pci_msi_supported(dev, nvec))) return -EINVAL;
+
+  const hwsize = yield* pci_msix_vec_count(dev);
+  if (hwsize < 0) return hwsize;
+  if (entries && !pci_msix_validate_entries(entries, nvec, hwsize)) return -EINVAL;
+  if (hwsize < nvec && !(flags & PCI_IRQ_VIRTUAL)) nvec = hwsize;
+  if (nvec < minvec) {
+    limit_bound({ name: `MSI-X table of ${dev.name}`, needed: minvec, size: hwsize });
+    return -ENOSPC;
+  }
+
+  if (has('msi-device-data')) yield* msi_setup_device_data(dev);
+  if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
+
+  for (;;) {
+    if (affd) {
+      nvec = yield* irq_calc_affinity_vectors(minvec, nvec, affd);
+      if (nvec < minvec) return -ENOSPC;
+    }
+
+    const rc = yield* msix_capability_init(dev, entries, nvec, affd);
+    if (rc === 0) return nvec;
+    if (rc < 0) return rc;
+    if (rc < minvec) return -ENOSPC;
+
+    nvec = rc;
+  }
+}
+
+/** Whether each entry is there, and none twice. Source: drivers/pci/msi/msi.c (v6.2), pci_msix_validate_entries() */
+function pci_msix_validate_entries(entries: readonly msix_entry[], nvec: number, hwsize: number): boolean {
+  const numbers = entries.slice(0, nvec).map(e => e.entry);
+  return numbers.every(n => n < hwsize) && new Set(numbers).size === nvec;
+}
+
 /** @returns the vectors; an errno as __pci_enable_msix_range(). Source: drivers/pci/msi.c, pci_enable_msix_range() */
 export function* pci_enable_msix_range(dev: PciDev, entries: msix_entry[], minvec: number, maxvec: number): Op<number> {
   return yield* __pci_enable_msix_range(dev, entries, minvec, maxvec, null, 0);
@@ -82,14 +124,16 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msi_enabled, 'drivers/pci/msi.c __pci_enable_msi_range')) return -EINVAL;
 
+  if (has('msi-checks-early') && !(yield* pci_msi_domain_supports(dev, 0))) return -ENOTSUPP;
   let nvec = yield* pci_msi_vec_count(dev);
   if (nvec < 0) return nvec;
   if (nvec < minvec) {
     limit_bound({ name: `MSI capability of ${dev.name}`, needed: minvec, size: nvec });
     return -ENOSPC;
   }
-  if (nvec > maxvec) nvec = maxvec;
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
+  if (has('msi-parent-domains') && !(yield* pci_setup_msi_device_domain(dev))) return -ENODEV;
+  if (nvec > maxvec) nvec = maxvec;
 
   for (;;) {
     if (affd) {

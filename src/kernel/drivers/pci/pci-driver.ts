@@ -4,6 +4,7 @@ import { cpumask_of_node } from '../../include/topology';
 import { HK_FLAG, housekeeping_cpumask } from '../../sched/isolation';
 import { EBUSY } from '../../lib/errno';
 import { printk } from '../../lib/printk';
+import { kernel } from '../../world';
 import { work_on_cpu } from '../../workqueue';
 import { devres_release_all } from '../base/devres';
 import { pci_iov_remove } from './iov';
@@ -16,6 +17,8 @@ export interface pci_driver {
   readonly remove: (pdev: PciDev) => Op;
   /** Makes so many virtual functions, or (0) lets all go. @returns how many, or an errno */
   readonly sriov_configure?: (pdev: PciDev, num_vfs: number) => Op<number>;
+  /** whether its devices are probed side by side (PROBE_PREFER_ASYNCHRONOUS) */
+  readonly is_async?: () => boolean;
 }
 
 /** x86 leaves the INTx irq as it is while MSI is in use. Source: drivers/pci/pci-driver.c, pcibios_alloc_irq() */
@@ -53,12 +56,20 @@ export function* pci_device_probe(dev: PciDev, drv: pci_driver): Op<number> {
     dev.drv = null;
     yield* pcibios_free_irq(dev);
     yield* devres_release_all(dev);
+    return error;
   }
+  yield* driver_bound(dev);
   return error;
+}
+
+/** The driver has the device. Source: drivers/base/dd.c, driver_bound() */
+function* driver_bound(dev: PciDev): Op {
+  kernel.klist_devices.push(dev);
 }
 
 /** Unbind a driver. Source: drivers/pci/pci-driver.c, pci_device_remove() */
 export function* pci_device_remove(dev: PciDev, drv: pci_driver): Op {
+  kernel.klist_devices.splice(kernel.klist_devices.indexOf(dev), 1);
   yield* drv.remove(dev);
   yield* pcibios_free_irq(dev);
   dev.driver = null;

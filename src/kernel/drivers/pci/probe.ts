@@ -23,6 +23,8 @@ export const pci_globals = () => ({
   pci_devices: [] as PciDev[],
   pci_buses: [] as pci_bus[],
   /** in the order of their coming */
+  /** devices that have a driver, in the order in which they got it (klist_devices of the drivers) */
+  klist_devices: [] as PciDev[],
   pci_drivers: [] as registered_driver[],
   /** off with pci=nomsi */
   pci_msi_enable: true,

@@ -4,15 +4,17 @@ import {
 } from '../../../../hardware/local-apic-registers';
 import type { LocalApic } from '../../../../hardware/local-apic';
 import { DELIVERY } from '../../../../hardware/message';
+import type { ChangeId } from '../../../changes';
 import { __fix_to_virt, FIX_APIC_BASE } from '../../../include/fixmap';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
 import { EINVAL } from '../../../lib/errno';
 import { type LogLevel, pr_info, pr_warn, printk } from '../../../lib/printk';
 import { IRQ_REMAP_X2APIC_MODE, irq_remap_enable_fault_handling, irq_remapping_enable, irq_remapping_prepare } from '../../../drivers/iommu/irq_remapping';
+import { run_local_timers } from '../../../time/timer';
 import { has, kernel, machine } from '../../../world';
 import { ERROR_APIC_VECTOR, SPURIOUS_APIC_VECTOR } from '../hw_irq';
 import { this_irq_stat } from '../irq';
-import { apic_flat } from './apic_flat_64';
+import { apic_flat, apic_physflat } from './apic_flat_64';
 import { apic_timer_globals } from './apic_timer';
 import { disable_ioapic_support, enable_IO_APIC, mask_ioapic_entries, restore_ioapic_entries, save_ioapic_entries } from './io_apic';
 import { setup_IO_APIC } from './io_apic_domain';
@@ -42,8 +44,8 @@ export const APIC_DEBUG = 2;
 
 export type apic_intr_mode_id = 'PIC' | 'VIRTUAL_WIRE' | 'VIRTUAL_WIRE_NO_CONFIG' | 'SYMMETRIC_IO' | 'SYMMETRIC_IO_NO_ROUTING';
 
-export const apic_globals = () => ({
-  apic: apic_flat,
+export const apic_globals = (changes: ReadonlySet<ChangeId>) => ({
+  apic: changes.has('physical-destinations') ? apic_physflat : apic_flat,
   /** local APIC ids, by CPU */
   x86_cpu_to_apicid: [] as number[],
   /** x2APIC cluster mode: cluster << 16 | bit, by CPU */
@@ -323,6 +325,7 @@ export function* apic_soft_disable(): Op {
 export function* sysvec_apic_timer_interrupt(): Op {
   ack_APIC_irq();
   this_irq_stat().apic_timer_irqs++;
+  yield* run_local_timers();
 }
 
 /** Vectors that no handler was installed for, and what the local APIC itself finds spurious. Source: arch/x86/kernel/apic/apic.c, spurious_interrupt() */

@@ -3,7 +3,7 @@ import { DELIVERY } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
 import { cpumask } from '../../../lib/cpumask';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { type apic, apic_default_calc_apicid, apic_flat_calc_apicid, apic_write } from './apic';
 import { __default_send_IPI_dest_field, default_send_IPI_self, default_send_IPI_single_phys } from './ipi';
 
@@ -43,7 +43,7 @@ function* physflat_init_apic_ldr(): Op {}
 
 /** Source: arch/x86/kernel/apic/apic_flat_64.c, physflat_probe() */
 function* physflat_probe(): Op<boolean> {
-  return kernel.apic === apic_physflat || kernel.cpu_possible_mask.weight > FLAT_CPUS;
+  return has('physical-destinations') || kernel.apic === apic_physflat || kernel.cpu_possible_mask.weight > FLAT_CPUS;
 }
 
 export const apic_flat: apic = Object.freeze({

@@ -7,10 +7,12 @@ import { ENOSPC } from '../../../lib/errno';
 import { limit_bound } from '../../../lib/limit';
 import { raw_spin_lock, raw_spin_unlock } from '../../../lib/locking';
 import { pr_warn } from '../../../lib/printk';
-import { kernel } from '../../../world';
+import { try_to_del_timer_sync } from '../../../time/timer';
+import { has, kernel } from '../../../world';
 import { ISA_IRQ_VECTOR, NR_VECTORS, VECTOR_UNUSED, type vector_entry } from '../hw_irq';
 import { nr_legacy_irqs, PIC_CASCADE_IR } from '../i8259';
 import { lock_vector_lock, unlock_vector_lock } from './vector';
+import { __vector_cleanup } from './vector_move';
 
 // CPUs join and leave the vector space: this part of arch/x86/kernel/apic/vector.c.
 
@@ -62,7 +64,9 @@ export function* lapic_online(): Op {
 /** The running CPU leaves. Source: arch/x86/kernel/apic/vector.c, lapic_offline() */
 export function* lapic_offline(): Op {
   yield* lock_vector_lock();
+  if (has('vector-cleanup-timer')) yield* __vector_cleanup(false);
   yield* irq_matrix_offline(kernel.vector_matrix);
+  if (has('vector-cleanup-timer')) yield* try_to_del_timer_sync(kernel.vector_cleanup_timer[kernel.this_cpu]);
   yield* unlock_vector_lock();
 }
 

@@ -25,6 +25,7 @@ import { WARN_ON_ONCE } from '../../../lib/printk';
 import { has, kernel } from '../../../world';
 import { irq_alloc_info, irq_cfg, is_irq_desc, MANAGED_IRQ_SHUTDOWN_VECTOR, VECTOR_RETRIGGERED, x86_chip_flags } from '../hw_irq';
 import { lapic_vector_set_in_irr, x2apic_enabled } from './apic';
+import * as msi_parent from './msi_parent';
 import { init_irq_alloc_info, irqd_cfg, lock_vector_lock, unlock_vector_lock } from './vector';
 
 // Message signalled interrupts: arch/x86/kernel/apic/msi.c.
@@ -130,7 +131,7 @@ function* irq_msi_update_msg(irqd: irq_data, cfg: irq_cfg): Op {
 }
 
 /** Move a PCI/MSI interrupt that is not remapped. @returns as the parent's setter. Source: arch/x86/kernel/apic/msi.c, msi_set_affinity() */
-function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<number> {
+export function* msi_set_affinity(irqd: irq_data, mask: cpumask, force: boolean): Op<number> {
   const cfg = (yield* irqd_cfg(irqd))!;
   const parent = irqd.parent_data!;
 
@@ -264,7 +265,7 @@ function* native_create_pci_msi_domain(): Op<irq_domain | null> {
 
 /** Source: arch/x86/kernel/apic/msi.c, x86_create_pci_msi_domain() */
 export function* x86_create_pci_msi_domain(): Op {
-  kernel.x86_pci_msi_default_domain = yield* native_create_pci_msi_domain();
+  kernel.x86_pci_msi_default_domain = has('msi-parent-domains') ? yield* msi_parent.native_create_pci_msi_domain() : yield* native_create_pci_msi_domain();
 }
 
 /** The MSI domain on top of a remapping unit's. Source: arch/x86/kernel/apic/msi.c, arch_create_remap_msi_irq_domain() */

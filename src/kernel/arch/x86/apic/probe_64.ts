@@ -9,7 +9,7 @@ import { apic_x2apic_phys } from './x2apic_phys';
 // Choice of the APIC mode: arch/x86/kernel/apic/probe_64.c.
 
 /** In the order of the link: the first whose probe says yes. */
-const apicdrivers = (): readonly apic[] => [apic_x2apic_phys, apic_x2apic_cluster, apic_physflat, apic_flat];
+const apicdrivers = (): readonly apic[] => [apic_x2apic_phys, apic_x2apic_cluster, apic_physflat, ...(has('physical-destinations') ? [] : [apic_flat])];
 
 /** Source: arch/x86/kernel/apic/probe_64.c, default_setup_apic_routing() */
 export function* default_setup_apic_routing(): Op {

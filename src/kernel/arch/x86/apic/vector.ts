@@ -17,9 +17,10 @@ import { EINVAL, EIO, ENOMEM, ENOSYS, ENXIO } from '../../../lib/errno';
 import { raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore, raw_spinlock } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
 import { kzalloc } from '../../../lib/slab';
+import { timer_list } from '../../../time/timer';
 import { trace_vector_activate, trace_vector_deactivate, trace_vector_setup, trace_vector_teardown } from '../../../trace/irq_vectors';
 import { has, kernel } from '../../../world';
-import { FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR, irq_alloc_info, type irq_cfg, ISA_IRQ_VECTOR, NR_VECTORS } from '../hw_irq';
+import { first_system_vector, FIRST_EXTERNAL_VECTOR, irq_alloc_info, type irq_cfg, ISA_IRQ_VECTOR, NR_VECTORS } from '../hw_irq';
 import { nr_legacy_irqs, NR_IRQS_LEGACY } from '../i8259';
 import { ack_APIC_irq } from './apic';
 import { apic_chip_data, apic_chip_data_of } from './apic_chip_data';
@@ -29,7 +30,7 @@ import {
   assign_irq_vector_any_locked, assign_irq_vector_policy, assign_managed_vector, assign_vector_locked, apic_update_irq_cfg, clear_irq_vector,
   reserve_irq_vector_locked, vector_assign_managed_shutdown,
 } from './vector_assign';
-import { irq_complete_move } from './vector_move';
+import { irq_complete_move, vector_cleanup_callback } from './vector_move';
 
 export * from './lapic';
 export * from './vector_move';
@@ -49,8 +50,10 @@ export const vector_globals = (nr_cpus: number, changes: ReadonlySet<ChangeId>) 
     irq_retrigger: apic_retrigger_irq,
     flags: 0,
   } as irq_chip,
-  /** interrupts whose old vector on this CPU waits for the cleanup IPI; last one first */
+  /** interrupts whose old vector on this CPU waits for the cleanup IPI, or timer; last one first */
   cleanup_list: Array.from({ length: nr_cpus }, () => [] as apic_chip_data[]),
+  /** per-CPU vector_cleanup.timer */
+  vector_cleanup_timer: Array.from({ length: nr_cpus }, () => new timer_list(vector_cleanup_callback)),
 });
 
 /** The set of online CPUs does not change while vectors are assigned. */
@@ -261,7 +264,7 @@ export function* arch_early_irq_init(): Op<number> {
   yield* irq_set_default_host(kernel.x86_vector_domain);
   if (!has('v2-22')) yield* arch_init_msi_domain(kernel.x86_vector_domain);
 
-  const matrix = yield* irq_alloc_matrix(NR_VECTORS, FIRST_EXTERNAL_VECTOR, FIRST_SYSTEM_VECTOR);
+  const matrix = yield* irq_alloc_matrix(NR_VECTORS, FIRST_EXTERNAL_VECTOR, first_system_vector());
   BUG_ON(matrix === null, 'arch/x86/kernel/apic/vector.c arch_early_irq_init');
   kernel.vector_matrix = matrix!;
 
