@@ -90,7 +90,7 @@ export function readCapture(folder: string): Capture {
     sysIrqs: sysIrqs.value,
     debugfs: parseDebugfs(files.read('debugfs-irq.txt') ?? ''),
     pci: pci.value,
-    unread: [...script.unread, ...(kernelNameOf(uname) === undefined ? [] : unknownFunctions(graph.value.trees)), ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
+    unread: [...script.unread, ...(later || kernelNameOf(uname) !== undefined ? unknownFunctions(graph.value.trees, later ? [...later.changes, ...later.rewordings] : []) : []), ...[lines, graph, snapshots, interrupts, sysIrqs, pci].flatMap(parsed => parsed.unread)],
     problems: files.problems,
   };
 }

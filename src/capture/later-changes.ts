@@ -15,13 +15,16 @@ export interface LaterKernel {
 const V6_1: LaterKernel = {
   base: 'v5.10.223',
   changes: ['msi-data-without-assert', 'msi-activate-each', 'msi-device-data', 'msi-quirk-by-reservation', 'affinity-set-at-alloc'],
-  rewordings: ['irqd-bits', 'msi-can-mask', 'log-acpi-quiet', 'ioapic-message', 'ioapic-15-bit-destination', 'log-affinity-quiet', 'irq-vector-silent'],
+  rewordings: ['irqd-bits', 'msi-can-mask', 'log-acpi-quiet', 'ioapic-message', 'ioapic-15-bit-destination', 'log-affinity-quiet', 'irq-vector-silent', 'irq-resolve-mapping', 'msi-mask-functions'],
 };
 
 const V6_12: LaterKernel = {
   base: V6_1.base,
-  changes: [...V6_1.changes, 'msi-checks-early', 'msi-parent-domains', 'irq-domain-instantiate', 'xhci-one-interrupt', 'affinity-eperm', 'nvme-probe-waits', 'proc-requested-only', 'affinity-file-modes', 'control-protection-exception', 'virtualization-exception', 'vector-cleanup-timer', 'posted-msi-vector', 'physical-destinations'],
-  rewordings: [...V6_1.rewordings, 'apic-static-calls', 'topology-log', 'parallel-bringup', 'apic-log-words'],
+  changes: [
+    ...V6_1.changes, 'msi-checks-early', 'msi-parent-domains', 'irq-domain-instantiate', 'xhci-one-interrupt', 'affinity-eperm', 'nvme-probe-waits', 'proc-requested-only',
+    'affinity-file-modes', 'control-protection-exception', 'virtualization-exception', 'vector-cleanup-timer', 'posted-msi-vector', 'physical-destinations',
+  ],
+  rewordings: [...V6_1.rewordings, 'apic-static-calls', 'topology-log', 'parallel-bringup', 'apic-log-words', 'resend-list', 'synchronize-nested'],
 };
 
 /** By the release that `uname` names; stable releases of one have had the same changes. */
@@ -31,7 +34,10 @@ const LATER_KERNELS: Readonly<Record<string, LaterKernel>> = { 'v6.1': V6_1, 'v6
 export const laterKernelOf = (versions: readonly string[]): LaterKernel | undefined =>
   Object.entries(LATER_KERNELS).find(([release]) => versions.some(version => version === release || version.startsWith(`${release}.`)))?.[1];
 
-/** The kernel as parseKernel() reads it. @param but one that is left out, with those that need it */
-export const kernelTextOf = ({ base, changes }: LaterKernel, but?: ChangeId): string => [base, ...changes.filter(id => !needs(id, but))].join('+');
+/** The kernel as parseKernel() reads it. @param but changes that are left out */
+export const kernelTextOf = ({ base, changes }: LaterKernel, but: readonly ChangeId[] = []): string => [base, ...changes.filter(id => !but.includes(id))].join('+');
 
-const needs = (id: ChangeId, other: ChangeId | undefined): boolean => id === other || (changeOf(id).needs ?? []).some(needed => needs(needed as ChangeId, other));
+/** The kernel's changes that are not without this one. */
+export const dependentsOf = ({ changes }: LaterKernel, id: ChangeId): ChangeId[] => changes.filter(other => other !== id && needs(other, id));
+
+const needs = (id: ChangeId, other: ChangeId): boolean => id === other || (changeOf(id).needs ?? []).some(needed => needs(needed as ChangeId, other));

@@ -96,6 +96,26 @@ export const REWORDINGS = {
     effect: 'pci_irq_vector() does not warn of an index that the device has not',
     log: line => (/^WARNING: CPU: \d+ .*pci_irq_vector/.test(line) ? null : line),
   },
+  'irq-resolve-mapping': {
+    subject: 'irqdomain: Introduce irq_resolve_mapping()',
+    release: 'v5.14',
+    effect: 'irq_find_mapping() is part of a function that finds the descriptor, too',
+  },
+  'msi-mask-functions': {
+    subject: 'PCI/MSI: Provide a new set of mask and unmask functions',
+    release: 'v5.16',
+    effect: 'mask bits of MSI and of MSI-X are written by functions of their own',
+  },
+  'resend-list': {
+    subject: 'genirq: Use hlist for managing resend handlers',
+    release: 'v6.5',
+    effect: 'interrupts that wait to be sent again are on a list, which they are taken from when they are shut down',
+  },
+  'synchronize-nested': {
+    subject: 'genirq: Prevent nested thread vs synchronize_hardirq() deadlock',
+    release: 'v6.6',
+    effect: 'waiting for the handlers of an interrupt is a function of its own',
+  },
   'apic-static-calls': {
     subject: 'x86/apic: Provide static call infrastructure for APIC callbacks',
     release: 'v6.6',

@@ -4,6 +4,8 @@
 // lines) finds in these files of the three kernels. Entries that DEFINE_IDTENTRY* makes stand by the names that they make. Of the AMD driver only what
 // serves interrupts is here: its command queue serves DMA, too.
 
+import { COMPARED_LATER } from './later-functions';
+
 /** By file, for whoever looks one up. */
 const DEFINED: Record<string, string> = {
   'arch/x86/kernel/apic/apic_common.c': `
@@ -244,7 +246,7 @@ export const EXCEPTIONS: Record<string, string> = {
 };
 
 /** All of them. */
-export const names: ReadonlySet<string> = new Set(Object.values(DEFINED).flatMap(list => list.trim().split(/\s+/)));
+export const names: ReadonlySet<string> = new Set([...Object.values(DEFINED), COMPARED_LATER].flatMap(list => list.trim().split(/\s+/)));
 
 /** Does a function of this name count, and is it not an exception? */
 export const isCompared = (name: string): boolean => names.has(name) && !(name in EXCEPTIONS);

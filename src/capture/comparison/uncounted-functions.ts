@@ -1,4 +1,5 @@
 import { names } from './counted-functions';
+import { isLater } from './later-functions';
 import type { Unread } from '../reading/files';
 import type { CallTree } from '../reading/graph';
 import { placeOf } from '../reading/script';
@@ -17,7 +18,8 @@ pci_real_dma_dev`,
   'sysfs and debugfs': `device_get_ownership __debugfs_create_file current_time debugfs_create_file debugfs_get_inode debugfs_remove get_next_ino
 start_creating kmemdup`,
   kprobes: 'kprobe_ftrace_handler get_kprobe copy_from_kernel_nofault copy_from_kernel_nofault_allowed',
-  locks: '__init_waitqueue_head _raw_spin_trylock',
+  locks: '__init_waitqueue_head _raw_spin_trylock _raw_write_unlock',
+  'memory and firmware nodes, of later kernels': '__kmem_cache_alloc_node __kmem_cache_free kmemdup_array fwnode_handle_get',
 };
 
 /** What never calls interrupt code: below these nothing needs a name. */
@@ -26,7 +28,7 @@ const LEAVES: Record<string, string> = {
 cpus_share_cache enqueue_entity enqueue_task_fair enter_lazy_tlb finish_task_switch hrtick_update migrate_task_rq_fair pick_next_entity
 pick_next_task_fair place_entity psi_flags_change psi_group_change psi_task_change psi_task_switch put_prev_entity record_times
 remove_entity_load_avg resched_curr select_task_rq_fair set_next_entity set_task_cpu set_task_rq_fair`,
-  'timers, RCU and delays': `__next_timer_interrupt __note_gp_changes note_gp_changes call_timer_fn process_timeout run_timer_softirq __const_udelay
+  'timers, RCU and delays': `__next_timer_interrupt __note_gp_changes note_gp_changes call_timer_fn process_timeout run_timer_softirq try_to_del_timer_sync lock_timer_base detach_if_pending __const_udelay
 delay_tsc`,
   'random numbers': `_get_random_bytes blake2s_compress blake2s_compress_generic blake2s_final blake2s_update chacha_block_generic chacha_permute
 crng_fast_key_erasure crng_make_state extract_entropy get_random_u32`,
@@ -46,15 +48,15 @@ const isKnown = (name: string): boolean => names.has(name) || around.has(name) |
 /** Code that is known and is not interrupt code. */
 export const isForeign = (name: string): boolean => !names.has(name) && isKnown(name);
 
-/** Functions that neither count nor are known not to, each once, where it first stands. */
-export function unknownFunctions(trees: readonly CallTree[]): Unread[] {
+/** Functions that neither count nor are known not to, each once, where it first stands. @param changes that a later kernel has: functions that they brought are known */
+export function unknownFunctions(trees: readonly CallTree[], changes: readonly string[] = []): Unread[] {
   const found = new Map<string, Unread>();
   for (const { calls } of trees) {
     let leaf = Infinity;
     for (const { name, indent, line } of calls) {
       if (indent > leaf) continue;
       leaf = leaves.has(name) ? indent : Infinity;
-      if (!isKnown(name) && !found.has(name)) found.set(name, { ...placeOf(line), text: `the function ${name}` });
+      if (!isKnown(name) && !isLater(name, changes) && !found.has(name)) found.set(name, { ...placeOf(line), text: `the function ${name}` });
     }
   }
   return [...found.values()];

@@ -303,6 +303,8 @@ export class Replay {
   }
 
   private compareState(line: StateLine): void {
+    // What only the model has is none of the capture's lines.
+    if (line.captured === null) this.state.total++;
     if (same(line)) this.state.matched++;
     else this.differ({ ...line, stack: this.stackOf.get(line.irq) ?? [] });
   }
