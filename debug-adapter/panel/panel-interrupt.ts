@@ -1,5 +1,6 @@
 // The panel's view of one interrupt: its levels, and what is being handed about.
 import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO } from '../../src/hardware/message';
+import { XEN_PIRQ_ADDRESS_LO } from '../../src/hardware/xen/interface';
 import type { msi_msg } from '../../src/kernel/include/msi';
 import type { World } from '../../src/kernel/world';
 import type { ChangeTracker } from './changes';
@@ -73,6 +74,7 @@ function messageFields(msg: msi_msg, key: string, changes: ChangeTracker, given:
 
 function formatName({ address_lo, data }: ReturnType<typeof messageLayout>): string {
   if (address_lo === DMAR_MSI_ADDRESS_LO) return 'Intel remappable format';
+  if (address_lo === XEN_PIRQ_ADDRESS_LO) return 'Xen: the number of a pirq';
   return data === AMD_MSI_DATA ? 'AMD: the number of a table entry' : 'compatibility format';
 }
 

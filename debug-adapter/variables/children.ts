@@ -6,6 +6,7 @@ import { IRTE_HIGH, IRTE_LOW, IRTE_POSTED_LOW } from '../../src/hardware/irte';
 import { IMS_CTRL, ImsStore } from '../../src/hardware/ims-store';
 import { LocalApic, testVector } from '../../src/hardware/local-apic';
 import { AMD_MSI_DATA, DMAR_MSI_ADDRESS_LO, DMAR_MSI_DATA, MSI_ADDRESS_LO, MSI_DATA } from '../../src/hardware/message';
+import { XEN_PIRQ_ADDRESS_LO, XEN_PIRQ_DATA, XEN_PIRQ_DELIVERY_MODE } from '../../src/hardware/xen/interface';
 import { bitmap } from '../../src/kernel/lib/bitmap';
 import type { msi_msg } from '../../src/kernel/include/msi';
 import { membersOf } from './layout';
@@ -98,6 +99,8 @@ function registerIn(value: object, owner: string, name: string, raw: unknown): C
 /** A message's words as the hardware will read them. */
 export function messageLayout(msg: { readonly address_lo: number; readonly data: number }): Record<'address_lo' | 'data', BitLayout<string, 32>> {
   const remappable = MSI_ADDRESS_LO.get(msg.address_lo, 'dmar_format') === 1;
+  const { vector, delivery_mode } = XEN_PIRQ_DATA.decode(msg.data);
+  if (vector === 0 && delivery_mode === XEN_PIRQ_DELIVERY_MODE && !remappable) return { address_lo: XEN_PIRQ_ADDRESS_LO, data: XEN_PIRQ_DATA };
   // The kernel asserts every other message.
   if (!remappable && msg.address_lo !== 0 && MSI_DATA.get(msg.data, 'active_low') === 0) return { address_lo: MSI_ADDRESS_LO, data: AMD_MSI_DATA };
   return remappable ? { address_lo: DMAR_MSI_ADDRESS_LO, data: DMAR_MSI_DATA } : { address_lo: MSI_ADDRESS_LO, data: MSI_DATA };

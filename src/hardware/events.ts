@@ -32,6 +32,12 @@ export type HardwareEvent =
   | { readonly kind: 'posted'; readonly unit: number; readonly index: number; readonly vector: number; readonly notified: boolean }
   /** a remapping unit refused; `index` is -1 where the message has none; `recorded` false: the log was full or the entry forbids */
   | { readonly kind: 'fault'; readonly unit: number; readonly reason: number; readonly sourceId: number; readonly index: number; readonly recorded: boolean }
+  /** a guest asked Xen; `arg` as it is afterwards */
+  | { readonly kind: 'hypercall'; readonly op: string; readonly arg: Readonly<Record<string, number>>; readonly result: number }
+  /** Xen notes an event for a pirq in the guest's memory */
+  | { readonly kind: 'event'; readonly port: number; readonly vcpu: number; readonly pirq: number }
+  /** an interrupt ends at Xen */
+  | { readonly kind: 'dropped'; readonly what: string; readonly why: string }
   | { readonly kind: 'ipi'; readonly from: number; readonly request: InterruptRequest }
   /** `merged`: the request was already waiting, one interrupt of two is left */
   | { readonly kind: 'accepted'; readonly cpu: number; readonly vector: number; readonly level: boolean; readonly merged: boolean }

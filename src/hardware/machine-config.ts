@@ -33,6 +33,8 @@ export interface MachineConfig {
   readonly smbios?: SmbiosConfig;
   /** the machine is a guest of Hyper-V */
   readonly hyperv?: HypervConfig;
+  /** the machine belongs to Xen, and what runs is a guest of it */
+  readonly xen?: XenConfig;
   /** what firmware leaves to the kernel, in the kernel's words: PME, AER, PCIeHotplug ... (ACPI's _OSC) */
   readonly osc?: readonly string[];
   /** buses, "0000:06", with slots that ACPI can eject devices from (_EJ0) */
@@ -57,6 +59,26 @@ export interface VpciBusConfig {
   readonly name: string;
   /** GUID in lower case; the fifth and sixth byte give the PCI domain */
   readonly instance: string;
+}
+
+/** Which guest of Xen's it is: without the machine's interrupt controllers (pv), or with its own (hvm, pvh); dom0 has the devices. */
+export type XenGuest = 'pv-domu' | 'pv-dom0' | 'hvm' | 'pvh-dom0';
+
+/** What a Xen can, or an HVM guest's CPUs, by the names of Xen's public headers. */
+export const XEN_FEATURES = [
+  'hvm_callback_vector', 'hvm_pirqs', 'hvm_safe_pvclock', 'apic_access_virt', 'x2apic_virt', 'fifo', 'msi_seg', 'multi_msi', 'get_free_pirq', 'pirq_eoi_gmfn_v2',
+] as const;
+export type XenFeature = (typeof XEN_FEATURES)[number];
+
+export interface XenConfig {
+  readonly guest: XenGuest;
+  readonly features: readonly XenFeature[];
+  /** how many pirqs the guest may have, those of lines included */
+  readonly pirqs: number;
+  /** the greatest event channel that the guest may have */
+  readonly evtchns: number;
+  /** hypercalls that the security policy forbids: PHYSDEVOP_unmap_pirq ... */
+  readonly deny: readonly string[];
 }
 
 /** What the clocks count while a kernel measures the local APIC's timer for 100 ms. */

@@ -24,6 +24,8 @@ import { VirtualFunction, virtualFunctions } from './sriov';
 import { timerRoute, TIMER_ROUTES } from './timer-route';
 import { UvHub } from './uv-hub';
 import { collect, passesOn } from './vmd';
+import { isPirqMessage, XenHypervisor } from './xen/hypervisor';
+import { PciBackend } from './xen/pci-backend';
 
 /** BARs of functions that bring none of their own: one window each. */
 const FIRST_BAR = 0xd0000000;
@@ -54,6 +56,9 @@ export class Machine {
   readonly uvHubs: readonly UvHub[];
   private readonly imsStores: readonly ImsStore[];
   private readonly virtual: readonly VirtualFunction[];
+  readonly xen: XenHypervisor | undefined;
+  /** of a PV guest without devices of its own */
+  readonly pciback: PciBackend | undefined;
   private readonly bus = new InterruptBus();
   /** functions by the physical pages where they answer */
   private readonly pages = new Map<number, PciFunction[]>();
@@ -81,7 +86,16 @@ export class Machine {
     this.pci = functions.filter(f => f.config.behind === undefined);
     this.imsStores = functions.flatMap(({ ims }) => ims ?? []);
     for (const fn of functions) (this.vmdOf(fn.config)?.below ?? this.vpciBusOf(fn.config)?.functions)?.push(fn);
+    this.xen = this.belowXen();
+    this.pciback = config.xen?.guest === 'pv-domu' ? new PciBackend(this.xen!, () => this.pci) : undefined;
     for (const fn of functions) for (const page of fn.msixPages()) this.pages.set(page, [...(this.pages.get(page) ?? []), fn]);
+  }
+
+  private belowXen(): XenHypervisor | undefined {
+    const { xen, ioapics } = this.config;
+    if (!xen) return undefined;
+    const gsis = Math.max(16, ...ioapics.map(({ gsiBase, pins }) => gsiBase + pins));
+    return new XenHypervisor({ config: xen, memory: this.memory, bus: this.bus, apicIds: this.cpus.map(cpu => cpu.apicId), gsis, functions: () => this.pci });
   }
 
   private functions(configs: readonly PciFunctionConfig[]): PciFunction[] {
@@ -89,6 +103,7 @@ export class Machine {
       sendMessage: (requesterId, hi, lo, data, segment) => this.sendMessage(this.sentAs(requesterId, segment), hi, lo, data, segment),
       setIntx: (gsi, asserted) => this.setGsi(gsi, asserted),
       note: event => void this.bus.events.push(event),
+      unmaskable: data => this.config.xen?.guest === 'hvm' && isPirqMessage(data),
     };
     const below = (config: PciFunctionConfig): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.fromBelow(this.vmdOf(config)!, host, from, hi, lo, data) });
     const passedThrough = (instance: string): PciHost => ({ ...host, sendMessage: (from, hi, lo, data) => this.hyperv!.message(instance, from, hi, lo, data) });
@@ -135,7 +150,7 @@ export class Machine {
 
   /** Some local APIC has a vector that its CPU would take if its interrupts are open. */
   interruptWaiting(): boolean {
-    return this.bus.requested > 0 && this.cpus.some(cpu => cpu.lapic.deliverable() !== null);
+    return (this.bus.requested > 0 && this.cpus.some(cpu => cpu.lapic.deliverable() !== null)) || (this.xen !== undefined && this.cpus.some(({ lapic }) => this.xen!.upcallWaiting(lapic.cpu)));
   }
 
   /**
@@ -143,11 +158,23 @@ export class Machine {
    * @returns whether a local APIC or a posted descriptor took it
    */
   sendMessage(requesterId: number, addressHi: number, addressLo: number, data: number, segment = 0): boolean {
-    if (!isInterruptAddress(addressHi, addressLo)) {
+    if (!this.isInterrupt(addressHi, addressLo)) {
       this.bus.events.push({ kind: 'memory write', requesterId, addressHi, addressLo, data });
       return false;
     }
+    if (this.xen) return this.toXen(this.xen, requesterId, addressHi, addressLo, data, segment);
     return this.route(this.unitOf(requesterId, segment), requesterId, addressLo, data);
+  }
+
+  private toXen(xen: XenHypervisor, requesterId: number, addressHi: number, addressLo: number, data: number, segment: number): boolean {
+    this.bus.events.push({ kind: 'message', requesterId, addressHi, addressLo, data });
+    const from = this.pci.find(fn => fn.requesterId === requesterId && fn.domain === segment);
+    return xen.message(from, addressHi, addressLo, data);
+  }
+
+  /** A pirq's number continues in the upper word of the address, which no other message uses. */
+  private isInterrupt(addressHi: number, addressLo: number): boolean {
+    return isInterruptAddress(this.config.xen?.guest === 'hvm' ? 0 : addressHi, addressLo);
   }
 
   private route(unit: IntelRemapUnit | AmdRemapUnit | undefined, requesterId: number, addressLo: number, data: number): boolean {
@@ -200,6 +227,7 @@ export class Machine {
   setGsi(gsi: number, asserted: boolean): void {
     const ioapic = this.ioapics.find(a => gsi >= a.config.gsiBase && gsi < a.config.gsiBase + a.config.pins);
     if (!ioapic) throw new RangeError(`no IOAPIC has a pin for GSI ${gsi}`);
+    if (this.xen?.line(gsi, asserted)) return;
     if (asserted) ioapic.assert(gsi - ioapic.config.gsiBase);
     else ioapic.deassert(gsi - ioapic.config.gsiBase);
   }

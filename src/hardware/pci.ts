@@ -12,6 +12,8 @@ export interface PciHost {
   /** Drives the INTx line of the function, or lets go of it. */
   setIntx(gsi: number, asserted: boolean): void;
   note(event: HardwareEvent): void;
+  /** Whether a message goes out whatever the device's mask bits say: a hypervisor masks it elsewhere. */
+  unmaskable?(data: number): boolean;
 }
 
 /** A word of the MSI capability's message. */
@@ -158,7 +160,8 @@ export class PciFunction implements PciAddress {
 
   private raiseMsix(msix: MsixTable, entry: number): void {
     if (entry < 0 || entry >= msix.place.entries) throw new RangeError(`${this.config.address} has MSI-X entries 0 to ${msix.place.entries - 1}, no ${entry}`);
-    if (MSIX_FLAGS.get(this.msixFlags, 'maskall') === 1 || msix.masked(entry)) {
+    const masked = MSIX_FLAGS.get(this.msixFlags, 'maskall') === 1 || msix.masked(entry);
+    if (masked && !this.host.unmaskable?.(msix.message(entry).data)) {
       msix.setPending(entry, true);
       this.holdBack(entry, 'masked');
     } else this.send(entry, msix.message(entry));
@@ -169,10 +172,11 @@ export class PciFunction implements PciAddress {
     const allowed = 2 ** MSI_FLAGS.get(this.msiFlags, 'qsize');
     const vector = entry % allowed;
     const mask = this.msiMaskOffset;
-    if (mask !== 0 && ((this.space.read32(mask) >>> vector) & 1) === 1) {
+    const message = this.msiMessage(vector, allowed);
+    if (mask !== 0 && ((this.space.read32(mask) >>> vector) & 1) === 1 && !this.host.unmaskable?.(message.data)) {
       this.space.set(mask + 4, 1 << vector, true);
       this.holdBack(entry, 'masked');
-    } else this.send(entry, this.msiMessage(vector, allowed));
+    } else this.send(entry, message);
   }
 
   /** Offset of the MSI mask bits, the pending bits follow; 0 = none. */
@@ -199,6 +203,18 @@ export class PciFunction implements PciAddress {
     else this.holdBack(entry, 'no bus master');
   }
 
+  /** Whether some entry or vector of the function has this message. */
+  hasMessage({ hi, lo, data }: Message): boolean {
+    return this.messages().some(m => m.hi === hi && m.lo === lo && m.data === data);
+  }
+
+  private messages(): Message[] {
+    const { msix } = this;
+    if (this.msixEnabled) return Array.from({ length: msix!.place.entries }, (_, entry) => msix!.message(entry));
+    const allowed = this.msiEnabled ? 2 ** MSI_FLAGS.get(this.msiFlags, 'qsize') : 0;
+    return Array.from({ length: allowed }, (_, vector) => this.msiMessage(vector, allowed));
+  }
+
   /** The device writes to memory of its own accord; it is an interrupt where the address says so. */
   writeOut(hi: number, lo: number, data: number): void {
     this.send(0, { hi, lo, data });
@@ -216,6 +232,12 @@ export class PciFunction implements PciAddress {
     const open = this.space.read32(mask + 4) & ~this.space.read32(mask);
     this.space.set(mask + 4, open, false);
     for (let vector = 0; vector < 32; vector++) if ((open >>> vector) & 1) this.raiseMsi(vector);
+  }
+
+  /** The vector control of an MSI-X entry, as Xen writes it through a mapping of its own. */
+  setMsixControl(entry: number, value: number): void {
+    this.msix!.table[entry * 4 + 3] = value;
+    this.sendPending();
   }
 
   /** The device wants its INTx line driven; it is unless the command register or MSI forbids. */

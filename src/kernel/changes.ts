@@ -31,12 +31,14 @@ const v5_9 = Object.keys(V5_9) as ChangeId[];
 const v5_10 = [...v5_9, ...SERIES_IDS.slice(0, MERGED_PATCHES), ...FIXES_OF_V5_10, ...(Object.keys(V5_10) as ChangeId[])];
 
 const device_msi = [...v5_10, ...SERIES_IDS.slice(MERGED_PATCHES)];
+/** Repairs of the series that went into v5.10's stable releases. */
+const FIXES_OF_STABLE: readonly ChangeId[] = ['pci-msi-domain-after-arch-init'];
 
 /** Kernels by name: the changes that each contains. */
 export const KERNELS: Readonly<Record<string, readonly ChangeId[]>> = {
   'v5.9': v5_9,
   'v5.10': v5_10,
-  'v5.10.223': [...v5_10, ...(Object.keys(STABLE) as ChangeId[])],
+  'v5.10.223': [...v5_10, ...FIXES_OF_STABLE, ...(Object.keys(STABLE) as ChangeId[])],
   'v5.10+device-msi': device_msi,
   'v5.10+ims-repost': [...device_msi, 'repost-mask-bit', 'repost-ims', 'repost-vtd-dev-msi', 'repost-auxdata', 'repost-no-guests'],
 };

@@ -1,5 +1,4 @@
 import type { Op } from '../stepper/op';
-import { __cpu_die, __cpu_up, native_cpu_disable } from './arch/x86/smpboot';
 import { cpuhp_cpu_state } from './cpuhp';
 import { CPUHP, type cpuhp_step } from './include/cpuhotplug';
 import { irq_affinity_online_cpu } from './irq/cpuhotplug';
@@ -175,7 +174,7 @@ function* bringup_wait_for_ap(cpu: number): Op<number> {
 /** No interrupt is allocated or freed while the vectors of a CPU are set up. Source: bringup_cpu() */
 function* bringup_cpu(cpu: number): Op<number> {
   yield* irq_lock_sparse();
-  const ret = yield* __cpu_up(cpu);
+  const ret = yield* kernel.smp_ops.cpu_up(cpu);
   yield* irq_unlock_sparse();
   return ret || (yield* bringup_wait_for_ap(cpu));
 }
@@ -185,7 +184,7 @@ function* take_cpu_down(): Op<number> {
   const st = this_state();
   const target = Math.max(st.target, CPUHP.AP_OFFLINE);
 
-  const err = yield* native_cpu_disable();
+  const err = yield* kernel.smp_ops.cpu_disable();
   if (err < 0) return err;
 
   WARN_ON(st.state !== CPUHP.TEARDOWN_CPU, 'kernel/cpu.c take_cpu_down()');
@@ -213,7 +212,7 @@ function* takedown_cpu(cpu: number): Op<number> {
   BUG_ON(st.state !== CPUHP.AP_IDLE_DEAD, 'kernel/cpu.c takedown_cpu()');
 
   yield* irq_unlock_sparse();
-  yield* __cpu_die(cpu);
+  yield* kernel.smp_ops.cpu_die(cpu);
   yield* tick_shutdown(cpu);
   return 0;
 }

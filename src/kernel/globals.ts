@@ -9,6 +9,8 @@ import { smpboot_globals } from './arch/x86/smpboot';
 import { hv_init_globals } from './arch/x86/hyperv/hv_init';
 import { mshyperv_globals } from './arch/x86/mshyperv';
 import { kvm_globals } from './arch/x86/kvm/posted_intr';
+import { xen_msi_globals } from './arch/x86/pci/xen_msi';
+import { xen_smp_globals } from './arch/x86/xen/smp';
 import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
 import { x86_init_globals } from './arch/x86/x86_init';
 import { vmbus_globals } from './drivers/hv/vmbus_drv';
@@ -26,6 +28,12 @@ import { virtio_net_globals } from './drivers/virtio/net';
 import { pci_hyperv_globals } from './drivers/pci/controller/pci-hyperv_msi';
 import { vmd_globals } from './drivers/pci/controller/vmd_msi';
 import { pci_globals } from './drivers/pci/probe';
+import { xen_pcifront_globals } from './drivers/pci/xen-pcifront';
+import { events_2l_globals } from './drivers/xen/events/events_2l';
+import { xen_chip_globals } from './drivers/xen/events/events_chip';
+import { events_fifo_globals } from './drivers/xen/events/events_fifo';
+import { xen_events_globals } from './drivers/xen/events/irq_info';
+import { xen_enlighten_globals } from './include/xen';
 import { irqdesc_globals } from './irq/irqdesc';
 import { irqdomain_globals } from './irq/irqdomain';
 import { manage_globals } from './irq/manage';
@@ -124,6 +132,14 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...pci_hyperv_globals(changes),
     ...modules_globals(),
     ...virtio_net_globals(),
+    ...xen_enlighten_globals(),
+    ...xen_smp_globals(nr_cpu_ids),
+    ...xen_events_globals(nr_cpu_ids),
+    ...xen_chip_globals(),
+    ...events_2l_globals(nr_cpu_ids),
+    ...events_fifo_globals(nr_cpu_ids),
+    ...xen_msi_globals(changes),
+    ...xen_pcifront_globals(),
   };
 }
 

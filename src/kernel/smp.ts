@@ -1,5 +1,4 @@
 import type { Op } from '../stepper/op';
-import { native_send_call_func_single_ipi } from './arch/x86/apic/ipi';
 import { num_possible_nodes } from './include/topology';
 import { cpu_relax_until, local_irq_restore, local_irq_save } from './lib/locking';
 import { pr_info } from './lib/printk';
@@ -30,7 +29,7 @@ export function* smp_call_function_single(cpu: number, func: () => Op): Op {
   const queue = kernel.call_single_queue[cpu];
   queue.push(csd);
   // Only the first one needs an interrupt.
-  if (queue.length === 1) yield* native_send_call_func_single_ipi(cpu);
+  if (queue.length === 1) yield* kernel.smp_ops.send_call_func_single_ipi(cpu);
   yield* local_irq_restore(flags);
   yield* cpu_relax_until(`a call on CPU ${cpu}`, () => csd.done);
 }

@@ -1,4 +1,5 @@
 import { bitmap } from '../kernel/lib/bitmap';
+import { irq_info } from '../kernel/drivers/xen/events/irq_info';
 import { irqaction } from '../kernel/include/interrupt';
 import { irq_data } from '../kernel/include/irq';
 import { irq_desc } from '../kernel/include/irqdesc';
@@ -36,6 +37,7 @@ function briefObject(value: object): string | undefined {
   if (value instanceof irq_domain) return value.name;
   if (value instanceof irq_data) return irqData(value);
   if (value instanceof irq_desc) return `irq ${value.irq_data.irq}`;
+  if (value instanceof irq_info) return `irq ${value.irq}`;
   if (value instanceof irqaction) return value.name;
   if (value instanceof msi_msg) return `${hex(value.address_lo)}/${hex(value.data)}`;
   if (value instanceof msi_desc) return `${value.dev.name}[${msi_index(value)}]`;

@@ -79,6 +79,12 @@ export function hardwareText(event: HardwareEvent): string {
       return `remapping unit ${event.unit}: entry ${event.index} posts vector ${event.vector}`;
     case 'fault':
       return `remapping unit ${event.unit}: fault ${hex(event.reason)}, ${requester(event.sourceId)}, ${event.index < 0 ? 'no entry' : `entry ${event.index}`}`;
+    case 'hypercall':
+      return `Xen: ${event.op}(${Object.entries(event.arg).map(([name, value]) => `${name}=${value}`).join(', ')}) = ${errnoName(event.result) ?? event.result}`;
+    case 'event':
+      return `Xen: pirq ${event.pirq} is event channel ${event.port}, of virtual CPU ${event.vcpu}`;
+    case 'dropped':
+      return `Xen: ${event.what} is lost: ${event.why}`;
     case 'ipi':
       return `CPU ${event.from} sends an IPI, vector ${event.request.vector}`;
     case 'accepted':

@@ -7,7 +7,7 @@ import { pci_free_irq_vectors } from '../kernel/drivers/pci/msi_api';
 import { pci_disable_device, pci_is_enabled } from '../kernel/drivers/pci/pci';
 import type { PciDev } from '../kernel/include/pci';
 import { free_irq } from '../kernel/irq/manage';
-import { kernel_bug } from '../kernel/lib/printk';
+import { kernel_death } from '../kernel/lib/printk';
 import { kernel } from '../kernel/world';
 import type { Op } from '../stepper/op';
 import { DeadlockError } from '../stepper/run';
@@ -95,7 +95,7 @@ export function* faultRuns(scenario: Scenario, make: MakeScenario, every = 1): G
 }
 
 function ended(run: Ended): Ended {
-  if (run.error && !(run.error instanceof kernel_bug || run.error instanceof DeadlockError || isOfModule(run.error))) throw run.error;
+  if (run.error && !(run.error instanceof kernel_death || run.error instanceof DeadlockError || isOfModule(run.error))) throw run.error;
   return run;
 }
 

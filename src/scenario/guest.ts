@@ -2,6 +2,7 @@ import type { LocalApic } from '../hardware/local-apic';
 import { LOCAL_TIMER_VECTOR } from '../kernel/arch/x86/hw_irq';
 import { do_IRQ_entry } from '../kernel/arch/x86/irq';
 import { isPartOfCaller } from '../kernel/parts';
+import { xen_evtchn_do_upcall } from '../kernel/drivers/xen/events/events_base';
 import { enterWorld, type World } from '../kernel/world';
 import { callsNow } from '../stepper/frames';
 import type { Entry, Guest, Host, ScriptStep, TaskSpec } from '../stepper/guest';
@@ -55,6 +56,8 @@ export class ModelGuest implements Guest {
   pending(cpu: number): Entry | null {
     const { kernel, machine } = this.world;
     if (!kernel.cpus[cpu].irqs_enabled) return null;
+    const upcall = this.upcall(cpu);
+    if (upcall) return upcall;
     const vector = machine.cpus[cpu].lapic.deliverable();
     if (vector === null) return this.ticks(cpu) ? { name: kernel.idt_table[LOCAL_TIMER_VECTOR]!.name, run: () => tick(machine.cpus[cpu].lapic) } : null;
     return { name: kernel.idt_table[vector]?.name ?? `vector ${vector}`, run: () => do_IRQ_entry(vector) };
@@ -63,6 +66,16 @@ export class ModelGuest implements Guest {
   /** Whether the CPU's own timer interrupts: there is no clock, so it does as soon as it is waited for. */
   protected ticks(cpu: number): boolean {
     return this.world.kernel.timers[cpu].length > 0;
+  }
+
+  /** What Xen wants of the CPU. It comes before what a local APIC offers. */
+  private upcall(cpu: number): Entry | null {
+    const { kernel, machine } = this.world;
+    if (!machine.xen?.upcallWaiting(cpu)) return null;
+    const { callbackVector } = machine.xen;
+    if (callbackVector === null) return { name: 'xen_evtchn_do_upcall', run: () => do_IRQ_entry(0, xen_evtchn_do_upcall) };
+    const { name, entry } = kernel.idt_table[callbackVector]!;
+    return { name, run: () => do_IRQ_entry(callbackVector, entry) };
   }
 
   nextStep(): ScriptStep | null {

@@ -9,6 +9,7 @@ import { vectorIrqs } from './invariants/owners';
 import { Report, type Violation } from './invariants/report';
 import { checkStores } from './invariants/stores';
 import { checkVmds } from './invariants/vmd';
+import { checkXen } from './invariants/xen';
 
 export type { Violation } from './invariants/report';
 
@@ -32,6 +33,7 @@ export class Invariants {
     checkVmds(world, report);
     checkStores(world, report);
     checkHyperv(world, irqs, report);
+    checkXen(world, report);
     return report.violations;
   }
 

@@ -9,11 +9,14 @@ import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, 
 import type { ImsSection } from './ims-sections';
 import { findBus, hypervConfig, instanceOf } from './hyperv-buses';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
+import { xenConfig } from './xen-section';
 import type { Path } from './yaml-source';
 
 /** From this version on an IOAPIC has an EOI register. */
 const IOAPIC_VERSION = 0x20;
 const DEFAULT_IOAPIC: IoApicSection = { id: 0, address: 0xfec00000, pins: 24, gsiBase: 0 };
+/** As Xen makes it up. */
+const HVM_IOAPIC: IoApicSection = { ...DEFAULT_IOAPIC, pins: 48 };
 const DMAR_ADDRESS = 0xfed90000;
 /** How the IOAPIC signs its messages: bus 0xff, as QEMU's q35 has it. */
 const IOAPIC_REQUESTER = 0xff00;
@@ -30,7 +33,8 @@ const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 
 
 /** The hardware that a scenario describes, with what a usual PC has where it is silent. */
 export function machineConfig(machine: MachineSection = {}): MachineConfig {
-  const ioapics = (machine.ioapics ?? [DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
+  const xen = typeof machine.hypervisor === 'object' && 'xen' in machine.hypervisor ? machine.hypervisor : undefined;
+  const ioapics = (machine.ioapics ?? [xen?.xen === 'hvm' ? HVM_IOAPIC : DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
   const intel = intelRemap(machine, ioapics);
   const amd = amdRemapUnit(machine, ioapics);
   const hyperv = hypervConfig(machine);
@@ -44,6 +48,8 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     ...(machine.hpet && { hpet: hpet(machine.hpet) }),
     ...(machine.arat !== undefined && { arat: machine.arat }),
     ...(machine.uv && { uv: { blades: Array.from({ length: machine.nodes ?? 1 }, (_, node) => ({ pnode: node, node })) } }),
+    ...(xen && { xen: xenConfig(xen, Math.max(...ioapics.map(({ gsiBase, pins }) => gsiBase + pins))) }),
+    ...(xen?.xen === 'pv-domu' && { isaDevices: [] }),
     ...(machine.smbios && { smbios: { vendor: 'unknown', virtualMachine: false, ...machine.smbios } }),
     ...(machine.hypervisor === 'kvm' && { hypervisor: machine.hypervisor }),
     ...(hyperv && { hyperv }),

@@ -3,6 +3,7 @@
 import type { AuxdataSection, ImsSection, MsiAllocSection, RaiseSection, SmbiosSection } from './ims-sections';
 import type { EjectSection, HypervisorSection, RefuseSection } from './hypervisor-sections';
 import type { CallSection, FunctionName, ModulePath } from './module-sections';
+import type { XenSection } from './xen-section';
 import type { AmdRemapSection, IntelRemapSection, UvSetupSection, VcpuAffinitySection, VcpuNumber } from './remap-sections';
 
 /**
@@ -182,7 +183,7 @@ export interface MachineSection {
   /** What firmware says of the machine, where a driver asks whether it is a guest. */
   smbios?: SmbiosSection;
   /** The machine is a guest. kvm: then x2APIC mode needs no remapping, with APIC ids up to 255. */
-  hypervisor?: 'kvm' | HypervisorSection;
+  hypervisor?: 'kvm' | HypervisorSection | XenSection;
   /** The PCI functions. */
   devices?: DeviceSection[];
 }

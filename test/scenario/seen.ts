@@ -59,6 +59,11 @@ export class Seen {
     return this.first(name).callers.slice(0, count);
   }
 
+  /** The same, and nobody where it is not called. */
+  callersIfCalled(name: string, count: number): readonly string[] {
+    return this.called(name) ? this.callersOf(name, count) : [];
+  }
+
   /** What the first call was handed. */
   info(name: string, param: string): SeenInfo {
     return this.first(name).args[param] as SeenInfo;

@@ -116,6 +116,13 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    file: '20-apic-post-init',
+    looks: [
+      ['the function that calls the hook, with nosmp', seen => seen.callersIfCalled('xen_msi_init', 1), [], ['apic_intr_mode_init']],
+      ['who sets up the messages', seen => seen.which('native_setup_msi_irqs', 'xen_hvm_setup_msi_irqs'), ['native_setup_msi_irqs'], ['xen_hvm_setup_msi_irqs']],
+    ],
+  },
+  {
     file: '22-domain-at-pci-init',
     looks: [['who makes the domain', seen => seen.callersOf('pci_msi_create_irq_domain', 3), ['arch_init_msi_domain', 'arch_early_irq_init', 'early_irq_init'], ['native_create_pci_msi_domain', 'x86_create_pci_msi_domain', 'pci_arch_init']]],
   },
@@ -124,10 +131,32 @@ const ROWS: readonly Row[] = [
     looks: [['the name', seen => seen.chain('ssd0'), ['VMD-MSI-65536-3'], ['VMD-MSI-65536-3-10']]],
   },
   {
+    file: '26-xen-hvm-msi-init',
+    looks: [['the hook', seen => seen.which('xen_msi_init', 'xen_hvm_msi_init'), ['xen_msi_init'], ['xen_hvm_msi_init']]],
+  },
+  {
+    file: '27-xen-teardown',
+    looks: [['who frees an interrupt', seen => seen.callersOf('xen_destroy_irq', 3), ['xen_teardown_msi_irq', 'arch_teardown_msi_irq', 'default_teardown_msi_irqs'], ['xen_teardown_msi_irqs', 'arch_teardown_msi_irqs', 'pci_msi_teardown_msi_irqs']]],
+  },
+  {
+    file: '28-xen-init',
+    looks: [
+      ['who fills the operations', seen => seen.which('set_initdom_msi_ops', 'xen_setup_pci_msi'), ['set_initdom_msi_ops'], ['xen_setup_pci_msi']],
+      ['who frees in dom0', seen => seen.callersOf('xen_destroy_irq', 2), ['xen_teardown_msi_irqs', 'arch_teardown_msi_irqs'], ['xen_teardown_msi_irqs', 'xen_pv_teardown_msi_irqs']],
+    ],
+  },
+  {
     file: '29-alloc-override',
     looks: [
       ['who allocates', seen => seen.callersOf('msi_domain_prepare_irqs', 2), ['msi_domain_alloc_irqs', 'native_setup_msi_irqs'], ['__msi_domain_alloc_irqs', 'msi_domain_alloc_irqs']],
       ['functions with two underscores', seen => seen.which('__msi_domain_alloc_irqs'), [], ['__msi_domain_alloc_irqs']],
+    ],
+  },
+  {
+    file: '30-xen-domain',
+    looks: [
+      ['domains for messages', ({ guest: { world: { kernel } } }) => kernel.irq_domain_list.map(({ name }) => name).filter(name => name.includes('MSI')), ['PCI-MSI-3'], ['XEN-MSI']],
+      ["the device's domain", seen => seen.domainOf('card'), undefined, undefined],
     ],
   },
   {
@@ -169,6 +198,13 @@ const ROWS: readonly Row[] = [
     looks: [
       ['the result', seen => seen.results, [-ENOSYS], [-ENODEV]],
       ['the log', warnings, [], ['WARNING: CPU: 0 at include/linux/msi.h pci_msi_setup_msi_irqs', 'WARNING: CPU: 0 at include/linux/msi.h pci_msi_teardown_msi_irqs']],
+    ],
+  },
+  {
+    file: '36-xen-private-ops',
+    looks: [
+      ['members of x86_msi', ({ guest: { world: { kernel } } }) => Object.keys(kernel.x86_msi), ['setup_msi_irqs', 'teardown_msi_irqs', 'teardown_msi_irq'], []],
+      ['members of xen_msi_ops', ({ guest: { world: { kernel } } }) => Object.keys(kernel.xen_msi_ops), [], ['setup_msi_irqs', 'teardown_msi_irqs']],
     ],
   },
   {

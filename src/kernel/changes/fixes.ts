@@ -27,8 +27,9 @@ export const FIXES = {
     commit: '70245f86c109',
     subject: 'x86/pci: Create PCI/MSI irqdomain after x86_init.pci.arch_init()',
     release: 'v5.11',
-    effect: 'a Xen PV guest creates its own PCI/MSI domain; after v2-22 it used the native one',
+    effect: 'a Xen PV guest creates its own PCI/MSI domain; from v2-33 on it used the native one, whose vectors no CPU of such a guest has: -ENOSPC',
     needs: ['v2-22'],
+    removable: true,
   },
   'vmd-bypass-msi-remap': {
     commit: 'ee81ee84f873',
@@ -50,11 +51,25 @@ export const FIXES = {
     effect: 'devices behind a VMD that remaps nothing get the right domain when they are found',
     needs: ['v2-33'],
   },
+  'msix-early-reject': {
+    commit: '99f3d2797657',
+    subject: 'PCI/MSI: Reject MSI-X early',
+    release: 'v6.2',
+    effect: 'MSI-X in a domain without MSI_FLAG_PCI_MSIX is -ENOTSUPP before anything is set up: in a Xen guest always, until xen-msix-flag',
+    needs: ['v2-33'],
+  },
+  'vmd-no-bypass-under-xen': {
+    commit: '6c4d5aadf5df',
+    subject: 'PCI: vmd: Disable MSI remapping bypass under Xen',
+    effect: 'in a Xen guest a VMD passes no messages on: Xen knows nothing of the devices behind it, and their messages are lost',
+    needs: ['vmd-bypass-msi-remap'],
+  },
   'xen-msix-flag': {
     commit: '0a3a58de3195',
     subject: 'x86/pci/xen: Set MSI_FLAG_PCI_MSIX support in Xen MSI domain',
     release: 'v6.2',
-    effect: 'MSI-X works in the Xen domain of v2-30 where the flag is checked',
+    effect: 'MSI-X works in the Xen domain of v2-30 where the flag is checked, by msix-early-reject',
     needs: ['v2-30'],
+    removable: true,
   },
 } as const satisfies Record<string, Change>;

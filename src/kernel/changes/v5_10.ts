@@ -59,4 +59,16 @@ export const V5_10 = {
     effect: 'an interrupt whose outermost chip cannot raise it again is raised by a chip further in',
     removable: true,
   },
+  'xen-evtchn-rwlock': {
+    subject: 'xen/events: avoid removing an event channel while handling it',
+    release: 'v5.10',
+    effect: 'events of a Xen guest are handled, and their interrupts freed, under evtchn_rwlock',
+    removable: true,
+  },
+  'xen-debug-2level-only': {
+    subject: 'xen/events: only register debug interrupt for 2-level events',
+    release: 'v5.10',
+    effect: 'a Xen guest with the FIFO ABI has no row debugN in /proc/interrupts',
+    removable: true,
+  },
 } as const satisfies Record<string, Change>;

@@ -1,6 +1,8 @@
 import type { Op } from '../../stepper/op';
 import { type IsaDevice, PC_ISA_DEVICES } from '../../hardware/machine-config';
-import { acpi_boot_init, acpi_gsi_to_irq, acpi_processor_init, early_acpi_boot_init, SCI_INTERRUPT } from '../arch/x86/acpi/boot';
+import {
+  ACPI_ACTIVE_HIGH, acpi_boot_init, ACPI_EDGE_SENSITIVE, acpi_gsi_to_irq, acpi_processor_init, acpi_register_gsi, early_acpi_boot_init, SCI_INTERRUPT,
+} from '../arch/x86/acpi/boot';
 import { APIC_DEBUG, APIC_VERBOSE, check_x2apic } from '../arch/x86/apic/apic';
 import { disable_ioapic_support, io_apic_init_mappings } from '../arch/x86/apic/io_apic';
 import { print_ipi_mode } from '../arch/x86/apic/ipi';
@@ -11,20 +13,27 @@ import { idt_setup_traps } from '../arch/x86/idt';
 import { init_hypervisor_platform } from '../arch/x86/mshyperv';
 import { get_smp_config } from '../arch/x86/mpparse';
 import { init_IRQ } from '../arch/x86/irqinit';
-import { boot_cpu_hotplug_init, bringup_nonboot_cpus } from '../cpu';
 import { hv_acpi_init } from '../drivers/hv/vmbus_drv';
+import { xen_cpu_up_online } from '../arch/x86/xen/enlighten';
+import { xen_hvm_guest_init } from '../arch/x86/xen/enlighten_hvm';
+import { cpu_bringup_and_idle, xen_start_kernel } from '../arch/x86/xen/enlighten_pv';
+import { boot_cpu_hotplug_init, bringup_nonboot_cpus, cpuhp_invoke_callback } from '../cpu';
 import { amd_iommu_detect, amd_iommu_init } from '../drivers/iommu/amd/init';
 import { parse_amd_iommu_intr, parse_amd_iommu_options, parse_ivrs_hpet, parse_ivrs_ioapic } from '../drivers/iommu/amd/options';
 import { shpc_driver } from '../drivers/pci/hotplug/shpchp';
 import { init_module } from '../drivers/modules';
 import { is_port, pcie_portdriver } from '../drivers/pci/pcie/portdrv';
-import { announce_cpu, arch_disable_smp_support, native_smp_prepare_cpus, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
+import { announce_cpu, arch_disable_smp_support, prefill_possible_map, start_secondary } from '../arch/x86/smpboot';
 import { x86_late_time_init } from '../arch/x86/time';
 import { init_cpu_to_node, numa_init_array } from '../arch/x86/mm/numa';
 import { intel_iommu_init, intel_iommu_setup } from '../drivers/iommu/intel/iommu';
 import { ir_dev_scope_init } from '../drivers/iommu/intel/irq_remapping';
 import { setup_irqremap } from '../drivers/iommu/irq_remapping';
 import { pci_setup } from '../drivers/pci/pci';
+import { pcifront_xenbus_probe } from '../drivers/pci/xen-pcifront';
+import { xenbus_init } from '../drivers/xen/xenbus';
+import { CPUHP } from '../include/cpuhotplug';
+import { xen_domain } from '../include/xen';
 import { pci_scan_root_bus } from '../drivers/pci/probe';
 import { pci_apply_final_quirks } from '../drivers/pci/quirks';
 import { __pci_register_driver } from '../drivers/pci/register';
@@ -53,12 +62,31 @@ export interface boot_step {
 /** All of it, in order. */
 export const boot_steps = (world: World): boot_step[] => [
   { name: 'swapper/0', cpu: 0, run: start_kernel },
-  ...nonboot_cpus(world).flatMap(cpu => [
+  ...nonboot_cpus(world).flatMap(cpu => (world.machine.xen ? boot_xen_cpu(world.machine.xen.pv, cpu) : [
     { name: 'init', cpu: 0, run: () => announce_cpu(cpu) },
     { name: `swapper/${cpu}`, cpu, run: start_secondary },
-  ]),
+  ])),
   { name: 'init', cpu: 0, run: kernel_init },
 ];
+
+/** A CPU of a Xen guest has interrupts of its own to get. @param pv nobody announces it */
+const boot_xen_cpu = (pv: boolean, cpu: number): boot_step[] => [
+  { name: 'init', cpu: 0, run: () => bringup_xen_cpu(cpu, !pv) },
+  { name: `swapper/${cpu}`, cpu, run: pv ? cpu_bringup_and_idle : start_secondary },
+  { name: `cpuhp/${cpu}`, cpu, run: () => xen_cpu_online(cpu) },
+];
+
+/** The states in which Xen's code has something to do, as far as cpu_up() would run them on the boot CPU. */
+function* bringup_xen_cpu(cpu: number, announced: boolean): Op {
+  yield* cpuhp_invoke_callback(cpu, CPUHP.XEN_PREPARE, true);
+  yield* cpuhp_invoke_callback(cpu, CPUHP.XEN_EVTCHN_PREPARE, true);
+  if (announced) yield* announce_cpu(cpu);
+}
+
+/** The same in cpuhp/N. */
+function* xen_cpu_online(cpu: number): Op {
+  yield* xen_cpu_up_online(cpu);
+}
 
 const NO_APIC: readonly string[] = ['nolapic', 'disableapic'];
 
@@ -97,12 +125,13 @@ function* start_kernel(): Op {
 
   // identify_boot_cpu(): only now the CPU's node has a CPU.
   numa_add_cpu(cpu);
-  yield* native_smp_prepare_cpus();
+  yield* kernel.smp_ops.smp_prepare_cpus();
   yield* smp_init_begin();
 }
 
 /** Source: arch/x86/kernel/setup.c, setup_arch() */
 function* setup_arch(): Op {
+  if (machine.xen) yield* begin_as_xen_guest(machine.xen.pv);
   yield* idt_setup_traps();
   yield* parse_early_param();
   yield* init_hypervisor_platform();
@@ -114,6 +143,12 @@ function* setup_arch(): Op {
   yield* prefill_possible_map();
   yield* init_cpu_to_node();
   yield* io_apic_init_mappings();
+}
+
+/** A PV guest has begun with it; others find out that they are guests. Source: arch/x86/kernel/cpu/hypervisor.c, init_hypervisor_platform() */
+function* begin_as_xen_guest(pv: boolean): Op {
+  if (pv) yield* xen_start_kernel();
+  else yield* xen_hvm_guest_init();
 }
 
 /** What of the command line concerns interrupts. Source: init/main.c, parse_early_param() */
@@ -179,7 +214,12 @@ function* kernel_init(): Op {
 
 /** Source: arch/x86/pci/init.c, pci_arch_init() */
 function* pci_arch_init(): Op {
-  if (has('v2-22')) yield* x86_create_pci_msi_domain();
+  const late = has('pci-msi-domain-after-arch-init');
+  if (has('v2-22') && !late) yield* x86_create_pci_msi_domain();
+
+  if (kernel.x86_init.pci_arch_init) yield* kernel.x86_init.pci_arch_init();
+
+  if (has('v2-22') && late) yield* x86_create_pci_msi_domain();
 }
 
 /** A handler of a device that the model has not: it has nothing to do. */
@@ -189,6 +229,7 @@ function* idle_handler(irq: number, dev_id: unknown): Op<number> {
 
 /** ACPI's own interrupt. Source: drivers/acpi/osl.c, acpi_os_install_interrupt_handler() */
 function* acpi_enable(): Op {
+  if (kernel.acpi_disabled) return;
   const gsi = kernel.acpi_ioapic ? kernel.isa_irq_to_gsi[SCI_INTERRUPT] : SCI_INTERRUPT;
   const irq = yield* acpi_gsi_to_irq(gsi);
   if (irq < 0) {
@@ -218,13 +259,25 @@ function* console_open(): Op {
 
 const there = (device: IsaDevice): boolean => (machine.config.isaDevices ?? PC_ISA_DEVICES).includes(device);
 
+const ISA_IRQS: Record<IsaDevice, readonly number[]> = { i8042: [1, 12], rtc: [8], serial: [4] };
+
+/** ACPI's tables name the lines of old devices, which are registered: it shows only where Xen makes other interrupts of them. Source: drivers/acpi/resource.c, acpi_dev_get_irqresource() */
+function* pnpacpi_init(): Op {
+  for (const [device, irqs] of Object.entries(ISA_IRQS) as [IsaDevice, readonly number[]][]) {
+    if (there(device)) for (const irq of irqs) yield* acpi_register_gsi(null, kernel.isa_irq_to_gsi[irq], ACPI_EDGE_SENSITIVE, ACPI_ACTIVE_HIGH);
+  }
+}
+
 /** Drivers of ports and of the old devices, in the order of their probes, where the machine has the device. */
 function* device_initcalls(): Op {
+  if (xen_domain()) yield* xenbus_init();
+  if (xen_domain() && !kernel.acpi_disabled) yield* pnpacpi_init();
   yield* __pci_register_driver(pcie_portdriver, is_port);
   yield* __pci_register_driver(shpc_driver, is_port);
   if (kernel.config.config.has('VIRTIO_PCI')) yield* init_module('virtio_pci');
   if (there('i8042')) yield* i8042_probe();
   if (there('rtc')) yield* cmos_do_probe();
+  if (machine.pciback) yield* pcifront_xenbus_probe();
 }
 
 /** In the order in which they are linked. */

@@ -1,6 +1,7 @@
 /** Error numbers of include/uapi/asm-generic/errno*.h; functions return them negative. */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;
@@ -23,7 +24,7 @@ export const ENOTSUPP = 524;
 
 const byNumber = new Map(
   Object.entries({
-    EPERM, ENOENT, EINTR, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, ENOTEMPTY, EPROTO, EOVERFLOW, ENOTCONN, ECANCELED, ENOTSUPP,
+    EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST, ENODEV, EINVAL, ENOSPC, ERANGE, ENOSYS, ENOTEMPTY, EPROTO, EOVERFLOW, ENOTCONN, ECANCELED, ENOTSUPP,
   }).map(([name, number]) => [number, name]),
 );
 

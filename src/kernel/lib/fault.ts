@@ -22,3 +22,8 @@ export function called<F>(fn: F | null | undefined): F {
 export function member_of<S>(pointer: S | null | undefined, offset: number, reader?: string): S {
   return pointer ?? oops(offset, 'read access', 0x0000, reader);
 }
+
+/** A pointer to memory that is about to be written, from its beginning. @throws kernel_oops for NULL */
+export function written<S>(pointer: S | null | undefined): S {
+  return pointer ?? oops(0, 'write access', 0x0002);
+}

@@ -1,6 +1,6 @@
 /** Something that must hold and does not. */
 export interface Violation {
-  /** I1 to I26, `orphan`, `vmd` or `hyperv` */
+  /** I1 to I26, `orphan`, `vmd`, `xen` or `hyperv` */
   readonly invariant: string;
   /** what was found and what was expected */
   readonly message: string;
@@ -25,6 +25,9 @@ export const KNOWN = {
   IMS_DIRECT: 'a driver that changes its bits of an IMS control word itself, and not by irq_set_auxdata(), undoes what an interrupt does to the mask bit meanwhile',
   MSI_FORGOTTEN: 'device MSI and platform MSI forget interrupts and slots: of an allocation that fails midway, whose msi_descs are freed, and device MSI of an earlier allocation for the same part',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
+  XEN_PIRQ_KEPT: 'xen_destroy_irq() gives a pirq back to Xen only in dom0: an HVM guest keeps those of messages until it ends',
+  XEN_UNMAP: 'xen_destroy_irq() keeps the irq when Xen refuses to take the pirq back ("unmap irq failed")',
+  PV_OFFLINE: 'cpu_disable_common() takes a CPU out of the vector matrix that a PV guest has never put in',
 } as const;
 
 /** Collects violations. */

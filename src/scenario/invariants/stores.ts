@@ -34,10 +34,11 @@ export function checkStore(
 
 /** Every interrupt with a message has a descriptor that its device still has, and every slot that is taken has a descriptor. */
 export function checkStores({ kernel }: World, report: Report): void {
-  for (const [irq, { irq_common_data }] of kernel.irq_desc_tree) {
+  for (const [irq, { irq_common_data, irq_data }] of kernel.irq_desc_tree) {
     const msi = irq_common_data.msi_desc;
     if (!msi) continue;
-    const known = dev_is_pci(msi.dev) ? undefined : KNOWN.MSI_FORGOTTEN;
+    const kept = irq_data.chip === kernel.xen_pirq_chip ? KNOWN.XEN_UNMAP : undefined;
+    const known = dev_is_pci(msi.dev) ? kept : KNOWN.MSI_FORGOTTEN;
     report.expect(msi.dev.msi_list.includes(msi), 'orphan', () => `irq ${irq} points to a msi_desc of ${msi.dev.name} that was freed`, known);
     report.expect(irq >= msi.irq && irq < msi.irq + msi.nvec_used, 'orphan', () => `irq ${irq} points to the msi_desc of irq ${msi.irq}`, known);
   }

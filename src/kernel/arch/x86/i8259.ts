@@ -120,3 +120,25 @@ const default_legacy_pic: legacy_pic = Object.freeze({
   irq_pending: i8259A_irq_pending,
   make_irq: make_8259A_irq,
 });
+
+function* legacy_pic_noop(): Op {
+  return;
+}
+
+/** Of a machine without an 8259 pair. */
+export const null_legacy_pic: legacy_pic = Object.freeze({
+  nr_legacy_irqs: 0,
+  mask: legacy_pic_noop,
+  unmask: legacy_pic_noop,
+  mask_all: legacy_pic_noop,
+  restore_mask: legacy_pic_noop,
+  init: legacy_pic_noop,
+  probe: legacy_pic_probe,
+  irq_pending: i8259A_irq_pending,
+  make_irq: legacy_pic_noop,
+});
+
+/** Source: arch/x86/kernel/i8259.c, legacy_pic_probe() */
+function* legacy_pic_probe(): Op<number> {
+  return 0;
+}

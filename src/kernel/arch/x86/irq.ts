@@ -57,19 +57,19 @@ export const irq_globals = (nr_cpus: number) => ({
 export const this_irq_stat = (): irq_cpustat => kernel.irq_stat[kernel.this_cpu];
 
 /**
- * What the CPU does with the interrupt that its local APIC offers: acknowledge it there, switch interrupts off, and go through the gate.
- * @param vector the vector offered
+ * What the CPU does with an interrupt: switch interrupts off, and go through the gate. What its local APIC offers it acknowledges there.
+ * @param vector the vector offered @param upcall from a hypervisor: no local APIC knows of it, and a guest without gates is entered here
  */
-export function* do_IRQ_entry(vector: number): Op {
+export function* do_IRQ_entry(vector: number, upcall?: gate['entry']): Op {
   const cpu = kernel.cpus[kernel.this_cpu];
-  const gate = kernel.idt_table[vector];
-  if (!gate?.entry) throw new Error(`vector ${vector} has no interrupt gate on CPU ${kernel.this_cpu}`);
-  machine.cpus[kernel.this_cpu].lapic.acknowledge();
+  const entry = upcall ?? kernel.idt_table[vector]?.entry;
+  if (!entry) throw new Error(`vector ${vector} has no interrupt gate on CPU ${kernel.this_cpu}`);
+  if (!upcall) machine.cpus[kernel.this_cpu].lapic.acknowledge();
 
   const flags = cpu.irqs_enabled;
   cpu.irqs_enabled = false;
   cpu.hardirq_count++;
-  yield* gate.entry(vector);
+  yield* entry(vector);
   cpu.hardirq_count--;
   if (cpu.hardirq_count === 0) yield* irq_exit_rcu();
   cpu.irqs_enabled = flags;

@@ -28,11 +28,11 @@ function* init_ISA_irqs(): Op {
 export function* init_IRQ(): Op {
   for (let i = 0; i < nr_legacy_irqs(); i++) kernel.vector_irq[0][ISA_IRQ_VECTOR(i)] = irq_to_desc(i) ?? VECTOR_UNUSED;
 
-  yield* native_init_IRQ();
+  yield* kernel.x86_init.intr_init();
 }
 
 /** Source: arch/x86/kernel/irqinit.c, native_init_IRQ() */
-function* native_init_IRQ(): Op {
+export function* native_init_IRQ(): Op {
   yield* init_ISA_irqs();
 
   yield* idt_setup_apic_and_irq_gates();

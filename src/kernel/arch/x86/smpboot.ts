@@ -5,7 +5,6 @@ import { cpu_relax_until, local_irq_restore } from '../../lib/locking';
 import { pr_cont, pr_info, pr_warn, printk_open } from '../../lib/printk';
 import { kernel, machine, spawn } from '../../world';
 import { apic_ap_setup, apic_soft_disable, x2apic_setup } from './apic/apic';
-import { setup_boot_APIC_clock, setup_secondary_APIC_clock } from './apic/apic_timer';
 import { disable_ioapic_support } from './apic/io_apic';
 import { lapic_can_unplug_cpu, lapic_offline, lapic_online } from './apic/lapic';
 import { lock_vector_lock, unlock_vector_lock } from './apic/vector';
@@ -86,7 +85,7 @@ export function* native_smp_prepare_cpus(): Op {
       break;
   }
 
-  yield* setup_boot_APIC_clock();
+  yield* kernel.x86_init.setup_percpu_clockev();
 }
 
 /** What a secondary CPU runs first, on that CPU; its interrupts are off until the end. Source: arch/x86/kernel/smpboot.c, start_secondary() */
@@ -103,7 +102,7 @@ export function* start_secondary(): Op {
   yield* unlock_vector_lock();
 
   yield* local_irq_restore(true);
-  yield* setup_secondary_APIC_clock();
+  yield* kernel.x86_init.setup_secondary_clockev();
   yield* cpuhp_online_idle();
 }
 
@@ -152,7 +151,7 @@ function* do_boot_cpu(cpu: number): Op {
 }
 
 /** Source: arch/x86/kernel/smpboot.c, cpu_disable_common() */
-function* cpu_disable_common(): Op {
+export function* cpu_disable_common(): Op {
   yield* remove_siblinginfo(kernel.this_cpu);
   yield* lock_vector_lock();
   yield* remove_cpu_from_maps(kernel.this_cpu);

@@ -2,7 +2,7 @@ import type { Op } from '../../../stepper/op';
 import { IRQ_HANDLED, IRQF_IRQPOLL, IRQF_NOBALANCING, IRQF_TIMER } from '../../include/interrupt';
 import { request_irq } from '../../irq/manage';
 import { pr_info } from '../../lib/printk';
-import { apic_intr_mode_init, apic_intr_mode_select } from './apic/apic';
+import { kernel } from '../../world';
 import { hpet_enable } from './hpet';
 
 // The first timer: arch/x86/kernel/time.c.
@@ -19,14 +19,14 @@ function* setup_default_timer_irq(): Op {
 }
 
 /** The machine always has a PIT. Source: arch/x86/kernel/time.c, hpet_time_init() */
-function* hpet_time_init(): Op {
+export function* hpet_time_init(): Op {
   yield* hpet_enable();
   yield* setup_default_timer_irq();
 }
 
 /** The timer by the 8259 pair first, then everything by the IOAPIC. Source: arch/x86/kernel/time.c, x86_late_time_init() */
 export function* x86_late_time_init(): Op {
-  yield* apic_intr_mode_select();
-  yield* hpet_time_init();
-  yield* apic_intr_mode_init();
+  yield* kernel.x86_init.intr_mode_select();
+  yield* kernel.x86_init.timer_init();
+  yield* kernel.x86_init.intr_mode_init();
 }

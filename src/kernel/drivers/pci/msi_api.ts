@@ -1,7 +1,7 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_affinity } from '../../include/interrupt';
-import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
 import { MSI_FLAG } from '../../include/msi';
+import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
 import { msi_setup_device_data } from '../../irq/msi_device_data';
 import type { cpumask } from '../../lib/cpumask';
@@ -41,13 +41,14 @@ function* __pci_enable_msix(dev: PciDev, entries: msix_entry[] | null, nvec: num
   return yield* msix_capability_init(dev, entries, nvec, affd);
 }
 
-/** @returns the vectors, at most `maxvec`; -ERANGE, -EINVAL, -ENOSPC for fewer than `minvec`. Source: drivers/pci/msi.c, __pci_enable_msix_range() */
+/** @returns the vectors, at most `maxvec`; -ENOTSUPP, -ERANGE, -EINVAL, -ENOSPC for fewer than `minvec`. Source: drivers/pci/msi.c, __pci_enable_msix_range() */
 function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, minvec: number, maxvec: number, affd: irq_affinity | null, flags: number): Op<number> {
   let nvec = maxvec;
 
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msix_enabled, 'drivers/pci/msi.c __pci_enable_msix_range')) return -EINVAL;
   if (has('msi-checks-early')) return yield* enable_msix_checked(dev, entries, minvec, maxvec, affd, flags);
+  if (has('msix-early-reject') && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.PCI_MSIX))) return -ENOTSUPP;
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
   if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
 

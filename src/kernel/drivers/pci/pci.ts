@@ -4,7 +4,6 @@ import type { Op } from '../../../stepper/op';
 import type { PciDev } from '../../include/pci';
 import { WARN_ON_ONCE } from '../../lib/printk';
 import { kernel } from '../../world';
-import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
 import { pci_read_config_byte, pci_read_config_dword, pci_read_config_word, pci_write_config_word } from './access';
 
 const BAR_TYPE_64 = 2;
@@ -78,13 +77,13 @@ export function* pci_set_master(dev: PciDev): Op {
 /** @returns 0 or an errno. Source: arch/x86/pci/common.c, pcibios_enable_device() */
 function* pcibios_enable_device(dev: PciDev): Op<number> {
   yield* pci_change_command(dev, { memory: 1 });
-  if (!pci_dev_msi_enabled(dev)) return yield* acpi_pci_irq_enable(dev);
+  if (!pci_dev_msi_enabled(dev)) return yield* kernel.pcibios_enable_irq(dev);
   return 0;
 }
 
 /** Source: arch/x86/pci/common.c, pcibios_disable_device() */
 function* pcibios_disable_device(dev: PciDev): Op {
-  if (!pci_dev_msi_enabled(dev)) yield* acpi_pci_irq_disable(dev);
+  if (!pci_dev_msi_enabled(dev) && kernel.pcibios_disable_irq) yield* kernel.pcibios_disable_irq(dev);
 }
 
 /** Source: drivers/pci/pci.c, do_pci_enable_device() */

@@ -9,6 +9,7 @@ import { pci_bus, pci_domain_nr, PciDev, type pci_sysdata } from '../../include/
 import { irq_find_matching_fwnode } from '../../irq/irqdomain';
 import { pr_info } from '../../lib/printk';
 import { has, kernel, machine } from '../../world';
+import { acpi_pci_irq_disable, acpi_pci_irq_enable } from '../acpi/pci_irq';
 import { iommu_bus_notifier } from '../iommu/amd/device';
 import { dmar_pci_bus_notifier } from '../iommu/intel/dmar_scope';
 import { pci_read_config_byte, pci_read_config_word } from './access';
@@ -19,6 +20,9 @@ import type { registered_driver } from './register';
 
 /** Globals of drivers/pci. */
 export const pci_globals = () => ({
+  pcibios_enable_irq: acpi_pci_irq_enable,
+  /** null: lines are kept */
+  pcibios_disable_irq: acpi_pci_irq_disable as ((dev: PciDev) => Op) | null,
   /** in the order of their discovery */
   pci_devices: [] as PciDev[],
   pci_buses: [] as pci_bus[],
@@ -34,7 +38,15 @@ export const pci_globals = () => ({
 
 /** Find all functions that firmware tells of, bus by bus. Source: drivers/acpi/pci_root.c, acpi_pci_root_add() */
 export function* pci_scan_root_bus(): Op {
+  if (kernel.acpi_disabled) return;
   for (const domain of [...new Set(machine.pci.map(fn => fn.domain))].sort((a, b) => a - b)) yield* acpi_pci_root_add(domain);
+}
+
+/** The bus that pciback shows a PV guest. Source: drivers/pci/xen-pcifront.c, pcifront_scan_root() */
+export function* pcifront_scan_root(domain: number): Op {
+  const buses = machine.pci.filter(fn => fn.domain === domain).map(fn => fn.bus);
+  for (const bus of [...new Set(buses)]) pr_info(`pcifront pci-0: Creating PCI Frontend Bus ${domain.toString(16).padStart(4, '0')}:${bus.toString(16).padStart(2, '0')}`);
+  yield* acpi_pci_root_add(domain);
 }
 
 /** A PCI domain: a root bus for each bus that no bridge leads to. Source: drivers/acpi/pci_root.c, acpi_pci_root_add() */

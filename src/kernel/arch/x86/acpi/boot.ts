@@ -17,7 +17,7 @@ import { nr_legacy_irqs } from '../i8259';
 // What ACPI's MADT says of CPUs, IOAPICs and interrupt lines: arch/x86/kernel/acpi/boot.c.
 
 export const ACPI_LEVEL_SENSITIVE = 0;
-const ACPI_EDGE_SENSITIVE = 1;
+export const ACPI_EDGE_SENSITIVE = 1;
 export const ACPI_ACTIVE_HIGH = 0;
 export const ACPI_ACTIVE_LOW = 1;
 
@@ -26,6 +26,10 @@ const INVALID_ACPI_IRQ = -1;
 export const SCI_INTERRUPT = 9;
 
 export const acpi_boot_globals = () => ({
+  /** there are no tables */
+  acpi_disabled: false,
+  __acpi_register_gsi: acpi_register_gsi_ioapic,
+  __acpi_unregister_gsi: acpi_unregister_gsi_ioapic as ((gsi: number) => Op) | null,
   acpi_ioapic_lock: new mutex('acpi_ioapic_lock'),
   /** by ISA interrupt; -1 = connected nowhere */
   isa_irq_to_gsi: Array.from({ length: 16 }, (_, irq) => irq),
@@ -33,6 +37,7 @@ export const acpi_boot_globals = () => ({
 
 /** A MADT with local APICs is there: the machine's always is. Source: arch/x86/kernel/acpi/boot.c, early_acpi_boot_init(), early_acpi_process_madt() */
 export function* early_acpi_boot_init(): Op {
+  if (kernel.acpi_disabled) return;
   if (kernel.disable_apic) return;
   yield* acpi_parse_madt();
   yield* register_lapic_address(APIC_DEFAULT_PHYS_BASE);
@@ -47,6 +52,7 @@ function* acpi_parse_madt(): Op {
 
 /** Source: arch/x86/kernel/acpi/boot.c, acpi_boot_init(), acpi_process_madt() */
 export function* acpi_boot_init(): Op {
+  if (kernel.acpi_disabled) return;
   yield* acpi_process_madt();
   yield* acpi_parse_hpet();
 }
@@ -190,7 +196,7 @@ export function* acpi_gsi_to_irq(gsi: number): Op<number> {
 export function* acpi_register_gsi(dev: PciDev | null, gsi: number, trigger: number, polarity: number): Op<number> {
   // Without IOAPICs the lines are those of the 8259 pair.
   if (!kernel.acpi_ioapic) return gsi;
-  return yield* acpi_register_gsi_ioapic(dev, gsi, trigger, polarity);
+  return yield* kernel.__acpi_register_gsi(dev, gsi, trigger, polarity);
 }
 
 /** Source: arch/x86/kernel/acpi/boot.c, acpi_register_gsi_ioapic() */
@@ -206,10 +212,13 @@ function* acpi_register_gsi_ioapic(dev: PciDev | null, gsi: number, trigger: num
   return irq;
 }
 
-/** Source: arch/x86/kernel/acpi/boot.c, acpi_unregister_gsi_ioapic() */
+/** Source: arch/x86/kernel/acpi/boot.c, acpi_unregister_gsi() */
 export function* acpi_unregister_gsi(gsi: number): Op {
-  if (!kernel.acpi_ioapic) return;
+  if (kernel.acpi_ioapic && kernel.__acpi_unregister_gsi) yield* kernel.__acpi_unregister_gsi(gsi);
+}
 
+/** Source: arch/x86/kernel/acpi/boot.c, acpi_unregister_gsi_ioapic() */
+function* acpi_unregister_gsi_ioapic(gsi: number): Op {
   yield* mutex_lock(kernel.acpi_ioapic_lock);
   const irq = yield* mp_map_gsi_to_irq(gsi, 0, null);
   if (irq > 0) yield* mp_unmap_irq(irq);

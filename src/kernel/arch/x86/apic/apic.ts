@@ -6,6 +6,7 @@ import type { LocalApic } from '../../../../hardware/local-apic';
 import { DELIVERY } from '../../../../hardware/message';
 import type { ChangeId } from '../../../changes';
 import { __fix_to_virt, FIX_APIC_BASE } from '../../../include/fixmap';
+import { xen_hvm_domain } from '../../../include/xen';
 import { local_irq_restore, local_irq_save } from '../../../lib/locking';
 import { EINVAL } from '../../../lib/errno';
 import { type LogLevel, pr_info, pr_warn, printk } from '../../../lib/printk';
@@ -268,8 +269,8 @@ export function* enable_IR_x2apic(): Op {
   yield* local_irq_restore(flags);
 }
 
-/** A hypervisor may vouch for x2APIC mode without remapping. Source: arch/x86/kernel/kvm.c, kvm_init_platform(), x86_init.hyper.x2apic_available */
-const x2apic_available = (): boolean => machine.config.hypervisor === 'kvm';
+/** A hypervisor may vouch for x2APIC mode without remapping. Source: arch/x86/kernel/kvm.c, kvm_init_platform(); arch/x86/xen/enlighten.c, xen_x2apic_para_available() */
+const x2apic_available = (): boolean => machine.config.hypervisor === 'kvm' || xen_hvm_domain();
 
 /** @param remap_mode what irq_remapping_enable() returned. Source: arch/x86/kernel/apic/apic.c, try_to_enable_x2apic() */
 function* try_to_enable_x2apic(remap_mode: number): Op {

@@ -254,7 +254,7 @@ export function* arch_init_msi_domain(parent: irq_domain): Op {
 }
 
 /** Source: arch/x86/kernel/apic/msi.c, native_create_pci_msi_domain() */
-function* native_create_pci_msi_domain(): Op<irq_domain | null> {
+export function* native_create_pci_msi_domain(): Op<irq_domain | null> {
   if (kernel.disable_apic) return null;
 
   const fn = yield* irq_domain_alloc_named_fwnode('PCI-MSI');
@@ -265,7 +265,9 @@ function* native_create_pci_msi_domain(): Op<irq_domain | null> {
 
 /** Source: arch/x86/kernel/apic/msi.c, x86_create_pci_msi_domain() */
 export function* x86_create_pci_msi_domain(): Op {
-  kernel.x86_pci_msi_default_domain = has('msi-parent-domains') ? yield* msi_parent.native_create_pci_msi_domain() : yield* native_create_pci_msi_domain();
+  const { create_pci_msi_domain } = kernel.x86_init;
+  const parents = has('msi-parent-domains') && create_pci_msi_domain === native_create_pci_msi_domain;
+  kernel.x86_pci_msi_default_domain = parents ? yield* msi_parent.native_create_pci_msi_domain() : yield* create_pci_msi_domain();
 }
 
 /** The MSI domain on top of a remapping unit's. Source: arch/x86/kernel/apic/msi.c, arch_create_remap_msi_irq_domain() */

@@ -3,6 +3,7 @@ import type { Op } from '../../../../stepper/op';
 import { IRQ_HANDLED, IRQF_NO_THREAD } from '../../../include/interrupt';
 import { DOMAIN_BUS } from '../../../include/irqdomain';
 import { type pci_bus, pci_domain_nr, PCI_IRQ_MSIX, type PciDev } from '../../../include/pci';
+import { xen_domain } from '../../../include/xen';
 import { devm_request_irq } from '../../../irq/devres';
 import { generic_handle_irq } from '../../../irq/irqdesc';
 import { irq_domain_alloc_named_id_fwnode, irq_domain_remove, irq_domain_update_bus_token } from '../../../irq/irqdomain';
@@ -93,6 +94,7 @@ const PCI_DEVICE_ID_INTEL_VMD_28C0 = 0x28c0;
 /** VMD_FEAT_CAN_BYPASS_MSI_REMAP, and nothing against it. */
 function can_bypass({ hw }: PciDev): boolean {
   if (!has('vmd-bypass-msi-remap') || hw.config.device !== PCI_DEVICE_ID_INTEL_VMD_28C0) return false;
+  if (has('vmd-no-bypass-under-xen') && xen_domain()) return false;
   return !(has('vmd-remaps-with-iommu') && kernel.irq_remapping_enabled);
 }
 

@@ -1,0 +1,66 @@
+// A guest of Xen's under the adapter: its chips' callbacks, its domain in the panel, its interrupts and messages.
+import assert from 'node:assert/strict';
+import type { Load } from '../../debug-adapter/launch';
+import type { PanelRequests } from '../../debug-adapter/panel-protocol';
+import { loadScenario } from '../../src/scenario/load';
+import { suiteHooks, TestClient, type Stopped } from './client';
+
+const HVM = 'examples/xen/hvm.irq.yaml';
+const DOM0 = 'examples/xen/dom0.irq.yaml';
+
+const load: Load = (path, options) => {
+  const loaded = loadScenario(path, undefined, options);
+  return loaded.ok ? { ok: true, kernel: loaded.scenario.kernel, make: loaded.make } : loaded;
+};
+
+async function at(program: string, name: string): Promise<{ client: TestClient; stopped: Stopped }> {
+  const client = await TestClient.launched(program);
+  const [breakpoint] = await client.breakOn(name);
+  assert.equal(breakpoint.verified, true, breakpoint.message);
+  await client.ask('configurationDone');
+  return { client, stopped: await client.stops('function breakpoint') };
+}
+
+const functions = async (client: TestClient, threadId: number | undefined, count: number): Promise<string[]> =>
+  (await client.stack(threadId)).slice(0, count).map(frame => frame.replace(/:\d+$/, ''));
+
+const snapshot = (client: TestClient, args: PanelRequests['irqstep/snapshot']['arguments']): Promise<PanelRequests['irqstep/snapshot']['body']> => client.ask('irqstep/snapshot', args);
+
+describe('debug adapter: a guest of Xen', () => {
+  suiteHooks(load);
+
+  it('stops in the callbacks of xen-pirq: in its start, and in its acknowledgement below the upcall', async () => {
+    const start = await at(HVM, 'xen-pirq:irq_startup');
+    assert.deepEqual(await functions(start.client, start.stopped.threadId, 3), ['startup_pirq', '__irq_startup', 'irq_startup']);
+
+    const { client, stopped } = await at(DOM0, 'handle_edge_irq');
+    await client.breakOn('xen-pirq:irq_ack');
+    const ack = await client.go('continue', 'function breakpoint', stopped.threadId);
+    assert.deepEqual(await functions(client, ack.threadId, 2), ['eoi_pirq', 'handle_edge_irq']);
+    assert.ok((await functions(client, ack.threadId, 20)).includes('xen_evtchn_do_upcall'));
+    assert.equal(await client.evaluate('data->chip->name'), '"xen-pirq"');
+    assert.equal(await client.evaluate('data->domain'), 'NULL');
+  });
+
+  it('shows the device below XEN-MSI, a domain without a parent in which no interrupt is', async () => {
+    const { client } = await at(HVM, 'xen-pirq:irq_startup');
+    const { domains } = await snapshot(client, { sections: ['domains'] });
+    const xen = domains!.find(({ name }) => name === 'XEN-MSI')!;
+    assert.deepEqual([xen.parent, xen.mapped, xen.busToken, xen.devices.map(({ name, kind }) => [name, kind])], [null, 0, 'ANY', [['0000:00:05.0', 'MSI-X']]]);
+    assert.ok(!domains!.some(({ name }) => name.startsWith('PCI-MSI')));
+  });
+
+  it('shows an interrupt with one level, which is in no domain, and its irq_info', async () => {
+    const { client } = await at(HVM, 'xen-pirq:irq_startup');
+    const { chain } = await snapshot(client, { sections: ['chain'] });
+    assert.deepEqual(chain!.levels.map(({ domain, chip, chipData }) => [domain, chip, chipData?.type]), [[null, 'xen-pirq', 'irq_info']]);
+  });
+
+  it('reads the message of an HVM guest as the number of a pirq', async () => {
+    const { client } = await at(HVM, 'xen_bind_pirq_msi_to_irq');
+    const { current } = await snapshot(client, { sections: ['current'] });
+    assert.equal(current!.message!.format, 'Xen: the number of a pirq');
+    const fields = Object.fromEntries(current!.message!.fields.map(({ name, value }) => [name, value]));
+    assert.deepEqual([fields['pirq_0_7'], fields['vector'], fields['delivery_mode']], ['0x4f', '0x0', '0x3']);
+  });
+});
