@@ -52,8 +52,7 @@ function checkPirqs({ kernel }: World, xen: XenHypervisor, report: Report): void
     owners.set(u.pirq.pirq, irq);
   }
   for (const { number, kind, port } of xen.pirqs.pirqs.values()) {
-    const unbound = kind === 'msi' && kernel.fail_nth.failed !== null ? KNOWN.XEN_PIRQ_FORGOTTEN : undefined;
-    const known = kind === 'reserved' || kind === 'emulated msi' ? KNOWN.XEN_PIRQ_KEPT : unbound;
+    const known = kind === 'reserved' || kind === 'emulated msi' ? KNOWN.XEN_PIRQ_KEPT : undefined;
     report.expect(owners.has(number) || kind === 'gsi', 'orphan', () => `pirq ${number}, of kind ${kind}, is no irq's`, known);
     report.expect(port === 0 || xen.channels.channels.get(port)?.of === number, 'xen', () => `pirq ${number} is bound to event channel ${port}, which is another's`);
   }
