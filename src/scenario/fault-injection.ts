@@ -94,12 +94,15 @@ const NEVER = Number.MAX_SAFE_INTEGER;
  */
 export function* faultRuns(scenario: Scenario, make: MakeScenario, every = 1): Generator<FaultRun> {
   const whole = ended(toEnd(host => make(host, NEVER)));
-  const { count } = whole.guest.world.kernel.fail_nth;
-  const before = inventoryAfterRemoval(scenario, whole.guest);
+  const { nth: armed, count: counted } = whole.guest.world.kernel.fail_nth;
+  // a kernel that dies while it boots comes to none of them
+  const count = armed === NEVER ? counted : 0;
+  // a kernel that dies anyway leaves nothing to compare with
+  const before = whole.error ? undefined : inventoryAfterRemoval(scenario, whole.guest);
   for (let nth = 1; nth <= count; nth += every) {
     const { guest, error } = ended(toEnd(host => make(host, nth)));
     const fault = guest.findings.faults.at(0) ?? unfinished(guest);
-    const leaks = error ? [] : [...fault.lost.map(what => `memory of ${what}`), ...additions(before, inventoryAfterRemoval(scenario, guest)), ...brokenIn(guest)];
+    const leaks = error ? [] : [...fault.lost.map(what => `memory of ${what}`), ...(before ? additions(before, inventoryAfterRemoval(scenario, guest)) : []), ...brokenIn(guest)];
     yield { nth, fault, died: error && placed(error).message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
   }
 }

@@ -17,9 +17,18 @@ const PANICS: Record<string, string> = {
 };
 
 /** Thousands of allocations, over and over the same few: so many go by between two that fail here; `irqstep run --fail-nth all` lets each fail. */
-const LONG: Record<string, number | undefined> = { 'exhaustion.irq.yaml': 31 };
+const LONG: Record<string, number | undefined> = {
+  'exhaustion.irq.yaml': 31,
+  'cases/amd-512-entries.irq.yaml': 331,
+  'cases/narrow-pool.irq.yaml': 331,
+  'cases/offline-no-retry.irq.yaml': 331,
+  'cases/suspend-vector-budget.irq.yaml': 331,
+};
 
-const examples = readdirSync('examples').filter(name => name.endsWith('.irq.yaml'));
+const all = readdirSync('examples', { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.irq.yaml')).map(name => name.replaceAll('\\', '/')).sort();
+const examples = all.filter(name => !name.includes('/'));
+/** Each has its own kernel. Where that one dies of itself, it may die with an allocation that fails, too. */
+const nested = all.filter(name => name.includes('/'));
 
 describe('an allocation that fails', () => {
   for (const kernel of ['v5.10', 'v5.10.223']) {
@@ -35,11 +44,10 @@ describe('an allocation that fails', () => {
     }
   }
 
-  for (const name of ['array', 'queue', 'reservation', 'torn-write', 'guest']) {
-    it(`loses nothing that no known bug of the patches of 2020 explains, wherever it is in ims/${name}.irq.yaml`, () => {
-      for (const { nth, fault, died, leaks, known } of runsOf(`examples/ims/${name}.irq.yaml`)) {
+  for (const name of nested) {
+    it(`loses nothing that no known bug of its kernel explains, wherever it is in ${name}`, () => {
+      for (const { nth, fault, leaks, known } of runsOf(`examples/${name}`, undefined, undefined, LONG[name])) {
         assert.ok(leaks.length === 0 || known !== undefined, `allocation ${nth}, ${fault.site}: ${leaks.join('; ')}`);
-        assert.equal(died, PANICS[fault.site], `allocation ${nth}, ${fault.site}`);
       }
     }).timeout(120_000);
   }
