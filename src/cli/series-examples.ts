@@ -28,6 +28,7 @@ export const SERIES_EXAMPLES: readonly SeriesExample[] = [
   { file: 'dmar-hpet-msi-flags', shows: ['dmar-hpet-msi-flags'], kernels: ['series:19+dmar-hpet-msi-flags', 'series:19'] },
   { file: '20-apic-post-init', shows: ['v2-20'], kernels: ['series:19', 'series:20'] },
   { file: '22-domain-at-pci-init', shows: ['v2-22'], kernels: ['series:21', 'series:22'] },
+  { file: '22-xen-pv', shows: ['pci-msi-domain-after-arch-init'], kernels: ['v5.10+pci-msi-domain-after-arch-init', 'v5.10'] },
   { file: '24-vmd-token', shows: ['v2-23', 'v2-24'], kernels: ['series:23', 'series:24'] },
   { file: '26-xen-hvm-msi-init', shows: ['v2-26'], kernels: ['series:25', 'series:26'] },
   { file: '27-xen-teardown', shows: ['v2-27'], kernels: ['series:26', 'series:27'] },

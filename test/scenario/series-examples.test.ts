@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { exampleOf, pathOf, SERIES_EXAMPLES } from '../../src/cli/series-examples';
 import { type ChangeId, SERIES } from '../../src/kernel/changes';
-import { ENODEV, ENOSYS } from '../../src/kernel/lib/errno';
+import { ENODEV, ENOSPC, ENOSYS } from '../../src/kernel/lib/errno';
 import { loadScenario } from '../../src/scenario/load';
 import { see, type Seen } from './seen';
 
@@ -125,6 +125,14 @@ const ROWS: readonly Row[] = [
   {
     file: '22-domain-at-pci-init',
     looks: [['who makes the domain', seen => seen.callersOf('pci_msi_create_irq_domain', 3), ['arch_init_msi_domain', 'arch_early_irq_init', 'early_irq_init'], ['native_create_pci_msi_domain', 'x86_create_pci_msi_domain', 'pci_arch_init']]],
+  },
+  {
+    file: '22-xen-pv',
+    looks: [
+      ["the card's domain", seen => seen.domainOf('card'), 'XEN-MSI', 'PCI-MSI-3'],
+      ['the result', seen => seen.results, [2], [-ENOSPC]],
+      ['the log', ({ log }) => log.filter(text => text.includes('exceeds')), [], ['Interrupt reservation exceeds available resources']],
+    ],
   },
   {
     file: '24-vmd-token',
