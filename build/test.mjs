@@ -20,6 +20,9 @@ const outcomes = [];
 /** Tests in test/vscode/suite run inside the extension host; those in test/vscode/ui drive the workbench from outside. @param {string} file */
 const inVsCode = file => file.startsWith(join('dist', 'test', 'vscode'));
 
+/** Runs of minutes: in a process that has not seen every shape of every other test they take less than half of the time. @param {string} file */
+const isLong = file => file.startsWith(join('dist', 'test', 'property'));
+
 /** @param {readonly string[]} below */
 async function build(below) {
   const { buildProducts, buildTests } = await import('./bundle.mjs');
@@ -138,7 +141,11 @@ await main(async () => {
     await script('lint', 'node_modules/eslint/bin/eslint.js', '.');
   }
   const tests = await build(below);
-  if (wanted('--unit')) await mocha('tests', tests.filter(file => !inVsCode(file)));
+  if (wanted('--unit')) {
+    const unit = tests.filter(file => !inVsCode(file));
+    await mocha('tests', unit.filter(file => !isLong(file)));
+    await mocha('random operations and faults', unit.filter(isLong));
+  }
   if (wanted('--vscode')) await vsCode(tests);
   return summary();
 });
