@@ -50,7 +50,7 @@ describe("a domain of the user's own in VS Code", function () {
     const [top] = await frames(stop);
     assert.deepEqual([stop.reason, top.name, top.line], ['breakpoint', 'my_alloc', line + 1]);
     assert.ok(top.source?.path?.endsWith(module.uri.path), top.source?.path);
-    assert.equal((await locals(stop))['hwirq'], '0');
+    assert.equal((await locals(stop))['hwirq'], '0x0');
   });
 
   it('says in the Problems what is wrong with a module, at its place', async () => {
