@@ -13,8 +13,6 @@ export interface PanelRequests {
   'irqstep/textFile': { arguments: { path: string }; body: { path: string; content: string } };
 }
 
-export type PanelCommand = keyof PanelRequests;
-
 export type Section = 'domains' | 'chain' | 'current' | 'matrix' | 'series';
 
 export interface SnapshotArguments {

@@ -8,7 +8,6 @@ export const HPET_ID = 0x000;
 export const HPET_PERIOD = 0x004;
 export const HPET_CFG = 0x010;
 export const HPET_Tn_CFG = (n: number): number => 0x100 + 0x20 * n;
-export const HPET_Tn_CMP = (n: number): number => 0x108 + 0x20 * n;
 /** Where the timer's message goes: its data, and behind that its address. */
 export const HPET_Tn_ROUTE = (n: number): number => 0x110 + 0x20 * n;
 export const HPET_MMAP_SIZE = 1024;

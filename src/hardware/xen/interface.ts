@@ -113,7 +113,6 @@ export const PAGE_SIZE = 4096;
 export const VCPU_INFO = { evtchn_upcall_pending: 0, evtchn_upcall_mask: 1, evtchn_pending_sel: 8, size: 64 } as const;
 /** struct shared_info of 64 bits: byte offsets; vcpu_info of the first 32 virtual CPUs comes first. */
 export const SHARED_INFO = { vcpu_info: 0, evtchn_pending: 2048, evtchn_mask: 2560 } as const;
-export const MAX_VIRT_CPUS = 32;
 
 /** The two-level ABI: a bit for each port, and in each virtual CPU's selector a bit for each word of 64. */
 export const EVTCHN_2L_NR_CHANNELS = 4096;

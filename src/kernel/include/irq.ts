@@ -143,8 +143,6 @@ export const irqd_set_move_pending = (d: irq_data): void => set_state(d, IRQD.SE
 export const irqd_clr_move_pending = (d: irq_data): void => clear_state(d, IRQD.SETAFFINITY_PENDING);
 export const irqd_is_per_cpu = (d: irq_data): boolean => (state(d) & IRQD.PER_CPU) !== 0;
 export const irqd_can_balance = (d: irq_data): boolean => (state(d) & (IRQD.PER_CPU | IRQD.NO_BALANCING)) === 0;
-export const irqd_affinity_was_set = (d: irq_data): boolean => (state(d) & IRQD.AFFINITY_SET) !== 0;
-export const irqd_mark_affinity_was_set = (d: irq_data): void => set_state(d, IRQD.AFFINITY_SET);
 export const irqd_get_trigger_type = (d: irq_data): number => state(d) & IRQD_TRIGGER_MASK;
 export const irqd_set_trigger_type = (d: irq_data, type: number): void => {
   clear_state(d, IRQD_TRIGGER_MASK);
@@ -172,7 +170,6 @@ export const irqd_set_can_reserve = (d: irq_data): void => set_state(d, IRQD.CAN
 export const irqd_clr_can_reserve = (d: irq_data): void => clear_state(d, IRQD.CAN_RESERVE);
 export const irqd_can_reserve = (d: irq_data): boolean => (state(d) & IRQD.CAN_RESERVE) !== 0;
 export const irqd_set_msi_nomask_quirk = (d: irq_data): void => set_state(d, IRQD.MSI_NOMASK_QUIRK);
-export const irqd_clr_msi_nomask_quirk = (d: irq_data): void => clear_state(d, IRQD.MSI_NOMASK_QUIRK);
 export const irqd_msi_nomask_quirk = (d: irq_data): boolean => (state(d) & IRQD.MSI_NOMASK_QUIRK) !== 0;
 export const irqd_set_affinity_on_activate = (d: irq_data): void => set_state(d, IRQD.AFFINITY_ON_ACTIVATE);
 export const irqd_affinity_on_activate = (d: irq_data): boolean => (state(d) & IRQD.AFFINITY_ON_ACTIVATE) !== 0;

@@ -64,5 +64,4 @@ export class irq_desc {
   }
 }
 
-export const irq_desc_get_irq_data = (desc: irq_desc): irq_data => desc.irq_data;
 export const irq_desc_has_action = (desc: irq_desc | null): boolean => desc !== null && desc.action !== null;

@@ -20,7 +20,6 @@ export const xen_domain = (): boolean => kernel.xen_domain_type !== 'XEN_NATIVE'
 export const xen_pv_domain = (): boolean => kernel.xen_domain_type === 'XEN_PV_DOMAIN';
 /** PVH is one too. */
 export const xen_hvm_domain = (): boolean => kernel.xen_domain_type === 'XEN_HVM_DOMAIN';
-export const xen_pvh_domain = (): boolean => kernel.xen_pvh;
 /** dom0, of whatever kind */
 export const xen_initial_domain = (): boolean => xen_domain() && kernel.xen_initdomain;
 

@@ -25,7 +25,6 @@ export * from './hierarchy';
 
 /** What irq_startup() is told. */
 export const IRQ_RESEND = true;
-export const IRQ_NORESEND = false;
 /** the caller says that it must start, whatever the affinity */
 export const IRQ_START_FORCE = true;
 export const IRQ_START_COND = false;

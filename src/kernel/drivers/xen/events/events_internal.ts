@@ -39,7 +39,6 @@ export function* xen_evtchn_port_setup(port: number): Op<number> {
 export const xen_evtchn_port_bind_to_cpu = (port: number, cpu: number, old_cpu: number): Op => ops().bind_to_cpu(port, cpu, old_cpu);
 export const clear_evtchn = (port: number): Op => ops().clear_pending(port);
 export const set_evtchn = (port: number): Op => ops().set_pending(port);
-export const test_evtchn = (port: number): boolean => ops().is_pending(port);
 export const test_and_set_mask = (port: number): Op<boolean> => ops().test_and_set_mask(port);
 export const mask_evtchn = (port: number): Op => ops().mask(port);
 export const unmask_evtchn = (port: number): Op => ops().unmask(port);
