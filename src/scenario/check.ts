@@ -10,7 +10,7 @@ import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
 import type { RaiseSection } from './ims-sections';
 import { list, suggestion } from './nearest';
-import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
+import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap, VectorList } from './scenario-file';
 import type { ModuleSource } from './modules/module-source';
 import type { Path, YamlSource } from './yaml-source';
 
@@ -68,7 +68,7 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
   return [
     ...checkUv(file, source, step, path), ...(checkBusStep(file, source, step, path) ?? checkDevice(file, source, step, path, modules)), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
-    ...checkAffinity(source, step, path), ...checkExpect(source, step, path),
+    ...checkAffinity(source, step, path), ...checkOrder(source, step, path), ...checkExpect(source, step, path),
   ];
 }
 
@@ -170,6 +170,18 @@ function checkTimer({ machine }: ScenarioFile, source: YamlSource, { expire }: S
   if (!machine?.hpet) return [source.error([...path, 'expire'], 'the machine has no HPET; expected machine.hpet', 'key')];
   const { timers = DEFAULT_TIMERS } = machine.hpet;
   return expire < timers ? [] : [source.error([...path, 'expire'], `the HPET has no timer ${expire}; expected 0 to ${timers - 1}`)];
+}
+
+/** A range that goes down is no vector at all. */
+function checkOrder(source: YamlSource, { affinity, raise }: StepMap, path: Path): Diagnostic[] {
+  const written: [Path, VectorList | undefined][] = [
+    [['affinity', 'vector'], affinity?.vector],
+    [['raise', 'entry'], typeof raise === 'object' ? raise.entry : undefined],
+  ];
+  return written.flatMap(([where, vectors]) => {
+    const down = String(vectors ?? '').split(',').find(range => numbersOf(range).length === 0);
+    return vectors === undefined || down === undefined ? [] : [source.error([...path, ...where], `${down} goes down; expected the lower number first`)];
+  });
 }
 
 function checkAffinity(source: YamlSource, { affinity }: StepMap, path: Path): Diagnostic[] {

@@ -42,6 +42,7 @@ describe('a broken scenario', () => {
     'an alias of nothing': ['steps: [*a]', ['1:9: the alias *a has no anchor &a before it']],
     'an unknown device': [`${DEVICE}steps:\n  - probe: nvme1`, ['3:12: unknown device nvme1; did you mean nvme0?']],
     'an unknown device where there is none': ['steps:\n  - raise: { device: nic, entry: 1 }', ['2:22: unknown device nic; there are none']],
+    'vectors that go down': [`${DEVICE}steps:\n  - affinity: { device: nvme0, vector: 5-1, cpus: 0 }`, ['3:40: 5-1 goes down; expected the lower number first']],
     'an unknown driver': [`${DEVICE}steps:\n  - probe: { device: nvme0, driver: nvm }`, ['3:37: unknown driver nvm; did you mean nvme?']],
     'a device without a driver': [
       'machine: { devices: [{ name: c, kind: custom, address: 00:05.0 }] }\nsteps:\n  - probe: c',
