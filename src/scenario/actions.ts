@@ -19,7 +19,8 @@ import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
-import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
+import type { DeviceSection } from './machine-sections';
+import type { ScenarioFile, StepMap } from './scenario-file';
 
 /** What a step does. */
 export interface Action {

@@ -4,7 +4,8 @@ import { placeOf } from './devices';
 import { BUS_ACTIONS } from './hyperv';
 import { busesOf, findBus, instanceOf } from './hyperv-buses';
 import { list, suggestion } from './nearest';
-import type { DeviceSection, MachineSection, ScenarioFile, StepMap } from './scenario-file';
+import type { DeviceSection, MachineSection } from './machine-sections';
+import type { ScenarioFile, StepMap } from './scenario-file';
 import type { Path, YamlSource } from './yaml-source';
 
 // What about Hyper-V a schema cannot see.

@@ -6,7 +6,8 @@ import { sameAddress } from './devices';
 import { list } from './nearest';
 import { numbersOf } from './number-list';
 import type { ImsSection } from './ims-sections';
-import type { DeviceSection, ScenarioFile, StepMap } from './scenario-file';
+import type { DeviceSection } from './machine-sections';
+import type { ScenarioFile, StepMap } from './scenario-file';
 import { PART_ACTIONS } from './subdevice';
 import type { Path, YamlSource } from './yaml-source';
 

@@ -4,7 +4,7 @@ import { DEFAULT_CPUS } from './number-list';
 import { bridgeOf, placeOf, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
 import { busesOf, findBus } from './hyperv-buses';
-import type { DeviceSection, MachineSection } from './scenario-file';
+import type { DeviceSection, MachineSection } from './machine-sections';
 import { suggestion } from './nearest';
 import type { Path, YamlSource } from './yaml-source';
 

@@ -10,7 +10,9 @@ import { driverFor } from './drivers';
 import type { Diagnostic } from './diagnostic';
 import type { RaiseSection } from './ims-sections';
 import { list, suggestion } from './nearest';
-import type { AllocSection, CpuList, DeviceSection, MachineSection, ScenarioFile, StepMap, VectorList } from './scenario-file';
+import type { AllocSection } from './driver-sections';
+import type { DeviceSection, MachineSection } from './machine-sections';
+import type { CpuList, ScenarioFile, StepMap, VectorList } from './scenario-file';
 import type { ModuleSource } from './modules/module-source';
 import type { Path, YamlSource } from './yaml-source';
 

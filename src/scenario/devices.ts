@@ -1,5 +1,5 @@
 import { virtualAddress, virtualName } from '../hardware/sriov';
-import type { DeviceSection, MsiSection } from './scenario-file';
+import type { DeviceSection, MsiSection } from './machine-sections';
 
 /** The PCI function that an AMD IOMMU is. */
 export const AMD_IOMMU_FUNCTION = '0000:00:00.2';

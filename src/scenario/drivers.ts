@@ -8,7 +8,8 @@ import type { pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED } from '../kernel/include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX } from '../kernel/include/pci';
 import { builtInDrivers, deviceKind, sameAddress } from './devices';
-import type { AllocSection, DeviceSection, DriverRequest, DriverSection, MatchSection, RequestFlag } from './scenario-file';
+import type { AllocSection, DriverRequest, DriverSection, MatchSection, RequestFlag } from './driver-sections';
+import type { DeviceSection } from './machine-sections';
 
 /** Drivers whose request patterns are all that the model has of them. */
 const E1000E: DriverSection = { alloc: { min: 3, max: 3, flags: ['PCI_IRQ_MSIX'] }, request: ['eth0-rx-0', 'eth0-tx-0', 'eth0'] };

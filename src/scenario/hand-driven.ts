@@ -7,7 +7,8 @@ import { PCI_IRQ_AFFINITY, type PciDev } from '../kernel/include/pci';
 import { disable_irq, enable_irq, free_irq, request_threaded_irq } from '../kernel/irq/manage';
 import type { Op } from '../stepper/op';
 import { allocFlags, requestFlags } from './drivers';
-import type { AllocSection, StepMap } from './scenario-file';
+import type { AllocSection } from './driver-sections';
+import type { StepMap } from './scenario-file';
 
 // A device whose driver is the scenario: alloc, request, free, freeVectors, disable, enable.
 

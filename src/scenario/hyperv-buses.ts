@@ -1,7 +1,7 @@
 import { PCI_PROTOCOL_VERSION_1_3 } from '../hardware/hyperv-vpci';
 import type { HypervConfig } from '../hardware/machine-config';
 import type { VpciBusSection } from './hypervisor-sections';
-import type { MachineSection } from './scenario-file';
+import type { MachineSection } from './machine-sections';
 
 /** The virtual PCI buses of a machine. */
 export function busesOf({ hypervisor }: MachineSection = {}): readonly VpciBusSection[] {

@@ -8,7 +8,7 @@ import { DEFAULT_CPUS } from './number-list';
 import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, placeOf, SRIOV } from './devices';
 import type { ImsSection } from './ims-sections';
 import { findBus, hypervConfig, instanceOf } from './hyperv-buses';
-import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './scenario-file';
+import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './machine-sections';
 import { xenConfig } from './xen-section';
 import type { Path } from './yaml-source';
 

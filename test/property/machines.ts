@@ -1,6 +1,8 @@
 // Machines, and the drivers that their scenarios have, by chance.
 import fc from 'fast-check';
-import type { AllocSection, DeviceSection, DriverSection, MachineSection, ScenarioFile } from '../../src/scenario/scenario-file';
+import type { AllocSection, DriverSection } from '../../src/scenario/driver-sections';
+import type { DeviceSection, MachineSection } from '../../src/scenario/machine-sections';
+import type { ScenarioFile } from '../../src/scenario/scenario-file';
 
 export type Head = Required<Pick<ScenarioFile, 'kernel' | 'cmdline' | 'drivers'>> & { readonly machine: MachineSection & { readonly cpus: number; readonly devices: DeviceSection[] } };
 

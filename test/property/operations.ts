@@ -1,7 +1,9 @@
 // Operations by chance, as steps of a scenario that a sane driver might be in.
 import fc from 'fast-check';
 import { deviceKind } from '../../src/scenario/devices';
-import type { AllocSection, DeviceSection, StepMap } from '../../src/scenario/scenario-file';
+import type { AllocSection } from '../../src/scenario/driver-sections';
+import type { DeviceSection } from '../../src/scenario/machine-sections';
+import type { StepMap } from '../../src/scenario/scenario-file';
 import type { Head } from './machines';
 
 /** An operation before it is known on which machine: every number is taken modulo what is there. */
