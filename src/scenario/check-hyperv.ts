@@ -12,8 +12,7 @@ import type { Path, YamlSource } from './yaml-source';
 
 /** Names and instances of buses are there once. */
 export function checkBuses(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
-  const { hypervisor, devices = [] } = machine ?? {};
-  if (typeof hypervisor === 'object' && Object.keys(hypervisor).length === 0) return [source.error(['machine', 'hypervisor'], 'which hypervisor? expected hyperv', 'key')];
+  const { devices = [] } = machine ?? {};
   return busesOf(machine).flatMap((bus, i, buses) => {
     const at = (key: string): Path => ['machine', 'hypervisor', 'hyperv', 'buses', i, key];
     const before = buses.slice(0, i);

@@ -1,5 +1,5 @@
 import { checkOnBus } from './check-hyperv';
-import { HYPERCALLS } from '../hardware/xen/hypervisor';
+import { checkHypervisor, checkXen } from './check-xen';
 import { DEFAULT_CPUS } from './number-list';
 import { bridgeOf, placeOf, sameAddress } from './devices';
 import type { Diagnostic } from './diagnostic';
@@ -11,28 +11,7 @@ import type { Path, YamlSource } from './yaml-source';
 /** What of a machine cannot be and is seen in the scenario only: bridges, and what is said of devices that are not there. */
 export function checkMachine(machine: MachineSection | undefined, source: YamlSource): Diagnostic[] {
   const devices = machine?.devices ?? [];
-  return [...checkXen(machine, source), ...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBehind(device, machine, at(i), source), ...checkBridge(device, devices, at(i), source), ...(findBus(machine, device.behind) ? [] : checkBus(device, devices, at(i), source))]), ...checkAliases(machine, source)];
-}
-
-/** What a guest of Xen's has not: that is Xen's own, or nobody shows it to the guest. */
-function checkXen(machine: MachineSection = {}, source: YamlSource): Diagnostic[] {
-  const { hypervisor, remap = 'none', hpet, uv, devices = [] } = machine;
-  if (typeof hypervisor !== 'object' || !('xen' in hypervisor)) return [];
-  const { xen, deny = [], with: added = [], without = [] } = hypervisor;
-  const problems: Diagnostic[] = [];
-  const add = (path: Path, message: string, at?: 'key'): void => void problems.push(source.error(['machine', ...path], message, at));
-  const where: Path = ['hypervisor'];
-  if (remap !== 'none') add(['remap'], `Xen keeps the remapping unit for itself: a guest has none; expected no remap`, 'key');
-  if (uv) add(['uv'], 'no guest of Xen is an SGI UV; expected no uv', 'key');
-  if (hpet && xen.startsWith('pv-')) add(['hpet'], 'the HPET is Xen\'s: a PV guest has none; expected no hpet', 'key');
-  for (const [i, name] of deny.entries()) if (!HYPERCALLS.includes(name)) add([...where, 'deny', i], `there is no hypercall ${name} here${suggestion(name, HYPERCALLS)}`);
-  for (const [i, feature] of added.entries()) if (without.includes(feature)) add([...where, 'with', i], `${feature} is in without, too`);
-  if (xen !== 'pv-domu') return problems;
-  for (const [i, { kind, behind, name }] of devices.entries()) {
-    if (kind === 'bridge') add(['devices', i, 'kind'], `pciback shows a guest no bridges: ${name} cannot be there; expected another kind`);
-    if (kind === 'vmd' || behind !== undefined) add(['devices', i, behind === undefined ? 'kind' : 'behind'], 'a VMD is not passed through to a PV guest; expected another kind');
-  }
-  return problems;
+  return [...checkHypervisor(machine, source), ...checkXen(machine, source), ...checkNodes(machine, source), ...devices.flatMap((device, i) => [...checkBehind(device, machine, at(i), source), ...checkBridge(device, devices, at(i), source), ...(findBus(machine, device.behind) ? [] : checkBus(device, devices, at(i), source))]), ...checkAliases(machine, source)];
 }
 
 type At = (key: string) => Path;

@@ -5,7 +5,7 @@ import type { MachineSection } from './machine-sections';
 
 /** The virtual PCI buses of a machine. */
 export function busesOf({ hypervisor }: MachineSection = {}): readonly VpciBusSection[] {
-  return typeof hypervisor === 'object' && 'hyperv' in hypervisor ? (hypervisor.hyperv?.buses ?? []) : [];
+  return typeof hypervisor === 'object' ? (hypervisor.hyperv?.buses ?? []) : [];
 }
 
 export const findBus = (machine: MachineSection | undefined, name: string | undefined): VpciBusSection | undefined => busesOf(machine).find(bus => bus.name === name);
@@ -18,7 +18,7 @@ export function instanceOf({ name, instance }: VpciBusSection, machine: MachineS
 
 /** The host below, if there is one. */
 export function hypervConfig(machine: MachineSection): HypervConfig | undefined {
-  const section = typeof machine.hypervisor === 'object' && 'hyperv' in machine.hypervisor ? machine.hypervisor.hyperv : undefined;
+  const section = typeof machine.hypervisor === 'object' ? machine.hypervisor.hyperv : undefined;
   if (!section) return undefined;
   const protocol = section.protocol === undefined ? PCI_PROTOCOL_VERSION_1_3 : 0x10000 | Math.round(section.protocol * 10) % 10;
   return { protocol, buses: busesOf(machine).map(bus => ({ name: bus.name, instance: instanceOf(bus, machine) })) };

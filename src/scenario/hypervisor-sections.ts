@@ -1,11 +1,28 @@
+import type { XenFeature, XenGuest } from '../hardware/machine-config';
 import type { DeviceName, Name } from './scenario-file';
+import type { EvtchnCount, HypercallName, PirqCount } from './xen-section';
 
 // The scenario language: machine.hypervisor, and the steps of what is below a guest.
 
-/** What the machine runs on top of. */
+/** What the machine runs on top of: Xen or Hyper-V. */
 export interface HypervisorSection {
+  /**
+   * Xen, and which guest of it this is. pv-domu: a paravirtualized guest whose devices come through xen-pcifront; pv-dom0: the one that has the machine's devices;
+   * hvm: a guest with interrupt controllers that Xen makes up, and with pirqs for messages; pvh-dom0: dom0 with interrupt controllers.
+   */
+  xen?: XenGuest;
   /** Microsoft's Hyper-V, which passes devices through on virtual PCI buses. With `x2apic` Linux puts HYPERV-IR below the IOAPIC. */
   hyperv?: HypervSection;
+  /** Of Xen: what it, or its CPUs, can besides: apic_access_virt, x2apic_virt (messages reach an HVM guest's local APIC without Xen). */
+  with?: XenFeature[];
+  /** Of Xen: what it cannot: hvm_pirqs, hvm_callback_vector, msi_seg (PCI segments), get_free_pirq, fifo (the FIFO event channel ABI), and others. */
+  without?: XenFeature[];
+  /** Of Xen: pirqs that the guest may have; default: one for each line and 32 more, in dom0 200 more. */
+  pirqs?: PirqCount;
+  /** Of Xen: the greatest event channel that the guest may have; default: 1023, in dom0 131071. */
+  evtchns?: EvtchnCount;
+  /** Of Xen: hypercalls that Xen's security policy forbids: they return -EPERM. */
+  deny?: HypercallName[];
 }
 
 export interface HypervSection {

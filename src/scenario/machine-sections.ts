@@ -2,7 +2,6 @@ import type { HypervisorSection } from './hypervisor-sections';
 import type { ImsSection, SmbiosSection } from './ims-sections';
 import type { AmdRemapSection, IntelRemapSection } from './remap-sections';
 import type { DeviceName, Name, PciAddress, Unsigned, VectorCount } from './scenario-file';
-import type { XenSection } from './xen-section';
 
 // The scenario language: the hardware.
 
@@ -35,7 +34,7 @@ export interface MachineSection {
   /** What firmware says of the machine, where a driver asks whether it is a guest. */
   smbios?: SmbiosSection;
   /** The machine is a guest. kvm: then x2APIC mode needs no remapping, with APIC ids up to 255. */
-  hypervisor?: 'kvm' | HypervisorSection | XenSection;
+  hypervisor?: 'kvm' | HypervisorSection;
   /** The PCI functions. */
   devices?: DeviceSection[];
 }

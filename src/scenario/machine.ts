@@ -9,7 +9,7 @@ import { AMD_IOMMU_FUNCTION, bridgeOf, DEFAULT_TIMERS, deviceKind, fullAddress, 
 import type { ImsSection } from './ims-sections';
 import { findBus, hypervConfig, instanceOf } from './hyperv-buses';
 import type { DeviceSection, HpetSection, IoApicSection, MachineSection } from './machine-sections';
-import { xenConfig } from './xen-section';
+import { xenConfig, xenOf } from './xen-section';
 import type { Path } from './yaml-source';
 
 /** From this version on an IOAPIC has an EOI register. */
@@ -33,7 +33,7 @@ const PC_OVERRIDES: readonly IsaOverride[] = [{ irq: 0, gsi: 2 }, ...[5, 9, 10, 
 
 /** The hardware that a scenario describes, with what a usual PC has where it is silent. */
 export function machineConfig(machine: MachineSection = {}): MachineConfig {
-  const xen = typeof machine.hypervisor === 'object' && 'xen' in machine.hypervisor ? machine.hypervisor : undefined;
+  const xen = xenOf(machine);
   const ioapics = (machine.ioapics ?? [xen?.xen === 'hvm' ? HVM_IOAPIC : DEFAULT_IOAPIC]).map((ioapic): IoApicConfig => ({ ...ioapic, version: IOAPIC_VERSION }));
   const intel = intelRemap(machine, ioapics);
   const amd = amdRemapUnit(machine, ioapics);

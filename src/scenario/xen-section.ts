@@ -1,4 +1,6 @@
 import { XEN_FEATURES, type XenConfig, type XenFeature, type XenGuest } from '../hardware/machine-config';
+import type { HypervisorSection } from './hypervisor-sections';
+import type { MachineSection } from './machine-sections';
 
 // The machine as one of Xen's: what `machine.hypervisor` may hold besides a name.
 
@@ -25,22 +27,14 @@ export type EvtchnCount = number;
 export type HypercallName = string;
 
 /** The kernel runs as a guest of Xen's. */
-export interface XenSection {
-  /**
-   * pv-domu: a paravirtualized guest whose devices come through xen-pcifront; pv-dom0: the one that has the machine's devices;
-   * hvm: a guest with interrupt controllers that Xen makes up, and with pirqs for messages; pvh-dom0: dom0 with interrupt controllers.
-   */
-  xen: XenGuest;
-  /** What this Xen, or its CPUs, can besides: apic_access_virt, x2apic_virt (messages reach an HVM guest's local APIC without Xen). */
-  with?: XenFeature[];
-  /** What this Xen cannot: hvm_pirqs, hvm_callback_vector, msi_seg (PCI segments), get_free_pirq, fifo (the FIFO event channel ABI), and others. */
-  without?: XenFeature[];
-  /** pirqs that the guest may have; default: one for each line and 32 more, in dom0 200 more. */
-  pirqs?: PirqCount;
-  /** The greatest event channel that the guest may have; default: 1023, in dom0 131071. */
-  evtchns?: EvtchnCount;
-  /** Hypercalls that Xen's security policy forbids: they return -EPERM. */
-  deny?: HypercallName[];
+export type XenSection = Omit<HypervisorSection, 'hyperv'> & { readonly xen: XenGuest };
+
+/** The keys of a Xen that mean nothing elsewhere. */
+export const XEN_OPTIONS = ['with', 'without', 'pirqs', 'evtchns', 'deny'] as const satisfies readonly (keyof HypervisorSection)[];
+
+/** The Xen below, if there is one. */
+export function xenOf({ hypervisor }: MachineSection = {}): XenSection | undefined {
+  return typeof hypervisor === 'object' && hypervisor.xen !== undefined ? { ...hypervisor, xen: hypervisor.xen } : undefined;
 }
 
 const NOT_USUAL: readonly XenFeature[] = ['apic_access_virt', 'x2apic_virt'];

@@ -446,7 +446,7 @@ steps:
   it('is refused at its place where it cannot be, with what was expected', () => {
     assert.deepEqual(machine(vf), []);
     assert.deepEqual(machine(vf.replace('vpci0', 'vpci1')), ['4:58: unknown device vpci1; did you mean vpci0?']);
-    assert.deepEqual(machine(vf, '{}'), ['2:3: which hypervisor? expected hyperv', '4:58: unknown device vpci0; there are none']);
+    assert.deepEqual(machine(vf, '{}'), ['2:3: which hypervisor? expected xen or hyperv', '4:58: unknown device vpci0; there are none']);
     assert.deepEqual(machine(vf, '{ hyperv: { protocol: 2, buses: [{ name: vpci0 }] } }'), ['2:37: protocol: found 2; expected 1, 1.1, 1.2 or 1.3']);
     assert.deepEqual(machine(vf, '{ hyperv: { buses: [{ name: vpci0, instance: abc }] } }'), ['2:60: instance: found "abc"; expected a GUID such as f8615163-0001-1000-2000-6045bd2e0a8f']);
     assert.deepEqual(machine(vf, '{ hyperv: { buses: [{ name: vpci0 }, { name: vpci0 }] } }'), ['2:60: there is a bus vpci0 already; expected another name']);
