@@ -5,7 +5,7 @@ import { Run, type Halt } from './run';
 import { $ } from './runtime';
 import { frameOf, mergeParts, threadName, type FrameInfo } from './frames';
 import type { Task } from './task';
-import { Continue, LastAtDepth, LastMark, LastOutermost, StepIn, StepOver, ToStep, type Watch } from './watch';
+import { Continue, LastAtDepth, LastMark, LastOutermost, StepIn, StepOver, StepOverScript, ToStep, type Watch } from './watch';
 
 export type { FrameInfo } from './frames';
 export type { Entry, Guest, Host, MakeGuest, ScriptStep, TaskSpec } from './guest';
@@ -144,13 +144,13 @@ export class Stepper {
 
   /** The probes on the first line at or after `line` that has one; none when the file has none or is not known. */
   probesAt(path: string, line: number): ProbeInfo[] {
-    const script = this.scriptProbes().filter(p => p.path === path && p.line >= line);
+    const script = this.scriptStarts().filter(p => p.path === path && p.line >= line);
     return script.length > 0 ? firstLine(script.sort((a, b) => a.line - b.line)) : probesAt(path, line);
   }
 
   /** The probes that start in these lines, both inclusive: the places where a breakpoint can be. */
   probesBetween(path: string, line: number, endLine: number): ProbeInfo[] {
-    const script = this.scriptProbes().filter(p => p.path === path && p.line >= line && p.line <= endLine);
+    const script = this.scriptStarts().filter(p => p.path === path && p.line >= line && p.line <= endLine);
     return script.length > 0 ? script : probesBetween(path, line, endLine);
   }
 
@@ -219,6 +219,8 @@ export class Stepper {
     const task = this.taskOf(thread);
     if (!task) return this.forward(new ToStep(this.step + 1));
     if (kind === 'stepIn') return this.forward(new StepIn(task));
+    const others = kind === 'next' && task.stack.sp === 1 ? this.otherSteps(task.stack.pos[1]) : undefined;
+    if (others) return this.forward(new StepOverScript(others));
     return this.forward(new StepOver(task, kind === 'next' ? task.stack.sp : task.stack.sp - 1));
   }
 
@@ -355,8 +357,26 @@ export class Stepper {
     return thread <= guest.cpus ? scheduler.taskOn(thread - 1) : scheduler.sleepers.find(task => task.id + 1 === thread);
   }
 
+  /** Of a step of the script, which may be several tasks at one place, the probes of the others; undefined for a statement of the model. */
+  private otherSteps(id: number): Set<number> | undefined {
+    const { path, line, column } = probeOf(id);
+    const isHere = (p: ProbeInfo): boolean => p.path === path && p.line === line && p.column === column;
+    const steps = this.scriptProbes();
+    return steps.some(isHere) ? new Set(steps.filter(p => !isHere(p)).map(p => p.id)) : undefined;
+  }
+
   private scriptProbes(): ProbeInfo[] {
     return (this.guest.steps?.() ?? []).map(scriptProbe);
+  }
+
+  /** Where a step is several tasks at one place, the first of them. */
+  private scriptStarts(): ProbeInfo[] {
+    const starts = new Map<string, ProbeInfo>();
+    for (const probe of this.scriptProbes()) {
+      const place = `${probe.line}:${probe.column}:${probe.path}`;
+      if (!starts.has(place)) starts.set(place, probe);
+    }
+    return [...starts.values()];
   }
 
   private fillTable(): void {

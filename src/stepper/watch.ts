@@ -76,6 +76,18 @@ export class StepOver extends StepIn {
   }
 }
 
+/** The next step of the script: all that this one starts, in however many tasks, is gone over. */
+export class StepOverScript extends Continue {
+  override readonly from = 0;
+  /** @param others the probes of all steps but this one */
+  constructor(private readonly others: ReadonlySet<number>) {
+    super();
+  }
+  override stops({ task, depth }: Passing): boolean {
+    return depth === 1 && this.others.has(task.stack.pos[1]);
+  }
+}
+
 /** Notes the last step before `until` that a task took at a depth. */
 export class LastAtDepth implements Watch {
   readonly marks = false;

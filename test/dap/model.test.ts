@@ -202,6 +202,23 @@ describe('debug adapter: the boot as a step', () => {
     assert.equal(await client.evaluate('irq_domain_list[0]'), 'VECTOR');
   });
 
+  it('is one step, in however many tasks: next goes over it, and a breakpoint on its line is hit once', async () => {
+    const client = await TestClient.launched(PLAIN, { stopOnEntry: true });
+    await client.ask('configurationDone');
+    await client.stops('entry');
+    const [boot] = await client.stack();
+    assert.match(boot, /^boot swapper\/0:/);
+    await client.go('next', 'step');
+    assert.match((await client.stack())[0], /^probe nvme0:/);
+    const lines = [boot, (await client.stack())[0]].map(frame => ({ line: Number(frame.split(':')[1]) }));
+    await client.ask('setBreakpoints', { source: { path: `${process.cwd()}/${PLAIN}` }, breakpoints: lines });
+    await client.ask('restart', {});
+    await client.stops('entry');
+    // The restarted run stands at the boot's breakpoint; none of the boot's other tasks does.
+    await client.go('continue', 'breakpoint');
+    assert.match((await client.stack())[0], /^probe nvme0:/);
+  });
+
   it('says of a breakpoint on a domain at the end, when it is known, that there never was one of that name', async () => {
     const client = await TestClient.launched(REMAPPED);
     const [unknown, known] = await client.breakOn('INTEL-IR-9:alloc', { name: 'IO-APIC-IR-0:alloc', condition: 'virq == 4711' });
