@@ -4,7 +4,7 @@ import type { irq_desc } from '../../kernel/include/irqdesc';
 import { DOMAIN_BUS } from '../../kernel/include/irqdomain';
 import type { irq_matrix } from '../../kernel/irq/matrix';
 import { amd_ir_data, irte } from '../../kernel/drivers/iommu/amd/amd_iommu_types';
-import { intel_ir_data } from '../../kernel/drivers/iommu/intel/irq_remapping';
+import { intel_ir_data } from '../../kernel/drivers/iommu/intel/irte';
 import type { World } from '../../kernel/world';
 import { hex } from '../../text/format';
 
