@@ -1,4 +1,4 @@
-import { validateMachineConfig } from '../hardware/machine-config';
+import { validateMachineConfig } from '../hardware/validate-machine';
 import { KERNELS } from '../kernel/changes';
 import { list } from '../scenario/nearest';
 import { readCapture, type Capture } from './capture';

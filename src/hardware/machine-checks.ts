@@ -4,8 +4,8 @@ import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST } from 
 
 // What about a machine cannot be although each of its parts can.
 
-type Problems = Generator<ConfigProblem, void>;
-const problem = (path: string, message: string): ConfigProblem => ({ path: `machine.${path}`, message });
+export type Problems = Generator<ConfigProblem, void>;
+export const problem = (path: string, message: string): ConfigProblem => ({ path: `machine.${path}`, message });
 
 /** Linux numbers nodes as it meets them, so no number is left out; a device is on one of them. */
 export function* nodeProblems({ cpus, memoryNodes = [], pci }: MachineConfig): Problems {

@@ -13,7 +13,7 @@ import { IoApic, IOAPIC_SIZE } from './io-apic';
 import { LocalApic } from './local-apic';
 import { APIC_LVT0, LVT } from './local-apic-registers';
 import {
-  aliasedIds, type AmdRemapUnitConfig, type ClockCounts, ConfigError, type CpuConfig, EXACT_CLOCKS, type MachineConfig, type PciFunctionConfig, parsePciAddress, validateMachineConfig,
+  aliasedIds, type AmdRemapUnitConfig, type ClockCounts, ConfigError, type CpuConfig, EXACT_CLOCKS, type MachineConfig, type PciFunctionConfig, parsePciAddress,
 } from './machine-config';
 import { Memory } from './memory';
 import { decodeCompatibility, DELIVERY, isInterruptAddress } from './message';
@@ -23,6 +23,7 @@ import { Pic8259 } from './pic-8259';
 import { VirtualFunction, virtualFunctions } from './sriov';
 import { timerRoute, TIMER_ROUTES } from './timer-route';
 import { UvHub } from './uv-hub';
+import { validateMachineConfig } from './validate-machine';
 import { collect, passesOn } from './vmd';
 import { isPirqMessage, XenHypervisor } from './xen/hypervisor';
 import { PciBackend } from './xen/pci-backend';

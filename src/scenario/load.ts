@@ -1,4 +1,4 @@
-import { validateMachineConfig } from '../hardware/machine-config';
+import { validateMachineConfig } from '../hardware/validate-machine';
 import { type KernelChoice, kernelOf, kernelText, parseKernel } from '../kernel/kernel_choice';
 import { kernel_death } from '../kernel/lib/printk';
 import { write_fail_nth } from '../kernel/lib/slab';

@@ -10,7 +10,7 @@ import {
 } from '../../src/hardware/hyperv-vpci';
 import type { VpciBus } from '../../src/hardware/hyperv-vpci-bus';
 import { Machine } from '../../src/hardware/machine';
-import { validateMachineConfig } from '../../src/hardware/machine-config';
+import { validateMachineConfig } from '../../src/hardware/validate-machine';
 import { rest } from '../../src/hardware/packed';
 
 const GUID = '44c4f61d-4444-4400-9d52-802e27ede19f';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type MachineConfig, validateMachineConfig } from '../../src/hardware/machine-config';
+import type { MachineConfig } from '../../src/hardware/machine-config';
+import { validateMachineConfig } from '../../src/hardware/validate-machine';
 import { Machine } from '../../src/hardware/machine';
 import { MSIX_FLAGS, MSIX_LOCATION, PCI_CAP_ID_MSIX, PCI_CAPABILITY_LIST, PCI_COMMAND, STATUS } from '../../src/hardware/pci-registers';
 import { machineConfig, msi4, nvme, unit } from './machines';

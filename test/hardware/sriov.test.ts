@@ -1,7 +1,8 @@
 // Virtual functions, as the specification of PCI Express has them (3.1, chapter 9).
 import assert from 'node:assert/strict';
 import { Machine } from '../../src/hardware/machine';
-import { type PciFunctionConfig, validateMachineConfig } from '../../src/hardware/machine-config';
+import type { PciFunctionConfig } from '../../src/hardware/machine-config';
+import { validateMachineConfig } from '../../src/hardware/validate-machine';
 import { EXT_CAP, PCI_SRIOV_BAR, PCI_SRIOV_CTRL, PCI_SRIOV_NUM_VF, PCI_SRIOV_TOTAL_VF, PCI_SRIOV_VF_DID, PCI_SRIOV_VF_OFFSET, PCI_SRIOV_VF_STRIDE, SRIOV_CTRL } from '../../src/hardware/sriov';
 
 const CAPABILITY = 0x100;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { validateMachineConfig } from '../../src/hardware/machine-config';
+import { validateMachineConfig } from '../../src/hardware/validate-machine';
 import { loadScenario, type ScenarioGuest } from '../../src/scenario/load';
 import { machineConfig } from '../../src/scenario/machine';
 import { Stepper } from '../../src/stepper/stepper';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Hpet, HPET_CFG, HPET_TN, HPET_Tn_CFG, HPET_Tn_ROUTE } from '../../../src/hardware/hpet';
 import { IRTE_HIGH, IRTE_SIZE } from '../../../src/hardware/irte';
 import type { HpetConfig, MachineConfig } from '../../../src/hardware/machine-config';
-import { validateMachineConfig } from '../../../src/hardware/machine-config';
+import { validateMachineConfig } from '../../../src/hardware/validate-machine';
 import { intel_ir_data } from '../../../src/kernel/drivers/iommu/intel/irte';
 import { amd_ir_data } from '../../../src/kernel/drivers/iommu/amd/amd_iommu_types';
 import { disable_irq, enable_irq } from '../../../src/kernel/irq/manage';
