@@ -8,7 +8,7 @@ import { configSymbolsOf, kernelNameOf, machineConfigOf, versionsOf } from './ma
 import { parsePci, unmodelledDrivers, type PciSnapshot } from './reading/pci';
 import { parseGraph, type CallTree } from './reading/graph';
 import { inOrder } from './reading/graph-order';
-import { unknownFunctions } from './comparison/uncounted-functions';
+import { unknownFunctions } from './model-and-capture/uncounted-functions';
 import { scriptOf, type Script } from './reading/script';
 import { parseSnapshots, type Snapshot } from './reading/snapshot';
 import { lostEvents, parseTrace } from './reading/trace';

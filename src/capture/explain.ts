@@ -2,7 +2,7 @@ import { type ChangeId, changeOf } from '../kernel/changes';
 import type { Capture } from './capture';
 import { dependentsOf, kernelTextOf, type LaterKernel } from './later-changes';
 import { REWORDINGS } from './rewordings';
-import { laterCalls } from './comparison/later-functions';
+import { laterCalls } from './model-and-capture/later-functions';
 import type { Plan } from './replay/plan';
 import { Replay, type Count } from './replay/replay';
 

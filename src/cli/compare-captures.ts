@@ -1,10 +1,10 @@
 // Two captures of real kernels as the sides of a comparison.
 import { readCapture, type Capture } from '../capture/capture';
-import { labelsToCompare, stateAt } from '../capture/compared/captured-state';
-import { capturedTrees } from '../capture/compared/captured-trees';
-import { compiledOf } from '../capture/comparison/compiled';
-import { names } from '../capture/comparison/counted-functions';
-import { hasFunction } from '../capture/comparison/lacking';
+import { labelsToCompare, stateAt } from '../capture/two-captures/captured-state';
+import { capturedTrees } from '../capture/two-captures/captured-trees';
+import { compiledOf } from '../capture/model-and-capture/compiled';
+import { names } from '../capture/model-and-capture/counted-functions';
+import { hasFunction } from '../capture/model-and-capture/lacking';
 import { compareTrees } from '../compare/compare';
 import { withoutHidden } from '../compare/hide';
 import { compareTexts, type FileDifference } from '../compare/texts';

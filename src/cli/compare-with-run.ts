@@ -1,8 +1,8 @@
 // A capture of a real kernel and a run of the model: the steps that are alike, and the snapshot that has the same interrupts.
 import { readCapture, type Capture } from '../capture/capture';
-import { stateAt, stateTexts } from '../capture/compared/captured-state';
-import { type StepParts, stepParts } from '../capture/compared/step-parts';
-import { lensFormatOf, lensLines } from '../capture/comparison/lens-text';
+import { stateAt, stateTexts } from '../capture/two-captures/captured-state';
+import { type StepParts, stepParts } from '../capture/two-captures/step-parts';
+import { lensFormatOf, lensLines } from '../capture/model-and-capture/lens-text';
 import { parseProcInterrupts } from '../capture/reading/interrupts';
 import { parseSnapshots } from '../capture/reading/snapshot';
 import { compareTrees } from '../compare/compare';

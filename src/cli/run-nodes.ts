@@ -1,12 +1,12 @@
 // A run of the model as a tracer of functions and events shows a kernel.
 import type { Capture } from '../capture/capture';
-import { compiledOf } from '../capture/comparison/compiled';
-import { hasFunction } from '../capture/comparison/lacking';
-import { ROOTS } from '../capture/comparison/call-recorder';
-import { isCompared } from '../capture/comparison/counted-functions';
-import { eventNode } from '../capture/compared/captured-trees';
-import { gsisOf, renames } from '../capture/compared/irq-keys';
-import { EventIdentity } from '../capture/compared/totals';
+import { compiledOf } from '../capture/model-and-capture/compiled';
+import { hasFunction } from '../capture/model-and-capture/lacking';
+import { ROOTS } from '../capture/model-and-capture/call-recorder';
+import { isCompared } from '../capture/model-and-capture/counted-functions';
+import { eventNode } from '../capture/two-captures/captured-trees';
+import { gsisOf, renames } from '../capture/two-captures/irq-keys';
+import { EventIdentity } from '../capture/two-captures/totals';
 import { INTERRUPT_ROOTS } from '../capture/reading/graph';
 import type { TreeNode } from '../compare/tree';
 import type { Call, Recording } from '../recording/call-tree';

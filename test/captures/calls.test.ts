@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { readCapture } from '../../src/capture/capture';
-import type { Called } from '../../src/capture/comparison/call-recorder';
-import { capturedStreams, compareCalls } from '../../src/capture/comparison/compare-calls';
-import { EXCEPTIONS } from '../../src/capture/comparison/counted-functions';
+import type { Called } from '../../src/capture/model-and-capture/call-recorder';
+import { capturedStreams, compareCalls } from '../../src/capture/model-and-capture/compare-calls';
+import { EXCEPTIONS } from '../../src/capture/model-and-capture/counted-functions';
 import { parseGraph } from '../../src/capture/reading/graph';
-import { unknownFunctions } from '../../src/capture/comparison/uncounted-functions';
+import { unknownFunctions } from '../../src/capture/model-and-capture/uncounted-functions';
 import { verify, type Verdict } from '../../src/capture/verify';
 
 const DATA = 'test/captures';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linesThatCount } from '../../src/capture/comparison/log-lines';
+import { linesThatCount } from '../../src/capture/model-and-capture/log-lines';
 
 const counted = (...lines: string[]): string[] => linesThatCount(lines).map(({ text }) => text);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseCpuinfo, parseDmesg } from '../../src/capture/reading/boot';
-import { capturedStreams } from '../../src/capture/comparison/compare-calls';
+import { capturedStreams } from '../../src/capture/model-and-capture/compare-calls';
 import { CaptureFiles, listOf, sectionsOf } from '../../src/capture/reading/files';
 import { parseGraph } from '../../src/capture/reading/graph';
 import { parseProcInterrupts, parseSysKernelIrq } from '../../src/capture/reading/interrupts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Capture, readCapture } from '../../src/capture/capture';
-import type { Difference } from '../../src/capture/comparison/compare-events';
+import type { Difference } from '../../src/capture/model-and-capture/compare-events';
 import { type Plan, planOf } from '../../src/capture/replay/plan';
 import { Replay } from '../../src/capture/replay/replay';
 

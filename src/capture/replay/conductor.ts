@@ -5,7 +5,7 @@ import type { Op } from '../../stepper/op';
 import { $ } from '../../stepper/runtime';
 import { Actor, Frames, kindOf, withFrames } from './actor';
 import { burstOf, firstOf } from './burst';
-import type { EventComparison } from '../comparison/compare-events';
+import type { EventComparison } from '../model-and-capture/compare-events';
 import { BOUND, EVENT, FREE, gates, LOCK, TAKE, UNLOCKED } from './gates';
 import type { HoldingGuest } from './late';
 import { SideBySide } from './side-by-side';

@@ -1,5 +1,5 @@
 import type { Capture } from '../capture';
-import type { Part } from '../comparison/compare-state';
+import type { Part } from '../model-and-capture/compare-state';
 import type { TraceLine } from '../reading/trace';
 
 // A snapshot takes its time: which of its parts were taken behind an interrupt shows in them.

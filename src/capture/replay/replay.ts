@@ -6,11 +6,11 @@ import { PORT_IRQ, serial8250_shutdown, serial8250_startup } from '../../kernel/
 import { bootTasks, powerOn } from '../../scenario/power-on';
 import { actionOf } from './actions';
 import type { Capture } from '../capture';
-import { EventComparison, ObservedTrace, type Difference } from '../comparison/compare-events';
-import { CallCheck } from '../comparison/call-check';
+import { EventComparison, ObservedTrace, type Difference } from '../model-and-capture/compare-events';
+import { CallCheck } from '../model-and-capture/call-check';
 import { clockArrivals, isTooEarly, spuriousChannels } from './clock-arrivals';
-import { compareLog, type LogMark } from '../comparison/compare-log';
-import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from '../comparison/compare-state';
+import { compareLog, type LogMark } from '../model-and-capture/compare-log';
+import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from '../model-and-capture/compare-state';
 import { Conductor } from './conductor';
 import { linesOf, type Unread } from '../reading/files';
 import { Words } from '../rewordings';

@@ -1,8 +1,8 @@
 // What a capture's kernel did as trees: its steps, in them the commands, in them what each task called and which events it made.
 import type { TreeNode } from '../../compare/tree';
 import type { Capture } from '../capture';
-import { EXCEPTIONS } from '../comparison/counted-functions';
-import { isForeign } from '../comparison/uncounted-functions';
+import { EXCEPTIONS } from '../model-and-capture/counted-functions';
+import { isForeign } from '../model-and-capture/uncounted-functions';
 import { GRAPH_LINES, INTERRUPT_ROOTS, type CallTree } from '../reading/graph';
 import { lineText, type ScriptAction, type ScriptStepRecord } from '../reading/script';
 import { kprobeText } from '../replay/kprobes';

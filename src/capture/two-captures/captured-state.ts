@@ -1,7 +1,7 @@
 // What a capture's kernel says of itself in a snapshot, as texts by what they tell of, with names for irqs that are the same on any machine.
 import type { Texts } from '../../compare/texts';
 import type { Capture } from '../capture';
-import { lensBlocks } from '../comparison/lens-text';
+import { lensBlocks } from '../model-and-capture/lens-text';
 import type { InterruptTable } from '../reading/interrupts';
 import type { Snapshot } from '../reading/snapshot';
 import { irqKey } from './irq-keys';
