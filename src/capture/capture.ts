@@ -12,7 +12,7 @@ import { unknownFunctions } from './model-and-capture/uncounted-functions';
 import { scriptOf, type Script } from './reading/script';
 import { parseSnapshots, type Snapshot } from './reading/snapshot';
 import { lostEvents, parseTrace } from './reading/trace';
-import { kernelTextOf, laterKernelOf, type LaterKernel } from './later-changes';
+import { kernelTextOf, laterKernelOf, type LaterKernel } from './later-kernels/changes';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {

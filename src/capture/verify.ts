@@ -5,7 +5,7 @@ import { readCapture, type Capture } from './capture';
 import { isBuildKnown } from './model-and-capture/compiled';
 import { EXCEPTIONS } from './model-and-capture/counted-functions';
 import type { Difference } from './model-and-capture/compare-events';
-import { explanationsOf, explanationText, type Explanation } from './explain';
+import { explanationsOf, explanationText, type Explanation } from './later-kernels/explain';
 import type { Section, Unread } from './reading/files';
 import { planOf, type Plan, type PlannedItem } from './replay/plan';
 import { otherWay, Replay, type Count } from './replay/replay';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { readCapture } from '../../src/capture/capture';
-import { laterKernelOf } from '../../src/capture/later-changes';
+import { laterKernelOf } from '../../src/capture/later-kernels/changes';
 import { planOf } from '../../src/capture/replay/plan';
 import { replayOf, unexplained, verify, type Verdict } from '../../src/capture/verify';
 

@@ -1,6 +1,6 @@
 import type { LogLine } from '../../kernel/lib/printk';
 import { linesOf } from '../reading/files';
-import type { Words } from '../rewordings';
+import type { Words } from '../later-kernels/rewordings';
 import { linesThatCount, type LoggedLine } from './log-lines';
 
 export interface LogResult {

@@ -10,7 +10,7 @@ import { SYS_IRQ } from '../../text/sys-irq';
 import type { Capture } from '../capture';
 import { debugfsFiles, irqOfFile, withoutProgress } from '../reading/debugfs';
 import { parseProcInterrupts, type InterruptRow, type InterruptTable, type SysIrq } from '../reading/interrupts';
-import { Words } from '../rewordings';
+import { Words } from '../later-kernels/rewordings';
 import { lensBlocks, lensFormatOf, lensLines } from './lens-text';
 
 // Compares the model's state with what a capture shows under one label.

@@ -4,7 +4,7 @@
 // lines) finds in these files of the three kernels. Entries that DEFINE_IDTENTRY* makes stand by the names that they make. Of the AMD driver only what
 // serves interrupts is here: its command queue serves DMA, too.
 
-import { COMPARED_LATER } from './later-functions';
+import { COMPARED_LATER } from '../later-kernels/functions';
 
 /** By file, for whoever looks one up. */
 const DEFINED: Record<string, string> = {

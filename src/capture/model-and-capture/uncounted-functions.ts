@@ -1,5 +1,5 @@
 import { names } from './counted-functions';
-import { isLater } from './later-functions';
+import { isLater } from '../later-kernels/functions';
 import type { Unread } from '../reading/files';
 import type { CallTree } from '../reading/graph';
 import { placeOf } from '../reading/script';

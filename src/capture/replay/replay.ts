@@ -13,7 +13,7 @@ import { compareLog, type LogMark } from '../model-and-capture/compare-log';
 import { capturedLines, countsAreMasked, partLines, PARTS, same, type Part, type StateLine } from '../model-and-capture/compare-state';
 import { Conductor } from './conductor';
 import { linesOf, type Unread } from '../reading/files';
-import { Words } from '../rewordings';
+import { Words } from '../later-kernels/rewordings';
 import type { lens_slot } from './irqlens';
 import { shows } from './instants';
 import { kprobes } from './kprobes';

@@ -1,10 +1,10 @@
-import { type ChangeId, changeOf } from '../kernel/changes';
-import type { Capture } from './capture';
-import { dependentsOf, kernelTextOf, type LaterKernel } from './later-changes';
+import { type ChangeId, changeOf } from '../../kernel/changes';
+import type { Capture } from '../capture';
+import { dependentsOf, kernelTextOf, type LaterKernel } from './changes';
 import { REWORDINGS } from './rewordings';
-import { laterCalls } from './model-and-capture/later-functions';
-import type { Plan } from './replay/plan';
-import { Replay, type Count } from './replay/replay';
+import { laterCalls } from './functions';
+import type { Plan } from '../replay/plan';
+import { Replay, type Count } from '../replay/replay';
 
 /** A named change behind the last kernel of the model, and what it explains. */
 export interface Explanation {

@@ -1,5 +1,5 @@
-import { type ChangeId, changeOf } from '../kernel/changes';
-import type { LATER } from '../kernel/changes/later';
+import { type ChangeId, changeOf } from '../../kernel/changes';
+import type { LATER } from '../../kernel/changes/later';
 import type { RewordingId } from './rewordings';
 
 // Kernels behind the last one of the model. What they do otherwise, or at another time, are changes of the model; what they print otherwise is in rewordings.ts.

@@ -1,5 +1,5 @@
-import { IRQD } from '../kernel/include/irq';
-import { LATER } from '../kernel/changes/later';
+import { IRQD } from '../../kernel/include/irq';
+import { LATER } from '../../kernel/changes/later';
 
 // What makes a kernel behind the last one of the model print something else, where it does the same: named changes, each of which says what it makes of the model's text.
 
