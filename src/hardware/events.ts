@@ -4,7 +4,7 @@ import type { InterruptRequest } from './message';
 export type HardwareEvent =
   /** a device, or an IOAPIC, wrote a message */
   | { readonly kind: 'message'; readonly requesterId: number; readonly addressHi: number; readonly addressLo: number; readonly data: number }
-  /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master', 'no such entry' */
+  /** a device wanted to and could not; `why`: 'disabled', 'masked', 'no bus master', 'no such entry', 'it is for software alone' */
   | { readonly kind: 'held back'; readonly requesterId: number; readonly entry: number; readonly why: string }
   /** software changed one word of a slot's message while the device may send it; what it would send now */
   | { readonly kind: 'open slot rewritten'; readonly requesterId: number; readonly slot: number; readonly word: string; readonly addressHi: number; readonly addressLo: number; readonly data: number }

@@ -15,6 +15,10 @@ export const VMD_MSI_ADDRESS_LO = bits(32, {
 export const PCI_REG_VMCONFIG = 0x44;
 export const VMCONFIG = bits(16, { msi_remap: [1, '1 = messages from below go on as they are'] });
 
+/** VMDs of laptops and desktops, by device id: entry 0 of their tables is for software alone, and is never sent for a message from below. */
+const CLIENT_VMDS: readonly number[] = [0x467f, 0x4c3d, 0xa77f, 0x7d0b, 0xad0b, 0x9a0b];
+export const isClientVmd = ({ config }: PciFunction): boolean => CLIENT_VMDS.includes(config.device);
+
 /** Whether messages from below go on as they are, sent as the VMD's own. */
 export const passesOn = (vmd: PciFunction): boolean => VMCONFIG.get(vmd.space.read16(PCI_REG_VMCONFIG), 'msi_remap') === 1;
 
@@ -26,6 +30,7 @@ export function collect(vmd: PciFunction, bus: InterruptBus, from: number, hi: n
   }
   const { index } = VMD_MSI_ADDRESS_LO.decode(lo);
   bus.events.push({ kind: 'collected', requesterId: from, addressLo: lo, data, by: vmd.requesterId, index });
-  if (index < (vmd.msix?.place.entries ?? 0)) vmd.raise(index);
-  else bus.events.push({ kind: 'held back', requesterId: vmd.requesterId, entry: index, why: 'no such entry' });
+  const why = index >= (vmd.msix?.place.entries ?? 0) ? 'no such entry' : index === 0 && isClientVmd(vmd) ? 'it is for software alone' : undefined;
+  if (why === undefined) vmd.raise(index);
+  else bus.events.push({ kind: 'held back', requesterId: vmd.requesterId, entry: index, why });
 }

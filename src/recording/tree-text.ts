@@ -53,7 +53,7 @@ export function hardwareText(event: HardwareEvent): string {
     case 'held back':
       return `${requester(event.requesterId)} entry ${event.entry} sends no message: ${event.why}`;
     case 'collected':
-      return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} below VMD ${requester(event.by)}, which raises its entry ${event.index}`;
+      return `${requester(event.requesterId)} writes ${hex(event.data)} to ${hex(event.addressLo, 8)} below VMD ${requester(event.by)}, for its entry ${event.index}`;
     case 'open slot rewritten':
       return `${requester(event.requesterId)} slot ${event.slot} may send: with ${event.word} rewritten it would write ${hex(event.data)} to ${hex(event.addressLo, 8)}`;
     case 'queue command':

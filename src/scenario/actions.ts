@@ -2,6 +2,7 @@ import type { MsiWord } from '../hardware/pci';
 import { online_store } from '../kernel/drivers/base/cpu';
 import { sriov_numvfs_store } from '../kernel/drivers/pci/iov';
 import { pci_device_probe, pci_device_remove, type pci_driver } from '../kernel/drivers/pci/pci-driver';
+import { pci_pm_resume, pci_pm_suspend } from '../kernel/drivers/pci/pci-pm';
 import { pci_irq_vector } from '../kernel/drivers/pci/msi_api';
 import type { PciDev } from '../kernel/include/pci';
 import { EBUSY, EINVAL, ENODEV } from '../kernel/lib/errno';
@@ -134,6 +135,14 @@ const BUILD: Build = {
     const device = deviceIn(file, written).name;
     return { title: `refuse the next ${at} of ${device}`, run: () => hostRefuses({ device, at }) };
   },
+  suspend(written, file) {
+    const device = deviceIn(file, written);
+    return { title: `suspend ${device.name}`, run: () => withDriver(device, pci_pm_suspend) };
+  },
+  resume(written, file) {
+    const device = deviceIn(file, written);
+    return { title: `resume ${device.name}`, run: () => withDriver(device, pci_pm_resume) };
+  },
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),
 };
@@ -149,6 +158,9 @@ function* withDevice(device: DeviceSection, run: (dev: PciDev) => Op<number>): O
 
 /** On a device that no driver has. */
 const byHand = (device: DeviceSection, run: (dev: PciDev) => Op<number>): Op<number> => withDevice(device, dev => (dev.driver === null ? run(dev) : refuse(EBUSY)));
+
+/** On a device that some driver has. */
+const withDriver = (device: DeviceSection, run: (dev: PciDev, drv: pci_driver) => Op<number>): Op<number> => withDevice(device, dev => (dev.drv === null ? refuse(ENODEV) : run(dev, dev.drv)));
 
 function* refuse(errno: number): Op<number> {
   return -errno;

@@ -37,11 +37,11 @@ export function checkOnBus({ name, kind, address, gsi, behind }: DeviceSection, 
 export function checkBusStep({ machine }: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] | undefined {
   const [action] = actionsOf(step);
   const named = deviceOf(step);
-  const names = busesOf(machine).map(({ name }) => name);
+  const names = [...busesOf(machine), ...(machine?.devices ?? []).filter(({ kind }) => kind === 'vmd')].map(({ name }) => name);
   const written = step.suspend ?? step.resume;
   if (written !== undefined && !names.includes(written)) {
     const device = machine?.devices?.some(({ name }) => name === written);
-    return [source.error([...path, action], device ? `${written} is a device; expected the name of a virtual PCI bus` : `unknown bus ${written}${suggestion(written, names)}`)];
+    return [source.error([...path, action], device ? `${written} is a device without a sleep of its own; expected a VMD, or a virtual PCI bus` : `unknown bus or VMD ${written}${suggestion(written, names)}`)];
   }
   if (!named || !findBus(machine, named.name)) return written === undefined ? undefined : [];
   const at: Path = [...path, ...named.path];

@@ -223,9 +223,9 @@ export interface StepMap {
   eject?: DeviceName | EjectSection;
   /** A Hyper-V host says no to what is next asked of it for a device. */
   refuse?: RefuseSection;
-  /** The machine is going to hibernate: what drives a virtual PCI bus closes its channel, and the host forgets the interrupts. */
+  /** The machine is going to sleep: the driver of a virtual PCI bus closes its channel, and the host forgets the interrupts; that of a VMD frees the VMD's own interrupts. */
   suspend?: Name;
-  /** It has come back: the same bus, and new messages for its interrupts. */
+  /** It has come back: the same bus, and new messages for its interrupts; or the same VMD, whose interrupts are requested anew. */
   resume?: Name;
   /** Takes a CPU offline: echo 0 > /sys/devices/system/cpu/cpuN/online. */
   offline?: CpuNumber;

@@ -461,8 +461,8 @@ steps:
     const step = (text: string): string[] => machine(vf, undefined, `- ${text}`);
     assert.deepEqual(['probe: vpci0', 'remove: vpci0', 'suspend: vpci0', 'resume: vpci0', 'eject: vf0', 'refuse: { device: vf0, at: retarget }'].flatMap(step), []);
     assert.deepEqual(step('raise: vpci0'), ['6:12: vpci0 is a virtual PCI bus; expected a device, or one of probe, remove, suspend or resume']);
-    assert.deepEqual(step('suspend: vf0'), ['6:14: vf0 is a device; expected the name of a virtual PCI bus']);
-    assert.deepEqual(step('resume: vpci9'), ['6:13: unknown bus vpci9; did you mean vpci0?']);
+    assert.deepEqual(step('suspend: vf0'), ['6:14: vf0 is a device without a sleep of its own; expected a VMD, or a virtual PCI bus']);
+    assert.deepEqual(step('resume: vpci9'), ['6:13: unknown bus or VMD vpci9; did you mean vpci0?']);
     assert.deepEqual(step('probe: { device: vpci0, driver: nvme }'), ['6:29: a virtual PCI bus has the driver hv_pci; expected no driver']);
     assert.deepEqual(step('refuse: { device: vf0, at: delete }'), ['6:32: at: found "delete"; expected create or retarget']);
     assert.deepEqual(machine('{ name: eth0, kind: nic, address: 00:03.0 }', undefined, '- eject: eth0'), ['6:12: eth0 is not on a virtual PCI bus of Hyper-V; expected one that is behind one of machine.hypervisor.hyperv.buses']);

@@ -58,6 +58,17 @@ export const FIXES = {
     effect: 'MSI-X in a domain without MSI_FLAG_PCI_MSIX is -ENOTSUPP before anything is set up: in a Xen guest always, until xen-msix-flag',
     needs: ['v2-33'],
   },
+  'vmd-ahci-fast-list': {
+    subject: 'PCI: vmd: Add AHCI to fast interrupt list',
+    release: null,
+    effect: 'a disk controller (AHCI) behind a VMD shares the vectors of the drives, from 1 on, and a VMD wants two at least: some VMDs never send vector 0',
+    removable: true,
+  },
+  'vmd-first-vector': {
+    subject: 'PCI: vmd: Offset Client VMD MSI-X vectors',
+    effect: 'of a VMD whose vector 0 is for software alone devices behind it use those from 1 on, and its drives those from 2 on: what was merged in place of vmd-ahci-fast-list',
+    removable: true,
+  },
   'vmd-no-bypass-under-xen': {
     commit: '6c4d5aadf5df',
     subject: 'PCI: vmd: Disable MSI remapping bypass under Xen',

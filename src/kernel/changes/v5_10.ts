@@ -22,6 +22,12 @@ export const V5_10 = {
     effect: 'what vmd_probe() and vmd_enable_domain() did themselves is in vmd_alloc_irqs(), vmd_create_irq_domain() and vmd_remove_irq_domain()',
     removable: true,
   },
+  'vmd-generic-pm': {
+    subject: 'PCI: vmd: Update VMD PM to correctly use generic PCI PM',
+    release: 'v5.10',
+    effect: "a VMD's driver leaves it to the PCI code to save and restore its registers over a sleep",
+    removable: true,
+  },
   'vector-search-order': {
     subject: 'x86/apic/vector: Fix ordering in vector assignment',
     release: 'v5.10',

@@ -90,6 +90,8 @@ export class PciDev extends device {
   irq_managed = false;
   enable_cnt = 0;
   is_busmaster = false;
+  /** pci_restore_state() has something to restore */
+  state_saved = false;
   driver: string | null = null;
   /** the driver's functions */
   drv: pci_driver | null = null;

@@ -1,8 +1,9 @@
 import type { Op } from '../../stepper/op';
-import { devres_add } from '../drivers/base/devres';
+import { devres_add, devres_destroy } from '../drivers/base/devres';
 import type { irq_handler_t } from '../include/interrupt';
 import type { PciDev } from '../include/pci';
 import { ENOMEM } from '../lib/errno';
+import { WARN_ON } from '../lib/printk';
 import { should_fail } from '../lib/slab';
 import { free_irq, request_threaded_irq } from './manage';
 
@@ -25,4 +26,11 @@ export function* devm_request_irq(dev: PciDev, irq: number, handler: irq_handler
   if (rc) return rc;
   yield* devres_add(dev, devm_irq_release, { irq, dev_id });
   return 0;
+}
+
+/** free_irq() before the driver goes. Source: kernel/irq/devres.c, devm_free_irq() */
+export function* devm_free_irq(dev: PciDev, irq: number, dev_id: unknown): Op {
+  const match = (res: unknown): boolean => (res as irq_devres).irq === irq && (res as irq_devres).dev_id === dev_id;
+  WARN_ON((yield* devres_destroy(dev, devm_irq_release, match)) !== 0, 'kernel/irq/devres.c devm_free_irq');
+  yield* free_irq(irq, dev_id);
 }

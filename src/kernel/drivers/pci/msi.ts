@@ -91,7 +91,7 @@ export function* free_msi_irqs(dev: PciDev): Op {
 }
 
 /** Source: drivers/pci/msi.c, pci_intx_for_msi() */
-function* pci_intx_for_msi(dev: PciDev, enable: number): Op {
+export function* pci_intx_for_msi(dev: PciDev, enable: number): Op {
   yield* pci_intx(dev, enable);
 }
 

@@ -17,6 +17,8 @@ export interface pci_driver {
   readonly remove: (pdev: PciDev) => Op;
   /** Makes so many virtual functions, or (0) lets all go. @returns how many, or an errno */
   readonly sriov_configure?: (pdev: PciDev, num_vfs: number) => Op<number>;
+  /** over a sleep of the system; each returns 0 or an errno */
+  readonly pm?: { readonly suspend: (pdev: PciDev) => Op<number>; readonly resume: (pdev: PciDev) => Op<number> };
   /** whether its devices are probed side by side (PROBE_PREFER_ASYNCHRONOUS) */
   readonly is_async?: () => boolean;
 }

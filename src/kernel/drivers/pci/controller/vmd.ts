@@ -1,10 +1,10 @@
-import { PCI_REG_VMCONFIG, VMCONFIG } from '../../../../hardware/vmd';
+import { isClientVmd, PCI_REG_VMCONFIG, VMCONFIG } from '../../../../hardware/vmd';
 import type { Op } from '../../../../stepper/op';
 import { IRQ_HANDLED, IRQF_NO_THREAD } from '../../../include/interrupt';
 import { DOMAIN_BUS } from '../../../include/irqdomain';
 import { type pci_bus, pci_domain_nr, PCI_IRQ_MSIX, type PciDev } from '../../../include/pci';
 import { xen_domain } from '../../../include/xen';
-import { devm_request_irq } from '../../../irq/devres';
+import { devm_free_irq, devm_request_irq } from '../../../irq/devres';
 import { generic_handle_irq } from '../../../irq/irqdesc';
 import { irq_domain_alloc_named_id_fwnode, irq_domain_remove, irq_domain_update_bus_token } from '../../../irq/irqdomain';
 import { ENODEV, ENOMEM } from '../../../lib/errno';
@@ -20,6 +20,7 @@ import { pci_msi_create_irq_domain } from '../msi_irqdomain';
 import { pcim_enable_device } from '../managed';
 import { pci_set_master } from '../pci';
 import type { pci_driver } from '../pci-driver';
+import { pci_restore_state, pci_save_state } from '../pci-pm';
 import { pci_create_root_bus, pci_scan_child_bus } from '../probe';
 import { vmd_dev, vmd_irq_list } from './vmd_types';
 
@@ -46,7 +47,8 @@ function* vmd_alloc_irqs(vmd: vmd_dev): Op<number> {
   vmd.msix_count = yield* pci_msix_vec_count(dev);
   if (vmd.msix_count < 0) return -ENODEV;
 
-  vmd.msix_count = yield* pci_alloc_irq_vectors(dev, 1, vmd.msix_count, PCI_IRQ_MSIX);
+  const least = has('vmd-ahci-fast-list') ? 2 : vmd.first_vec + 1;
+  vmd.msix_count = yield* pci_alloc_irq_vectors(dev, least, vmd.msix_count, PCI_IRQ_MSIX);
   if (vmd.msix_count < 0) return vmd.msix_count;
 
   const irqs = kzalloc('vmd_alloc_irqs: struct vmd_irq_list', () => Array.from({ length: vmd.msix_count }, () => new vmd_irq_list()));
@@ -78,8 +80,9 @@ function* vmd_create_irq_domain(vmd: vmd_dev): Op<number> {
   return 0;
 }
 
-/** Source: drivers/pci/controller/vmd.c, vmd_remove_irq_domain() */
+/** With vmd-bypass-msi-remap the VMD takes messages again: firmware may not see to that in a soft reboot. Source: drivers/pci/controller/vmd.c, vmd_remove_irq_domain() */
 function* vmd_remove_irq_domain(vmd: vmd_dev): Op {
+  if (has('vmd-bypass-msi-remap') && vmd.msix_count === 0) yield* vmd_set_msi_remapping(vmd, true);
   if (vmd.irq_domain) yield* irq_domain_remove(vmd.irq_domain);
 }
 
@@ -143,6 +146,7 @@ function* vmd_probe(dev: PciDev): Op<number> {
   if (err < 0) return err;
 
   yield* pci_set_master(dev);
+  if (has('vmd-first-vector') && isClientVmd(dev.hw)) vmd.first_vec = 1;
   const remaps = !can_bypass(dev);
   if (remaps) err = yield* vmd_alloc_irqs(vmd);
   if (err) return err;
@@ -163,4 +167,25 @@ function* vmd_remove(dev: PciDev): Op {
   yield* vmd_remove_irq_domain(vmd);
 }
 
-export const vmd_drv: pci_driver = Object.freeze({ name: 'vmd', probe: vmd_probe, remove: vmd_remove });
+/** Its own vectors are freed: what comes from below meanwhile waits, if the VMD keeps it. @returns 0. Source: drivers/pci/controller/vmd.c, vmd_suspend() */
+function* vmd_suspend(dev: PciDev): Op<number> {
+  const vmd = dev.drvdata as vmd_dev;
+  for (let i = 0; i < vmd.msix_count; i++) yield* devm_free_irq(dev, yield* pci_irq_vector(dev, i), vmd.irqs[i]);
+
+  if (!has('vmd-generic-pm')) yield* pci_save_state(dev);
+  return 0;
+}
+
+/** @returns 0 or an errno. Source: drivers/pci/controller/vmd.c, vmd_resume() */
+function* vmd_resume(dev: PciDev): Op<number> {
+  const vmd = dev.drvdata as vmd_dev;
+  for (let i = 0; i < vmd.msix_count; i++) {
+    const err = yield* devm_request_irq(dev, yield* pci_irq_vector(dev, i), vmd_irq, IRQF_NO_THREAD, 'vmd', vmd.irqs[i]);
+    if (err) return err;
+  }
+
+  if (!has('vmd-generic-pm')) yield* pci_restore_state(dev);
+  return 0;
+}
+
+export const vmd_drv: pci_driver = Object.freeze({ name: 'vmd', probe: vmd_probe, remove: vmd_remove, pm: Object.freeze({ suspend: vmd_suspend, resume: vmd_resume }) });

@@ -16,7 +16,7 @@ import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock } from 
 import { WARN_ON } from '../../../lib/printk';
 import { kzalloc } from '../../../lib/slab';
 import { synchronize_srcu } from '../../../lib/srcu';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { pci_irq_vector } from '../msi_api';
 import { index_from_irqs, type vmd_dev, vmd_from_bus, vmd_irq_entry, type vmd_irq_list } from './vmd_types';
 
@@ -24,6 +24,7 @@ import { index_from_irqs, type vmd_dev, vmd_from_bus, vmd_irq_entry, type vmd_ir
 // what a device sends names an entry of the VMD's own table.
 
 const PCI_CLASS_STORAGE_EXPRESS = 0x010802;
+const PCI_CLASS_STORAGE_SATA_AHCI = 0x010601;
 
 export const vmd_globals = () => {
   const vmd_msi_controller: irq_chip = {
@@ -94,14 +95,18 @@ function* vmd_get_hwirq(info: msi_domain_info, arg: msi_alloc_info_t): Op<number
   return 0;
 }
 
-/** Drives get the vector that has fewest interrupts, from 1 on; all others share vector 0. Source: drivers/pci/controller/vmd.c, vmd_next_irq() */
+/** Whose handlers are fast. */
+const is_fast = (class_code: number): boolean => class_code === PCI_CLASS_STORAGE_EXPRESS || (has('vmd-ahci-fast-list') && class_code === PCI_CLASS_STORAGE_SATA_AHCI);
+
+/** Drives get the vector that has fewest interrupts, from 1 on; all others share vector 0. Both one more with vmd-first-vector. Source: drivers/pci/controller/vmd.c, vmd_next_irq() */
 function* vmd_next_irq(vmd: vmd_dev, desc: msi_desc): Op<vmd_irq_list> {
-  if (vmd.msix_count === 1) return vmd.irqs[0];
-  if (msi_desc_to_pci_dev(desc).hw.config.class !== PCI_CLASS_STORAGE_EXPRESS) return vmd.irqs[0];
+  const { first_vec } = vmd;
+  if (vmd.msix_count === 1 + first_vec) return vmd.irqs[first_vec];
+  if (!is_fast(msi_desc_to_pci_dev(desc).hw.config.class)) return vmd.irqs[first_vec];
 
   const flags = yield* raw_spin_lock_irqsave(kernel.vmd_list_lock);
-  let best = 1;
-  for (let i = 1; i < vmd.msix_count; i++) if (vmd.irqs[i].count < vmd.irqs[best].count) best = i;
+  let best = first_vec + 1;
+  for (let i = best; i < vmd.msix_count; i++) if (vmd.irqs[i].count < vmd.irqs[best].count) best = i;
   vmd.irqs[best].count++;
   yield* raw_spin_unlock_irqrestore(kernel.vmd_list_lock, flags);
 

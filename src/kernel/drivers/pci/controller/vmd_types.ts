@@ -29,6 +29,8 @@ export class vmd_dev {
   static readonly struct = 'vmd_dev';
   /** vectors of the VMD itself */
   msix_count = 0;
+  /** the first that devices behind it may use (vmd-first-vector) */
+  first_vec = 0;
   /** one for each of them */
   irqs: vmd_irq_list[] = [];
   readonly sysdata: pci_sysdata = { domain: 0, node: -1, vmd_dev: null };
