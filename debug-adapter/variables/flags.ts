@@ -20,7 +20,8 @@ const IRQF = numbers(interrupt, /^(__)?IRQF_(?!TRIGGER_MASK$|TIMER$)/);
 const IRQ_STATUS = numbers(irq, /^IRQ_(LEVEL|PER_CPU|NOPROBE|NOREQUEST|NOAUTOEN|NO_BALANCING|MOVE_PCNTXT|NESTED_THREAD|NOTHREAD|PER_CPU_DEVID|IS_POLLED|DISABLE_UNLAZY|HIDDEN)$/);
 const IRQ_TYPE = numbers(irq, /^IRQ_TYPE_(?!.*_MASK$)/);
 const IRQCHIP = numbers(irq, /^IRQCHIP_/);
-const ALLOC_TYPE = prefixed('X86_IRQ_ALLOC_TYPE_', { ...X86_IRQ_ALLOC_TYPE, MSI: X86_IRQ_ALLOC_TYPE.PCI_MSI, MSIX: X86_IRQ_ALLOC_TYPE.PCI_MSIX });
+const { IOAPIC, HPET, PCI_MSI, PCI_MSIX, DMAR, UV, DEV_MSI } = X86_IRQ_ALLOC_TYPE;
+const ALLOC_TYPE = prefixed('X86_IRQ_ALLOC_TYPE_', { IOAPIC, HPET, PCI_MSI, PCI_MSIX, MSI: PCI_MSI, MSIX: PCI_MSIX, DMAR, UV, DEV_MSI });
 const prefixedName = (prefix: string, name: string | undefined): string | undefined => (name === undefined ? undefined : prefix + name);
 const ALLOC_FLAGS = { X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY };
 const MSI_FLAGS = prefixed('MSI_FLAG_', MSI_FLAG);
@@ -41,6 +42,13 @@ export const CONSTANTS: NamedNumbers = {
   ...BUS_TOKEN,
   ...prefixed('IRQS_', IRQS),
   ...numbers(errno, /^E[A-Z]+$/),
+  // not the same in all kernels
+  get X86_IRQ_ALLOC_TYPE_IOAPIC_GET_PARENT() {
+    return X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT;
+  },
+  get X86_IRQ_ALLOC_TYPE_HPET_GET_PARENT() {
+    return X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT;
+  },
 };
 
 /** "IRQD_ACTIVATED | IRQD_IRQ_STARTED"; bits without a name in hexadecimal; "0" for none. */

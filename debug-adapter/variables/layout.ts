@@ -22,13 +22,11 @@ export function membersOf(value: object, owner: string): Member[] {
   return value instanceof irq_alloc_info ? members.flatMap(member => allocInfoMember(value, member)) : members;
 }
 
-const { HPET, HPET_GET_PARENT, IOAPIC, IOAPIC_GET_PARENT, DMAR } = X86_IRQ_ALLOC_TYPE;
-
 /** Members of the union of old, by who used them, and what made them general. */
-const UNION: readonly { readonly types: readonly number[]; readonly until: ChangeId; readonly names: Readonly<Record<string, string>> }[] = [
-  { types: [HPET, HPET_GET_PARENT], until: 'v2-13', names: { devid: 'hpet_id', hwirq: 'hpet_index', data: 'hpet_data' } },
-  { types: [IOAPIC, IOAPIC_GET_PARENT], until: 'v2-14', names: { devid: 'ioapic_id' } },
-  { types: [DMAR], until: 'v2-15', names: { devid: 'dmar_id', data: 'dmar_data' } },
+const UNION: readonly { readonly types: readonly (keyof typeof X86_IRQ_ALLOC_TYPE)[]; readonly until: ChangeId; readonly names: Readonly<Record<string, string>> }[] = [
+  { types: ['HPET', 'HPET_GET_PARENT'], until: 'v2-13', names: { devid: 'hpet_id', hwirq: 'hpet_index', data: 'hpet_data' } },
+  { types: ['IOAPIC', 'IOAPIC_GET_PARENT'], until: 'v2-14', names: { devid: 'ioapic_id' } },
+  { types: ['DMAR'], until: 'v2-15', names: { devid: 'dmar_id', data: 'dmar_data' } },
 ];
 
 const GENERAL = new Set(['devid', 'hwirq', 'desc', 'data']);
@@ -39,7 +37,7 @@ function allocInfoMember(info: irq_alloc_info, member: Member): Member[] {
   if (name === 'msi_dev' || name === 'msi_hwirq') return has('v2-18') ? [] : [member];
   if ((name === 'ioapic' && !has('v2-14')) || (name === 'uv' && !has('v2-16'))) return unpacked(name, info[name]);
   if (!GENERAL.has(name)) return [member];
-  const old = UNION.find(({ types, until }) => types.includes(info.type) && !has(until))?.names[name];
+  const old = UNION.find(({ types, until }) => types.some(type => X86_IRQ_ALLOC_TYPE[type] === info.type) && !has(until))?.names[name];
   if (old !== undefined) return [{ ...member, name: old }];
   return has('v2-12') ? [member] : [];
 }

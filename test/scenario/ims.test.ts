@@ -7,7 +7,7 @@ import { intel_ir_data } from '../../src/kernel/drivers/iommu/intel/irte';
 import type { subdevice } from '../../src/kernel/include/device';
 import { IRQCHIP_ONESHOT_SAFE, type irq_data } from '../../src/kernel/include/irq';
 import { DOMAIN_BUS } from '../../src/kernel/include/irqdomain';
-import { MSI_FLAG, msi_desc, type msi_domain_info, X86_IRQ_ALLOC_TYPE } from '../../src/kernel/include/msi';
+import { MSI_FLAG, msi_desc, type msi_domain_info } from '../../src/kernel/include/msi';
 import { EINVAL, ENODEV, ENOSPC, ENOSYS } from '../../src/kernel/lib/errno';
 import { formatDiagnostic } from '../../src/scenario/diagnostic';
 import { loadScenario } from '../../src/scenario/load';
@@ -42,10 +42,6 @@ describe('device MSI', () => {
       assert.deepEqual(chain(played.desc(irqOf(played)).irq_data), levels);
     });
   }
-
-  it('asks with type DEV_MSI, which is 7, before the two *_GET_PARENT (5.1)', () => {
-    assert.deepEqual([X86_IRQ_ALLOC_TYPE.DEV_MSI, X86_IRQ_ALLOC_TYPE.IOAPIC_GET_PARENT, X86_IRQ_ALLOC_TYPE.HPET_GET_PARENT], [7, 8, 9]);
-  });
 
   it('activates early, may reactivate, and its chip is safe for ONESHOT (V2 43)', async () => {
     const { flags, chip } = partOf(await play(head(), [PROBE], { kernel: REPOST })).msi_domain!.host_data as msi_domain_info;

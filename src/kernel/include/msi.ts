@@ -81,7 +81,7 @@ export const msi_desc_to_dev = (desc: msi_desc | null): device => member_of(desc
 /** An accessor. @throws kernel_oops for NULL. Source: drivers/pci/msi.c, msi_desc_to_pci_dev() */
 export const msi_desc_to_pci_dev = (desc: msi_desc | null): PciDev => to_pci_dev(member_of(desc, OFFSETOF_DEV, 'msi_desc_to_pci_dev').dev);
 
-/** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT, and before v2-39 their numbers are 7 and 8. */
+/** enum irq_alloc_type; before v2-07 PCI_MSI and PCI_MSIX are called MSI and MSIX, before v2-08 there is no *_GET_PARENT, and before v2-39 no DEV_MSI, whose number is the next one's. */
 export const X86_IRQ_ALLOC_TYPE = {
   IOAPIC: 1,
   HPET: 2,
@@ -90,15 +90,19 @@ export const X86_IRQ_ALLOC_TYPE = {
   DMAR: 5,
   UV: 6,
   DEV_MSI: 7,
-  IOAPIC_GET_PARENT: 8,
-  HPET_GET_PARENT: 9,
+  get IOAPIC_GET_PARENT(): number {
+    return has('v2-39') ? 8 : 7;
+  },
+  get HPET_GET_PARENT(): number {
+    return has('v2-39') ? 9 : 8;
+  },
 } as const;
 /** Names that have changed. */
 const OLD_TYPE_NAMES: Partial<Record<string, string>> = { PCI_MSI: 'MSI', PCI_MSIX: 'MSIX' };
 
 /** "PCI_MSIX": as the chosen kernel calls it; undefined for no type. */
 export function irq_alloc_type_name(type: number): string | undefined {
-  const name = Object.entries(X86_IRQ_ALLOC_TYPE).find(([, value]) => value === type)?.[0];
+  const name = Object.entries(X86_IRQ_ALLOC_TYPE).find(([name, value]) => value === type && (name !== 'DEV_MSI' || has('v2-39')))?.[0];
   return name !== undefined && !has('v2-07') ? (OLD_TYPE_NAMES[name] ?? name) : name;
 }
 
