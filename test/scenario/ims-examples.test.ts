@@ -5,6 +5,7 @@ import type { HardwareEvent } from '../../src/hardware/events';
 import { IMS_CTRL, type ImsStore } from '../../src/hardware/ims-store';
 import { intel_ir_data } from '../../src/kernel/drivers/iommu/intel/irte';
 import { irqd_irq_masked } from '../../src/kernel/include/irq';
+import type { msi_domain_info } from '../../src/kernel/include/msi';
 import { EBUSY, EINVAL, ENODEV, ENOSPC } from '../../src/kernel/lib/errno';
 import { limit_text } from '../../src/kernel/lib/limit';
 import { loadScenario } from '../../src/scenario/load';
@@ -160,6 +161,13 @@ describe('examples/ims', () => {
 
   it('platform-msi (4, I10) on v5.10: irq_ack has no default, and is called', async () => {
     assert.match((await example('platform-msi', 'v5.10')).stop.error!.message, /^BUG: kernel NULL pointer dereference, address: 0000000000000000/);
+  });
+
+  it('platform-msi (4) on v5.9: without GENERIC_MSI_DOMAIN_OPS set_desc has not even a default, and is called', async () => {
+    const { stop, guest } = await example('platform-msi', 'v5.9');
+    assert.equal(stop.error?.message, 'BUG: kernel NULL pointer dereference, address: 0000000000000000');
+    const { ops } = guest.world.kernel.ims_devices[0].domain.host_data as msi_domain_info;
+    assert.deepEqual([ops.set_desc, ops.get_hwirq], [undefined, undefined]);
   });
 
   for (const [remap, outcome] of [['intel', /^kernel BUG at drivers\/iommu\/intel\/irq_remapping\.c/], ['amd', /^WARNING: .*get_devid/]] as const) {

@@ -103,6 +103,19 @@ describe('the life of an IMS interrupt below Intel remapping', function () {
   });
 });
 
+describe('the life of a platform MSI interrupt (4)', () => {
+  const steps = ['probe: accel', 'msiAlloc: { device: mdev0, vectors: 1 }', 'request: mdev0', 'msiFree: mdev0'].map(step => step.replace('request: mdev0', 'request: { device: mdev0 }'));
+
+  it('begins with its checks and what its messages share, then a descriptor for each, then interrupts; writes by the callback of its driver', async () => {
+    const run = await recorded('none', 'v5.10+device-msi', [...steps.slice(0, 3), 'free: { device: mdev0 }', steps[3]], ', msi: platform');
+    const order = /^(platform_msi_domain_alloc_irqs|platform_msi_alloc_priv_data|platform_msi_alloc_descs_with_irq|alloc_msi_entry|msi_domain_alloc_irqs|platform_msi_domain_free_irqs|platform_msi_free_priv_data|msi_domain_free_irqs|platform_msi_free_descs|ims_platform_write_msg)$/;
+    assert.deepEqual(called(run, 1, order), ['platform_msi_domain_alloc_irqs', 'platform_msi_alloc_priv_data', 'platform_msi_alloc_descs_with_irq', 'alloc_msi_entry', 'msi_domain_alloc_irqs']);
+    assert.deepEqual(called(run, 2, /^(platform_msi_write_msg|ims_platform_write_msg)$/).slice(0, 2), ['platform_msi_write_msg', 'ims_platform_write_msg']);
+    // What the messages share goes first, though it is the first descriptor's until the end.
+    assert.deepEqual(called(run, 4, order), ['platform_msi_domain_free_irqs', 'platform_msi_free_priv_data', 'msi_domain_free_irqs', 'platform_msi_free_descs']);
+  });
+});
+
 describe('the life of an IMS interrupt without remapping', function () {
   this.timeout(20_000);
 

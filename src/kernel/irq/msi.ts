@@ -34,7 +34,7 @@ export function* alloc_msi_entry(dev: device, nvec: number, affinity: readonly i
 }
 
 function* irq_chip_write_msi_msg(data: irq_data, msg: msi_msg): Op {
-  yield* data.chip.irq_write_msi_msg!(data, msg);
+  yield* called(data.chip.irq_write_msi_msg)(data, msg);
 }
 
 /** msg[1], to end a level interrupt, is for chips that can send it. */
@@ -48,7 +48,7 @@ function* msi_check_level(domain: irq_domain, msg: readonly [msi_msg, msi_msg]):
 export function* msi_domain_set_affinity(data: irq_data, mask: cpumask, force: boolean): Op<number> {
   const parent = data.parent_data!;
   const msg = [new msi_msg(), new msi_msg()] as const;
-  const ret = yield* parent.chip.irq_set_affinity!(parent, mask, force);
+  const ret = yield* called(parent.chip.irq_set_affinity)(parent, mask, force);
   if (ret >= 0 && ret !== IRQ_SET_MASK_OK_DONE) {
     BUG_ON((yield* irq_chip_compose_msi_msg(data, msg[0])) !== 0, 'kernel/irq/msi.c msi_domain_set_affinity');
     yield* msi_check_level(data.domain!, msg);
@@ -83,7 +83,7 @@ function* msi_domain_alloc(domain: irq_domain, virq: number, nr_irqs: number, ar
   }
 
   for (let i = 0; i < nr_irqs; i++) {
-    const ret = yield* ops.msi_init!(domain, info, virq + i, hwirq + i, msi_arg);
+    const ret = yield* called(ops.msi_init)(domain, info, virq + i, hwirq + i, msi_arg);
     if (ret >= 0) continue;
     // the kernel's own loop: the first one is left out
     if (ops.msi_free) for (i--; i > 0; i--) yield* ops.msi_free(domain, info, virq + i);
@@ -192,8 +192,8 @@ export function* msi_domain_set_default_info_flags(info: msi_domain_info): Op {
 /** Ask whether the domain can do it, then fill `arg`. @returns 0 or what the domain says (1: fewer). Source: kernel/irq/msi.c, msi_domain_prepare_irqs() */
 export function* msi_domain_prepare_irqs(domain: irq_domain, dev: device, nvec: number, arg: msi_alloc_info_t): Op<number> {
   const info = info_of(domain);
-  const ret = yield* info.ops.msi_check!(domain, info, dev);
-  return ret === 0 ? yield* info.ops.msi_prepare!(domain, dev, nvec, arg) : ret;
+  const ret = yield* called(info.ops.msi_check)(domain, info, dev);
+  return ret === 0 ? yield* called(info.ops.msi_prepare)(domain, dev, nvec, arg) : ret;
 }
 
 /** Messages for irqs virq .. virq + nvec - 1 that are allocated in the parents already. @returns 0, -EINVAL for a multi-message or unallocated entry, or an alloc's errno. Source: kernel/irq/msi.c, msi_domain_populate_irqs() */
@@ -207,7 +207,7 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: device, virq:
       break;
     }
     if (!mine(desc)) continue;
-    yield* ops.set_desc!(arg, desc);
+    yield* called(ops.set_desc)(arg, desc);
     ret = yield* irq_domain_alloc_irqs_hierarchy(domain, desc.irq, 1, arg);
     if (ret) break;
     yield* irq_set_msi_desc_off(desc.irq, 0, desc);
@@ -265,7 +265,7 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
   let can_reserve = has('msi-activate-each') && (yield* msi_check_reservation_mode(domain, info, dev));
   for (const desc of dev.msi_list) {
     if (ops.prepare_desc) yield* ops.prepare_desc(domain, arg, desc);
-    yield* ops.set_desc!(arg, desc);
+    yield* called(ops.set_desc)(arg, desc);
     const virq = yield* __irq_domain_alloc_irqs(domain, -1, desc.nvec_used, dev.numa_node, arg, false, desc.affinity);
     if (virq < 0) {
       ret = -ENOSPC;
