@@ -53,7 +53,7 @@ export function machineConfig(machine: MachineSection = {}): MachineConfig {
     ...(machine.smbios && { smbios: { vendor: 'unknown', virtualMachine: false, ...machine.smbios } }),
     ...(machine.hypervisor === 'kvm' && { hypervisor: machine.hypervisor }),
     ...(hyperv && { hyperv }),
-    pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address)] : [])],
+    pci: [...(machine.devices ?? []).map(device => pciFunction(device, machine, ioapics)), ...(amd ? [amdIommuFunction(amd.function, amd.address, hasNpCache(machine))] : [])],
   };
 }
 
@@ -115,6 +115,8 @@ function amdRemapUnit(machine: MachineSection, ioapics: readonly IoApicConfig[])
     ...(machine.hpet && { hpets: [{ id: 0, requesterId: AMD_HPET_REQUESTER }] }),
   };
 }
+
+const hasNpCache = ({ remap }: MachineSection): boolean => typeof remap === 'object' && remap.type === 'amd' && (remap.npCache ?? false);
 
 function pciFunction(section: DeviceSection, machine: MachineSection, ioapics: readonly IoApicConfig[]): PciFunctionConfig {
   const { vendor, device, class: classCode, msix, msi, driver } = deviceKind(section);

@@ -37,6 +37,8 @@ export interface AmdRemapSection {
   ga?: boolean;
   /** The unit can deliver interrupts to a guest; needs `ga`. */
   guest?: boolean;
+  /** The unit says that it caches entries which are not present: the sign of a unit that a hypervisor makes up. */
+  npCache?: boolean;
   /** Functions whose messages carry the requester id of another one, as firmware says: they share its table. */
   aliases?: AliasSection[];
   /** The requester id that the first IOAPIC's messages carry, or false if the table leaves it out; default: the southbridge's, 00:14.0, which Linux insists on. */

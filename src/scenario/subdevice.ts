@@ -27,7 +27,7 @@ const BUILD = {
   msiFree: name => ({ title: `msiFree ${name}`, run: () => withPart(name, freeVectors) }),
   auxdata: (name, { vector = 0, pasid, value = ims_ctrl_pasid_aux(pasid!, true), which = IMS_AUXDATA_CONTROL_WORD, direct = false }) => ({
     title: `auxdata of ${name} vector ${vector}: ${pasid === undefined ? `value ${value}` : `pasid ${pasid}`}${which === IMS_AUXDATA_CONTROL_WORD ? '' : ` of word ${which}`}${direct ? ', directly' : ''}`,
-    run: () => withMessage(name, vector, desc => (direct ? setDirectly(desc, value) : setAuxdata(desc, which, value))),
+    run: () => withMessage(name, vector, desc => (direct ? write_ctrl_directly(desc, vector, value) : setAuxdata(desc, which, value))),
   }),
   request: (name, { vector = 0, name: shown = name, flags }) => ({
     title: `request vector ${vector} of ${name}`,
@@ -85,13 +85,6 @@ function* freeVectors(dev: subdevice): Op<number> {
 /** @returns as irq_set_auxdata(); -ENOSYS on a kernel without it */
 function* setAuxdata({ irq }: msi_desc, which: number, auxval: number): Op<number> {
   return has('repost-auxdata') ? yield* irq_set_auxdata(irq, which, auxval) : -ENOSYS;
-}
-
-/** @returns 0, or -EINVAL where there is no slot to write to */
-function* setDirectly({ device_msi }: msi_desc, auxval: number): Op<number> {
-  if (!device_msi?.priv_iomem) return -EINVAL;
-  yield* write_ctrl_directly(device_msi.priv_iomem, auxval);
-  return 0;
 }
 
 /** The part's interrupt comes now, or right behind the next access to a word of its slot. */

@@ -27,32 +27,53 @@ describe('the parent of a domain for message stores (5.2)', () => {
     assert.match(played.stop.error!.message, /^kernel BUG at kernel\/irq\/msi\.c/);
   });
 
+  it('is VECTOR on a virtual bus of Hyper-V: the host, which asks nobody for a slot\'s message, does not know it (H5)', async () => {
+    const head = machine('hypervisor: { hyperv: { buses: [{ name: vpci0 }] } }', devices(accel('slots: 4, bit0: unmasks', ', behind: vpci0')));
+    const played = await play(head, ['probe: vpci0', ...ALLOC, 'request: { device: mdev0 }', 'raise: mdev0'], { kernel: V2, check: false });
+    assert.deepEqual([played.stop.reason, played.results], ['end', [0, 0, 0, 0, 0]]);
+    const own = played.guest.world.kernel.pci_devices.find(dev => dev.hw.ims)!.msi_domain!;
+    assert.match(own.name, /^[0-9A-F]{8}-.*-3$/);
+    assert.deepEqual([partDomain(played).parent?.name, own.parent?.name], ['VECTOR', 'VECTOR']);
+    const { irq, device_msi } = played.guest.world.kernel.ims_devices[0].subdevices[0].msi_list[0];
+    const events = played.guest.world.machine.events;
+    assert.ok(events.some(({ kind }) => kind === 'unknown message' || kind === 'sent on the host'), events.slice(-5).map(({ kind }) => kind).join());
+    assert.deepEqual([played.desc(irq).tot_count, device_msi!.hwirq], [0, 0]);
+  });
+
   it('cannot be where the device has no domain of its own: the driver gets none', async () => {
     const played = await play(`cmdline: nolapic\n${machine(devices(accel()))}`, ['probe: accel'], { kernel: REPOST, check: false });
     assert.deepEqual(played.results, [-ENODEV]);
   });
 });
 
+/** As the patch lists them. */
+const MAKERS = ['QEMU', 'Bochs', 'KVM', 'Xen', 'VMware', 'VMW', 'VMware Inc.', 'innotek GmbH', 'Oracle Corporation', 'Parallels', 'BHYVE'];
+const BARE_METAL = 'System running on bare metal, report to bugzilla.kernel.org if not the case.';
+
 describe('arch_support_pci_device_ims() (5.7)', () => {
   const SIGNS: Record<string, string> = {
     'the hypervisor bit of the CPUs': 'hypervisor: kvm',
     'the virtual machine bit of the BIOS': 'smbios: { virtualMachine: true }',
-    'a maker of virtual machines': 'smbios: { vendor: QEMU }',
-    'another one of the eleven': 'smbios: { vendor: innotek GmbH }',
-    'a remapping unit in caching mode': 'remap: { type: intel, cachingMode: true }',
+    'a unit of Intel in caching mode': 'remap: { type: intel, cachingMode: true }',
+    'a unit of AMD with NpCache': 'remap: { type: amd, npCache: true }',
+    ...Object.fromEntries(MAKERS.map(maker => [`a system made by ${maker}`, `smbios: { vendor: '${maker}' }`])),
   };
   for (const [sign, written] of Object.entries(SIGNS)) {
     it(`takes for a guest's: ${sign}`, async () => {
       const head = machine(written, devices(accel('slots: 4, bit0: unmasks')));
-      assert.deepEqual((await play(head, ['probe: accel'], { kernel: REPOST })).results, [-ENODEV]);
+      const { results, log } = await play(head, ['probe: accel'], { kernel: REPOST });
+      assert.deepEqual([results, log.includes(BARE_METAL)], [[-ENODEV], false]);
       assert.deepEqual((await play(head, ['probe: accel'], { kernel: V2 })).results, [0], 'V2 asks nobody');
     });
   }
 
-  it('takes nothing else for a guest\'s', async () => {
-    const head = machine('smbios: { vendor: Dell Inc. }', 'remap: { type: intel, cachingMode: false }', devices(accel()));
-    assert.deepEqual((await play(head, ['probe: accel'], { kernel: REPOST })).results, [0]);
-  });
+  for (const remap of ['none', '{ type: intel, cachingMode: false }', '{ type: amd, npCache: false }']) {
+    it(`takes nothing else for a guest's, and says so (remap: ${remap})`, async () => {
+      const head = machine("smbios: { vendor: 'Oracle' }", `remap: ${remap}`, devices(accel()));
+      const { results, log } = await play(head, ['probe: accel'], { kernel: REPOST });
+      assert.deepEqual([results, log.filter(text => text === BARE_METAL).length], [[0], 1]);
+    });
+  }
 });
 
 describe('a queue store and what has no bus lock (5.6, 6.3)', () => {

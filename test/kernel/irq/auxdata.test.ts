@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { device, subdevice } from '../../../src/kernel/include/device';
 import { msi_desc } from '../../../src/kernel/include/msi';
 import type { irq_data } from '../../../src/kernel/include/irq';
-import { irq_set_auxdata, msi_irq_vector } from '../../../src/kernel/irq/auxdata';
+import { dev_msi_hwirq, irq_set_auxdata, msi_irq_vector } from '../../../src/kernel/irq/auxdata';
 import { irq_domain_alloc_irqs } from '../../../src/kernel/irq/irqdomain';
 import { EINVAL, ENODEV } from '../../../src/kernel/lib/errno';
-import { run, setUp } from '../run';
+import { run, setUp, warnings } from '../run';
 import { type Fake, fakeDomains } from './fake';
 
 describe('irq_set_auxdata()', () => {
@@ -46,12 +46,15 @@ describe('irq_set_auxdata()', () => {
   });
 });
 
-describe('msi_irq_vector()', () => {
-  it('counts a device\'s messages from 0, and says -EINVAL behind the last', () => {
+describe('msi_irq_vector() and dev_msi_hwirq()', () => {
+  it('count a device\'s messages from 0, say -EINVAL behind the last, and warn of that once each', () => {
+    const world = setUp();
     const accel = new (class extends device { readonly name = 'accel'; })(-1);
     const part = new subdevice('mdev0', accel, 0);
     const attrib = { is_msix: false, multiple: 0, multi_cap: 0, maskbit: false, is_64: false, is_virtual: false, entry_nr: 0, default_irq: 0 };
-    part.msi_list = [30, 31].map(irq => Object.assign(new msi_desc(part, 1, null, attrib), { irq }));
-    assert.deepEqual([0, 1, 2].map(nr => run(msi_irq_vector(part, nr))), [30, 31, -EINVAL]);
+    part.msi_list = [30, 31].map(irq => Object.assign(new msi_desc(part, 1, null, attrib), { irq, device_msi: { priv: null, priv_iomem: 0, hwirq: irq - 20 } }));
+    assert.deepEqual([0, 1, 2, 2].map(nr => run(msi_irq_vector(part, nr))), [30, 31, -EINVAL, -EINVAL]);
+    assert.deepEqual([0, 1, 2, 2].map(nr => run(dev_msi_hwirq(part, nr))), [10, 11, -EINVAL, -EINVAL]);
+    assert.deepEqual(warnings(world).flatMap(text => /^WARNING: .*\b(\w+)(?:\(\))?$/.exec(text)?.[1] ?? []), ['msi_irq_vector', 'dev_msi_hwirq']);
   });
 });

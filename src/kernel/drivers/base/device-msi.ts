@@ -1,3 +1,4 @@
+import { IOMMU_CAP } from '../../../hardware/amd-iommu-registers';
 import { CAP } from '../../../hardware/dmar-registers';
 import type { Op } from '../../../stepper/op';
 import { x86_msi_prepare } from '../../arch/x86/apic/msi';
@@ -8,6 +9,7 @@ import type { PciDev } from '../../include/pci';
 import { irq_domain_alloc_named_fwnode, irq_domain_update_bus_token } from '../../irq/irqdomain';
 import { __msi_domain_alloc_irqs, __msi_domain_free_irqs, alloc_msi_entry, msi_create_irq_domain, msi_domain_set_default_info_flags } from '../../irq/msi';
 import { ENOMEM } from '../../lib/errno';
+import { pr_info } from '../../lib/printk';
 import { has, kernel, machine } from '../../world';
 import { platform_msi_update_chip_ops } from './platform-msi';
 
@@ -66,16 +68,21 @@ export function* device_msi_create_irq_domain(fn: fwnode_handle, info: msi_domai
 /** Makers of virtual machines, as DMI tables name them. */
 const VMM_VENDORS: readonly string[] = ['QEMU', 'Bochs', 'KVM', 'Xen', 'VMware', 'VMW', 'VMware Inc.', 'innotek GmbH', 'Oracle Corporation', 'Parallels', 'BHYVE'];
 
-/** Whether messages that a device keeps itself reach the CPUs: the host of a guest would not know of them. No sign is sure, so each counts. Source: [re-post] arch/x86/pci/common.c, arch_support_pci_device_ims() */
+/** Whether messages that a device keeps itself reach the CPUs: the host of a guest would not know of them. No sign is sure, so each counts. Source: [re-post] arch/x86/pci/common.c, arch_support_pci_device_ims(), on_bare_metal() */
 function* arch_support_pci_device_ims(_pdev: PciDev): Op<boolean> {
   const { hypervisor, smbios } = machine.config;
   // the CPUs' hypervisor bit
   if (hypervisor !== undefined) return false;
   if (smbios?.virtualMachine) return false;
-  // a remapping unit that is made up for a guest must be told of every new entry
-  if (kernel.dmar_drhd_units.some(({ iommu }) => CAP.get(iommu.cap, 'cm') === 1)) return false;
-  return smbios === undefined || !VMM_VENDORS.includes(smbios.vendor);
+  if (viommu_hint()) return false;
+  if (smbios && VMM_VENDORS.includes(smbios.vendor)) return false;
+
+  pr_info('System running on bare metal, report to bugzilla.kernel.org if not the case.');
+  return true;
 }
+
+/** IOMMU_CAP_VIOMMU_HINT: a unit that is made up for a guest must be told of every new entry. Source: [re-post] intel_iommu_capable(), amd_iommu_capable() */
+const viommu_hint = (): boolean => kernel.dmar_drhd_units.some(({ iommu }) => CAP.get(iommu.cap, 'cm') === 1) || kernel.amd_iommu_list.some(({ cap }) => IOMMU_CAP.get(cap, 'npcache') === 1);
 
 /** A domain for the parts of `pdev`, beside its own: on the same parent. @returns it, or null without one. Source: [V2 44/46] drivers/base/platform-msi.c, pci_subdevice_msi_create_irq_domain() */
 export function* pci_subdevice_msi_create_irq_domain(pdev: PciDev, info: msi_domain_info): Op<irq_domain | null> {

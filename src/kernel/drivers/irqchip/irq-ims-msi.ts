@@ -43,10 +43,10 @@ export const ims_ctrl_pasid_aux = (pasid: number, enable: boolean): number => IM
 
 const slot_of = (data: irq_data): number => irq_data_get_msi_desc(data)!.device_msi!.priv_iomem;
 
-/** Source: [re-post] iowrite32_and_flush() */
-function iowrite32_and_flush(value: number, address: number): void {
+/** A read waits for what was written: of the word itself, from the second posting on. Source: [re-post] iowrite32_and_flush() */
+function iowrite32_and_flush(value: number, address: number, read = address): void {
   writel(value, address);
-  if (has('repost-ims')) readl(address);
+  if (has('repost-mask-bit')) readl(read);
 }
 
 /** Source: [V2 46/46] ims_array_mask_irq() */
@@ -66,12 +66,14 @@ function* ims_array_write_msi_msg(data: irq_data, msg: msi_msg): Op {
   const slot = slot_of(data);
   writel(msg.address_lo, slot + IMS_SLOT.address_lo);
   writel(msg.address_hi, slot + IMS_SLOT.address_hi);
-  iowrite32_and_flush(msg.data, slot + IMS_SLOT.data);
+  iowrite32_and_flush(msg.data, slot + IMS_SLOT.data, has('repost-ims') ? slot + IMS_SLOT.data : slot);
 }
 
 /** @param auxval no bit of those that the interrupt core owns. @returns 0 or -EINVAL. Source: [re-post] ims_array_set_auxdata() */
 function* ims_array_set_auxdata(data: irq_data, which: number, auxval: number): Op<number> {
-  if (which !== IMS_AUXDATA_CONTROL_WORD || auxval & IMS_CONTROL_WORD_IRQMASK) return -EINVAL;
+  if (which !== IMS_AUXDATA_CONTROL_WORD) return -EINVAL;
+  // a u64 in C: what is above the word is not the driver's either
+  if (auxval & IMS_CONTROL_WORD_IRQMASK || auxval > 0xffffffff) return -EINVAL;
 
   const ctrl = slot_of(data) + IMS_SLOT.ctrl;
   iowrite32_and_flush(((readl(ctrl) & IMS_CONTROL_WORD_IRQMASK) | auxval) >>> 0, ctrl);
@@ -93,7 +95,8 @@ function* ims_array_reset_slot(address: number): Op {
   writel(0, address + IMS_SLOT.address_lo);
   writel(0, address + IMS_SLOT.address_hi);
   writel(0, address + IMS_SLOT.data);
-  iowrite32_and_flush(has('repost-ims') ? ims_masked(0) : 0, address + IMS_SLOT.ctrl);
+  if (has('repost-ims')) iowrite32_and_flush(ims_masked(0), address + IMS_SLOT.ctrl);
+  else writel(0, address + IMS_SLOT.ctrl);
 }
 
 const data_of = (domain: irq_domain): ims_array_data => (domain.host_data as msi_domain_info).data as ims_array_data;

@@ -4,10 +4,11 @@ import { dev_set_msi_domain, type device, subdevice } from '../../include/device
 import type { irq_domain } from '../../include/irqdomain';
 import type { msi_desc } from '../../include/msi';
 import { type PciDev, to_pci_dev } from '../../include/pci';
+import { dev_msi_hwirq } from '../../irq/auxdata';
 import { irq_domain_remove } from '../../irq/irqdomain';
 import { free_irq } from '../../irq/manage';
 import { msi_domain_alloc_irqs, msi_domain_free_irqs } from '../../irq/msi';
-import { ENODEV } from '../../lib/errno';
+import { EINVAL, ENODEV } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
 import { irq_window, mutex, mutex_lock, mutex_unlock } from '../../lib/locking';
 import { pr_err } from '../../lib/printk';
@@ -123,11 +124,16 @@ function* queue_command(pdev: PciDev, queue: number, index: number, shadow: ims_
   return false;
 }
 
-/** As a driver would that knows of no irq_set_auxdata(): it changes its bits of the control word itself, and what the kernel does to the word meanwhile is lost. @param iomem of the slot */
-export function* write_ctrl_directly(iomem: number, auxval: number): Op {
-  const ctrl = readl(iomem + IMS_SLOT.ctrl);
+/** As a driver would that does not care for irq_set_auxdata(): it changes its bits of the control word itself, and what the kernel does to the word meanwhile is lost. @returns 0, or -EINVAL where there is no slot */
+export function* write_ctrl_directly({ dev, device_msi }: msi_desc, nr: number, auxval: number): Op<number> {
+  if (!device_msi?.priv_iomem) return -EINVAL;
+
+  const hwirq = has('repost-auxdata') ? yield* dev_msi_hwirq(dev, nr) : device_msi.hwirq;
+  const address = to_pci_dev(dev.parent).hw.ims!.address + hwirq * IMS_SLOT_SIZE + IMS_SLOT.ctrl;
+  const ctrl = readl(address);
   yield* irq_window();
-  writel(((ctrl & IMS_CONTROL_WORD_IRQMASK) | auxval) >>> 0, iomem + IMS_SLOT.ctrl);
+  writel(((ctrl & IMS_CONTROL_WORD_IRQMASK) | auxval) >>> 0, address);
+  return 0;
 }
 
 /** What the driver does when a part wants `nvec` messages. @returns 0 or an errno */
