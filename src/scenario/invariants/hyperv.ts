@@ -6,7 +6,7 @@ import type { VectorIrq } from './owners';
 import { KNOWN, type Report } from './report';
 
 /** Interrupts of what a Hyper-V host passes through: the message in the device, and the host's entry for it. */
-export function checkHyperv({ kernel, machine }: World, irqs: readonly VectorIrq[], report: Report): void {
+export function checkHyperv({ kernel, machine, changes }: World, irqs: readonly VectorIrq[], report: Report): void {
   if (!machine.hyperv) return;
   const { irt } = machine.hyperv;
   const owned = new Set<number>();
@@ -29,7 +29,7 @@ export function checkHyperv({ kernel, machine }: World, irqs: readonly VectorIrq
       continue;
     }
     const entry = irt.find(hbus.hdev.name, pdev.devfn, Number(int_desc.address >> 32n), Number(int_desc.address & 0xffffffffn), int_desc.data);
-    report.expect(entry !== undefined, 'hyperv', () => `irq ${irq}: the host has no entry for the message that it gave`);
+    report.expect(entry !== undefined, 'hyperv', () => `irq ${irq}: the host has no entry for the message that it gave`, changes.has('hv-reuse-message') ? KNOWN.HYPERV_FORGOTTEN : undefined);
     if (!entry) continue;
     owned.add(entry.index);
 

@@ -18,6 +18,7 @@ export const KNOWN = {
   HYPERV_HWIRQ: 'hyperv_irq_remapping_alloc() gives its interrupts no hwirq, so that all have 0: when one of them is freed the others cannot be found by it either',
   EFFECTIVE_AFFINITY: 'irq_set_affinity_deactivated() makes the whole mask the effective affinity, and an interrupt that kept its vector while it was not activated does not set that right',
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
+  HYPERV_FORGOTTEN: 'hv_compose_msi_msg() takes the message that an interrupt has, also after hibernation, when the host has forgotten it',
   RETARGET_FAILED: 'hv_irq_unmask() cannot report that the host did not move an interrupt: it stays where it was, whatever the kernel thinks',
   MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
   IMS_POLARITY: "the IMS driver of 2020 masks by clearing bit 0, and the device by setting it (posted again the other way round)",
