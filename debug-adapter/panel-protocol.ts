@@ -36,6 +36,8 @@ export interface Snapshot {
   /** Why there is no `irq`, or why a section is empty, where that helps the user. */
   note?: string;
   domains?: Domain[];
+  /** Sent with `domains`: what is in none of them. */
+  outside?: Members;
   chain?: Chain | null;
   current?: Current;
   matrix?: Matrix | null;
@@ -63,7 +65,7 @@ export interface Struct {
 }
 
 /** The domains, parents before their children. */
-export interface Domain {
+export interface Domain extends Members {
   /** Its index in the list. */
   id: number;
   name: string;
@@ -76,18 +78,31 @@ export interface Domain {
   /** Numbers mapped in this domain. */
   mapped: number;
   changed?: true;
-  devices: Device[];
 }
 
-/** A device whose interrupts come from a domain. */
+/** What gets its interrupts from a domain. */
+export interface Members {
+  devices: Device[];
+  /** Interrupts of none of the devices: pins of an IOAPIC, timers, event channels. */
+  others: Irq[];
+}
+
+export interface Irq {
+  irq: number;
+  /** "nvme0q1"; empty while nobody has requested it. */
+  actions: string;
+}
+
+/** It is where dev->msi_domain points to; where that is NULL, where its interrupts are. */
 export interface Device {
   /** "0000:00:04.0" */
   name: string;
   driver: string | null;
   /** "MSI-X", "MSI" or null while it has none. */
   kind: 'MSI-X' | 'MSI' | 'IMS' | null;
-  /** Its Linux irqs. */
-  irqs: number[];
+  /** dev->msi_domain is NULL. */
+  pointsNowhere?: true;
+  irqs: Irq[];
 }
 
 /** An interrupt on all its levels, the outermost first. */

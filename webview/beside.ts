@@ -101,7 +101,7 @@ function domainsBeside(own: readonly Domain[], other: readonly Domain[], there: 
   // Ids are places in a list: those of the other one's domains must not be taken.
   const added = other.filter(({ name }) => !own.some((domain) => domain.name === name));
   const parentOf = ({ parent }: Domain): number | null => own.find(({ name }) => name === other.find(({ id }) => id === parent)?.name)?.id ?? null;
-  return [...here, ...added.map((domain, i) => noted({ ...domain, id: own.length + i, parent: parentOf(domain), devices: [] }, `only on ${there}`))];
+  return [...here, ...added.map((domain, i) => noted({ ...domain, id: own.length + i, parent: parentOf(domain), devices: [], others: [] }, `only on ${there}`))];
 }
 
 function matrixBeside(own: Matrix, other: Matrix, there: string): Matrix {

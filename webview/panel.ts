@@ -164,7 +164,7 @@ class IrqstepPanel extends LitElement {
       case 'current':
         return this.current(snapshot);
       case 'domains':
-        return html`<domain-tree .domains=${snapshot.domains ?? []} .selected=${snapshot.irq} @select-irq=${(e: CustomEvent<number>) => this.select(e.detail)}></domain-tree>`;
+        return html`<domain-tree .domains=${snapshot.domains ?? []} .outside=${snapshot.outside ?? { devices: [], others: [] }} .selected=${snapshot.irq} @select-irq=${(e: CustomEvent<number>) => this.select(e.detail)}></domain-tree>`;
       case 'series':
         return snapshot.series
           ? html`<series-view .series=${snapshot.series} .kernel=${snapshot.kernel} @choose-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'kernel', kernel: e.detail })} @compare-kernel=${(e: CustomEvent<string>) => host.postMessage({ type: 'compare', kernel: e.detail })}></series-view>`

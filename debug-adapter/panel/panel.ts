@@ -4,7 +4,8 @@ import { neverMerged } from '../../src/kernel/changes';
 import { gone, RequestError } from '../protocol/errors';
 import type { PanelRequests, Section, Snapshot, SnapshotArguments } from '../panel-protocol';
 import { chainOf, currentOf } from './panel-interrupt';
-import { domainsOf, matrixOf, vectorsOf } from './panel-world';
+import { domainsOf } from './panel-domains';
+import { matrixOf, vectorsOf } from './panel-vectors';
 import { seriesOf } from './panel-series';
 import { request } from '../protocol/registry';
 import type { Session } from '../session';
@@ -54,7 +55,7 @@ function snapshot({ sections, irq, frameId }: { [K in keyof SnapshotArguments]: 
     ...(note === undefined ? {} : { kernelNote: note }),
     irq: selected ?? null,
     ...(selected === undefined ? { note: 'no frame of this stack is about an interrupt: choose one' } : {}),
-    ...(wants('domains') ? { domains: domainsOf(world, changes) } : {}),
+    ...(wants('domains') ? domainsOf(world, changes) : {}),
     ...(wants('chain') ? { chain: chainOf(world, selected, changes) } : {}),
     ...(wants('current') ? { current: currentOf(frames, world, selected, changes) } : {}),
     ...(wants('matrix') ? { matrix: matrixOf(world, changes) } : {}),

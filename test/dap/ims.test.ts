@@ -27,7 +27,7 @@ describe('debug adapter: message stores', () => {
     const parts = domains!.find(({ name }) => name === '0000:00:05.0-11')!;
     assert.equal(domains![parts.parent!].name, 'INTEL-IR-0');
     assert.deepEqual([parts.busToken, parts.mapped], ['DEVICE_MSI', 2]);
-    assert.deepEqual(parts.devices.map(({ name, driver, kind, irqs }) => [name, driver, kind, irqs]), [['mdev0', 'ims', 'IMS', [25, 26]], ['mdev1', 'ims', null, []]]);
+    assert.deepEqual(parts.devices.map(({ name, driver, kind, irqs }) => [name, driver, kind, irqs.map(({ irq }) => irq)]), [['mdev0', 'ims', 'IMS', [25, 26]], ['mdev1', 'ims', null, []]]);
 
     assert.deepEqual(chain!.levels.map(({ domain, chip }) => [domain, chip]), [['0000:00:05.0-11', 'IMS'], ['INTEL-IR-0', 'INTEL-IR'], ['VECTOR', 'APIC']]);
     assert.equal(current!.message!.format, 'Intel remappable format');

@@ -47,6 +47,14 @@ describe('the hierarchy panel in a browser', function () {
     assert.deepEqual((await panel.sent()).at(-1), { type: 'select', irq: null });
   });
 
+  it('has what is in no domain at the end of the tree, interrupts of no device folded away', async () => {
+    const outside = panel.page.locator('domain-tree vscode-tree-item[data-domain=""]');
+    assert.match((await outside.locator('vscode-tree-item[data-device]').textContent())!, /0000:00:1f\.2\s+no MSI, msi_domain NULL/);
+    assert.equal(await outside.locator('[data-irq="2"]').isVisible(), false);
+    await outside.locator('[data-others]').click();
+    assert.match((await outside.locator('[data-irq="2"]').textContent())!, /irq 2 cascade/);
+  });
+
   it('keeps the selection and closed sections when it is reloaded', async () => {
     await panel.page.locator('[data-irq="27"]').click();
     await panel.page.locator('[data-section="matrix"]').locator('.collapsible-header').click();

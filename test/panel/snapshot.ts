@@ -6,10 +6,11 @@ export const stopInActivation: Snapshot = {
   kernel: 'v5.10',
   irq: 26,
   domains: [
-    { id: 0, name: 'VECTOR', parent: null, busToken: 'ANY', flags: 'HIERARCHY | NAME_ALLOCATED', mapped: 23, changed: true, devices: [] },
-    { id: 1, name: 'INTEL-IR-0', parent: 0, busToken: 'ANY', flags: 'HIERARCHY | NAME_ALLOCATED', mapped: 21, devices: [] },
-    { id: 2, name: 'INTEL-IR-MSI-0-3', parent: 1, busToken: 'PCI_MSI', flags: 'HIERARCHY | NAME_ALLOCATED | MSI', mapped: 5, devices: [{ name: '0000:00:04.0', driver: 'nvme', kind: 'MSI-X', irqs: [25, 26, 27] }] },
+    { id: 0, name: 'VECTOR', parent: null, busToken: 'ANY', flags: 'HIERARCHY | NAME_ALLOCATED', mapped: 23, changed: true, devices: [], others: [] },
+    { id: 1, name: 'INTEL-IR-0', parent: 0, busToken: 'ANY', flags: 'HIERARCHY | NAME_ALLOCATED', mapped: 21, devices: [], others: [] },
+    { id: 2, name: 'INTEL-IR-MSI-0-3', parent: 1, busToken: 'PCI_MSI', flags: 'HIERARCHY | NAME_ALLOCATED | MSI', mapped: 5, devices: [{ name: '0000:00:04.0', driver: 'nvme', kind: 'MSI-X', irqs: [{ irq: 25, actions: 'nvme0q0' }, { irq: 26, actions: 'nvme0q1' }, { irq: 27, actions: '' }] }], others: [] },
   ],
+  outside: { devices: [{ name: '0000:00:1f.2', driver: null, kind: null, pointsNowhere: true, irqs: [] }], others: [{ irq: 2, actions: 'cascade' }] },
   chain: {
     irq: 26,
     actions: 'nvme0q1',
@@ -45,7 +46,7 @@ export const stopBefore: Snapshot = {
   ...stopInActivation,
   step: 1187,
   kernel: 'v5.9',
-  domains: [...stopInActivation.domains!.map((domain) => (domain.name === 'VECTOR' ? { ...domain, mapped: 22 } : domain)), { id: 3, name: 'PCI-MSI-2', parent: 0, busToken: 'PCI_MSI', flags: 'HIERARCHY | MSI', mapped: 0, devices: [] }],
+  domains: [...stopInActivation.domains!.map((domain) => (domain.name === 'VECTOR' ? { ...domain, mapped: 22 } : domain)), { id: 3, name: 'PCI-MSI-2', parent: 0, busToken: 'PCI_MSI', flags: 'HIERARCHY | MSI', mapped: 0, devices: [], others: [] }],
   current: {
     ...stopInActivation.current!,
     allocInfo: { type: 'irq_alloc_info', fields: [{ name: 'type', value: 'X86_IRQ_ALLOC_TYPE_MSIX' }, { name: 'hwirq', value: '0x10001' }, { name: 'msi_hwirq', value: '0x10001' }] },

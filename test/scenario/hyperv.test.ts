@@ -1,7 +1,7 @@
 // Functions that a Hyper-V host passes through. No capture has one: what is asserted is what v5.9 and v5.10's pci-hyperv.c and the code around it say.
 import assert from 'node:assert/strict';
 import { ChangeTracker } from '../../debug-adapter/panel/changes';
-import { domainsOf } from '../../debug-adapter/panel/panel-world';
+import { domainsOf } from '../../debug-adapter/panel/panel-domains';
 import type { HardwareEvent } from '../../src/hardware/events';
 import type { IrtEntry } from '../../src/hardware/hyperv-irt';
 import { type hv_pcibus_device, tran_int_desc } from '../../src/kernel/drivers/pci/controller/pci-hyperv_types';
@@ -81,7 +81,7 @@ describe('the domain of a virtual PCI bus', () => {
   });
 
   it('stands in the panel below VECTOR with the function on the bus', async () => {
-    const domains = domainsOf((await play(head(), probed, v5_10)).guest.world, new ChangeTracker());
+    const { domains } = domainsOf((await play(head(), probed, v5_10)).guest.world, new ChangeTracker());
     const found = domains.find(({ name }) => name.startsWith('F8615163'))!;
     assert.equal(domains[found.parent!].name, 'VECTOR');
     assert.deepEqual(found.devices.map(({ name, driver, kind }) => [name, driver, kind]), [['0abc:00:02.0', 'mlx5_core', 'MSI-X']]);

@@ -1,7 +1,7 @@
 // Devices behind an Intel VMD. No capture has one: what is asserted is what v5.9 and v5.10's vmd.c and the code around it say.
 import assert from 'node:assert/strict';
 import { ChangeTracker } from '../../debug-adapter/panel/changes';
-import { domainsOf } from '../../debug-adapter/panel/panel-world';
+import { domainsOf } from '../../debug-adapter/panel/panel-domains';
 import { VMD_MSI_ADDRESS_LO } from '../../src/hardware/vmd';
 import { index_from_irqs, vmd_dev, vmd_irq_entry } from '../../src/kernel/drivers/pci/controller/vmd_types';
 import { apic_chip_data_of } from '../../src/kernel/arch/x86/apic/apic_chip_data';
@@ -65,7 +65,7 @@ describe('the domain of a VMD', () => {
 
   it('stands in the panel with the devices behind, and not with the VMD', async () => {
     for (const [kernel, parent] of [['v5.10', undefined], ['v5.9', 'VECTOR']] as const) {
-      const domains = domainsOf((await play(head(5, '  remap: intel\n'), probed, { kernel })).guest.world, new ChangeTracker());
+      const { domains } = domainsOf((await play(head(5, '  remap: intel\n'), probed, { kernel })).guest.world, new ChangeTracker());
       const vmd = domains.find(({ name }) => name.startsWith('VMD-MSI-65536-3'))!;
       assert.equal(vmd.parent === null ? undefined : domains[vmd.parent].name, parent);
       assert.deepEqual(vmd.devices.map(({ name, driver }) => [name, driver]), [['10000:00:00.0', 'pcieport'], ['10000:00:02.0', null], ['10000:00:03.0', null], ['10000:01:00.0', null]]);
