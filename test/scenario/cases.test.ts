@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { limit_text } from '../../src/kernel/lib/limit';
 import { playFile, type Played } from './play';
+import { see } from './seen';
 
 const fileOf = (name: string): string => `examples/cases/${name}.irq.yaml`;
 const run = (name: string, kernel?: string): Promise<Played> => playFile(fileOf(name), undefined, kernel);
@@ -89,6 +90,14 @@ describe('a CPU that goes, and one that is full', () => {
 
 describe('16 vectors of one MSI', () => {
   it('are one where nothing remaps', async () => assert.deepEqual((await run('multi-msi-needs-remapping')).results, [ENOSPC, 1]));
+
+  it('are refused before anything is set up from v6.2 on (d2a463b29741)', async () => {
+    for (const [kernel, tried] of [['v5.10.223', 3], ['v5.10.223+multi-msi-early-reject', 1]] as const) {
+      const seen = await see('examples/cases/multi-msi-needs-remapping.irq.yaml', kernel);
+      assert.deepEqual(seen.results, [ENOSPC, 1]);
+      assert.equal(seen.calls.filter(({ name }) => name === 'msi_setup_entry').length, tried);
+    }
+  });
 
   for (const remap of ['intel', 'amd']) {
     it(`are 16 with ${remap} remapping`, async () => {

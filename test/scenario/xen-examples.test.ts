@@ -118,6 +118,13 @@ describe('examples/no-apic.irq.yaml (catalogue 28)', () => {
     const q = await changed('no-apic', 'expect: -ENODEV', 'expect: -ENOSYS', 'v5.9');
     assert.deepEqual(ended(q).results, [-38, 0]);
   });
+
+  it('says -ENOTSUPP without a warning from v6.13 on (a60b990798eb)', async () => {
+    const later = 'v5.10+multi-msi-early-reject+msix-early-reject+msi-needs-domain';
+    const p = ended(await changed('no-apic', 'expect: -ENODEV', 'expect: -ENOTSUPP', later));
+    assert.deepEqual(p.results, [-524, 0]);
+    assert.deepEqual(p.log.filter(text => text.startsWith('WARNING')), []);
+  });
 });
 
 describe('a Xen guest in a scenario that cannot be', () => {

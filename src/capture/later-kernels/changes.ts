@@ -21,7 +21,7 @@ const V6_1: LaterKernel = {
 const V6_12: LaterKernel = {
   base: V6_1.base,
   changes: [
-    ...V6_1.changes, 'msi-checks-early', 'msi-parent-domains', 'irq-domain-instantiate', 'xhci-one-interrupt', 'affinity-eperm', 'nvme-probe-waits', 'proc-requested-only',
+    ...V6_1.changes, 'msi-checks-early', 'multi-msi-early-reject', 'msi-parent-domains', 'irq-domain-instantiate', 'xhci-one-interrupt', 'affinity-eperm', 'nvme-probe-waits', 'proc-requested-only',
     'affinity-file-modes', 'control-protection-exception', 'virtualization-exception', 'vector-cleanup-timer', 'posted-msi-vector', 'physical-destinations',
   ],
   rewordings: [...V6_1.rewordings, 'apic-static-calls', 'topology-log', 'parallel-bringup', 'apic-log-words', 'resend-list', 'synchronize-nested'],

@@ -14,7 +14,7 @@ export const LATER_FUNCTIONS: Readonly<Record<string, string>> = {
   'msi-device-data':
     'msi_find_desc msi_next_desc msi_first_desc msi_add_msi_desc msi_setup_msi_desc msi_sysfs_populate_desc msi_sysfs_remove_desc msi_lock_descs msi_unlock_descs msi_domain_alloc_irqs_descs_locked ' +
     'msi_domain_free_irqs_descs_locked msi_free_msi_descs_range pci_setup_msi_context pci_free_msi_irqs',
-  'msi-checks-early': 'pci_msi_domain_supports',
+  'multi-msi-early-reject': 'pci_msi_domain_supports',
   'msi-parent-domains':
     'msi_get_device_domain msi_ctrl_valid msi_alloc_desc msi_insert_desc msi_domain_insert_msi_desc msi_domain_first_desc msix_prepare_msi_desc msi_domain_alloc_irqs_all_locked __msi_domain_alloc_locked ' +
     'msi_domain_free_irqs_all_locked msi_domain_free_locked msi_domain_free_descs',

@@ -47,15 +47,8 @@ export const FIXES = {
   'vmd-domain-before-enumeration': {
     commit: '886e67100b90',
     subject: 'PCI: vmd: Assign VMD IRQ domain before enumeration',
-    release: 'v6.1',
+    release: 'v5.19',
     effect: 'devices behind a VMD that remaps nothing get the right domain when they are found',
-    needs: ['v2-33'],
-  },
-  'msix-early-reject': {
-    commit: '99f3d2797657',
-    subject: 'PCI/MSI: Reject MSI-X early',
-    release: 'v6.2',
-    effect: 'MSI-X in a domain without MSI_FLAG_PCI_MSIX is -ENOTSUPP before anything is set up: in a Xen guest always, until xen-msix-flag',
     needs: ['v2-33'],
   },
   'vmd-ahci-fast-list': {
@@ -65,6 +58,7 @@ export const FIXES = {
     removable: true,
   },
   'vmd-first-vector': {
+    commit: 'f6b7bb847ca8',
     subject: 'PCI: vmd: Offset Client VMD MSI-X vectors',
     effect: 'of a VMD whose vector 0 is for software alone devices behind it use those from 1 on, and its drives those from 2 on: what was merged in place of vmd-ahci-fast-list',
     removable: true,

@@ -145,7 +145,7 @@ const msi_unmasked = (mask: number): number => (has('msi-mask-valid-bits') ? 0 :
 
 /** @returns 0, an errno, or how many vectors could be had. Source: drivers/pci/msi.c, msi_capability_init() */
 export function* msi_capability_init(dev: PciDev, nvec: number, affd: irq_affinity | null): Op<number> {
-  if (has('msi-checks-early') && nvec > 1 && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.MULTI_PCI_MSI))) return 1;
+  if (has('multi-msi-early-reject') && nvec > 1 && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.MULTI_PCI_MSI))) return 1;
   yield* pci_msi_set_enable(dev, 0);
 
   const entry = yield* msi_setup_entry(dev, nvec, affd);

@@ -47,8 +47,8 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
 
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msix_enabled, 'drivers/pci/msi.c __pci_enable_msix_range')) return -EINVAL;
-  if (has('msi-checks-early')) return yield* enable_msix_checked(dev, entries, minvec, maxvec, affd, flags);
   if (has('msix-early-reject') && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.PCI_MSIX))) return -ENOTSUPP;
+  if (has('msi-checks-early')) return yield* enable_msix_checked(dev, entries, minvec, maxvec, affd, flags);
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
   if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
 
@@ -70,10 +70,9 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
   }
 }
 
-/** What the kernel v6.2 does there from here on: all checks come first, and the size of the table is read once. */
+/** What 'msi-checks-early' makes of the rest: all checks come first, and the size of the table is read once. */
 function* enable_msix_checked(dev: PciDev, entries: msix_entry[] | null, minvec: number, maxvec: number, affd: irq_affinity | null, flags: number): Op<number> {
   let nvec = maxvec;
-  if (!(yield* pci_msi_domain_supports(dev, MSI_FLAG.PCI_MSIX))) return -ENOTSUPP;
   if (!(yield* pci_msi_supported(dev, nvec))) return -EINVAL;
 
   const hwsize = yield* pci_msix_vec_count(dev);
@@ -125,7 +124,7 @@ function* __pci_enable_msi_range(dev: PciDev, minvec: number, maxvec: number, af
   if (maxvec < minvec) return -ERANGE;
   if (WARN_ON_ONCE(dev.msi_enabled, 'drivers/pci/msi.c __pci_enable_msi_range')) return -EINVAL;
 
-  if (has('msi-checks-early') && !(yield* pci_msi_domain_supports(dev, 0))) return -ENOTSUPP;
+  if (has('msi-needs-domain') && !(yield* pci_msi_domain_supports(dev, 0))) return -ENOTSUPP;
   let nvec = yield* pci_msi_vec_count(dev);
   if (nvec < 0) return nvec;
   if (nvec < minvec) {

@@ -5,6 +5,7 @@ import { type msi_alloc_info_t, type msi_desc, type msi_domain_info, type msi_do
 import type { PciDev } from '../../include/pci';
 import { msi_create_device_irq_domain, msi_match_device_irq_domain, msi_remove_device_irq_domain } from '../../irq/msi_device_data';
 import { WARN_ON_ONCE } from '../../lib/printk';
+import { has } from '../../world';
 import { pci_msi_domain_handle_error, pci_msi_domain_write_msg } from './msi_irqdomain';
 import { msi_mask_irq, msix_mask_irq } from './msi_message';
 
@@ -82,10 +83,10 @@ export function* pci_setup_msix_device_domain(pdev: PciDev): Op<boolean> {
   return yield* pci_create_device_domain(pdev, pci_msix_template);
 }
 
-/** Whether what a device's messages go through can do all of `feature_mask`; true where it has no domain. Source: drivers/pci/msi/irqdomain.c (v6.2), pci_msi_domain_supports() */
+/** Whether what a device's messages go through can do all of `feature_mask`; true where it has no domain, until 'msi-needs-domain'. Source: drivers/pci/msi/irqdomain.c (v6.2), pci_msi_domain_supports() */
 export function* pci_msi_domain_supports(pdev: PciDev, feature_mask: number): Op<boolean> {
   const domain = pdev.msi_domain;
-  if (!domain || !irq_domain_is_hierarchy(domain)) return true;
+  if (!domain || !irq_domain_is_hierarchy(domain)) return !has('msi-needs-domain');
   const supported = domain.msi_parent_ops?.supported_flags ?? (domain.host_data as msi_domain_info).flags;
   return (supported & feature_mask) === feature_mask;
 }
