@@ -3,6 +3,7 @@ import type { Change } from './change';
 /** Patches 12 to 19: group 4. */
 export const SERIES_ALLOC_INFO = {
   'v2-12': {
+    commit: '874d9b3a9588',
     subject: 'x86/irq: Prepare consolidation of irq_alloc_info',
     group: 4,
     release: 'v5.10',
@@ -10,6 +11,7 @@ export const SERIES_ALLOC_INFO = {
     removable: true,
   },
   'v2-13': {
+    commit: '2bf1e7bcedb8',
     subject: 'x86/msi: Consolidate HPET allocation',
     group: 4,
     release: 'v5.10',
@@ -26,6 +28,7 @@ export const SERIES_ALLOC_INFO = {
     removable: true,
   },
   'v2-15': {
+    commit: '55e039157281',
     subject: 'x86/irq: Consolidate DMAR irq allocation',
     group: 4,
     release: 'v5.10',
@@ -34,6 +37,7 @@ export const SERIES_ALLOC_INFO = {
     removable: true,
   },
   'v2-16': {
+    commit: '0f5cbdaf203e',
     subject: 'x86/irq: Consolidate UV domain allocation',
     group: 4,
     release: 'v5.10',
@@ -42,12 +46,14 @@ export const SERIES_ALLOC_INFO = {
     removable: true,
   },
   'v2-17': {
+    commit: 'dfb9eb7cf6cd',
     subject: 'PCI/MSI: Rework pci_msi_domain_calc_hwirq()',
     group: 4,
     release: 'v5.10',
     effect: 'one argument less, the device: the descriptor knows it',
   },
   'v2-18': {
+    commit: '3b9c1d377d67',
     subject: 'x86/msi: Consolidate MSI allocation',
     group: 4,
     release: 'v5.10',

@@ -3,6 +3,7 @@ import type { Change } from './change';
 /** Patches 20 to 38: group 5. */
 export const SERIES_DOMAINS = {
   'v2-20': {
+    commit: 'bb733e433698',
     subject: 'x86/irq: Move apic_post_init() invocation to one place',
     group: 5,
     release: 'v5.10',
@@ -10,6 +11,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-21': {
+    commit: '445d3595ab29',
     subject: 'x86/pci: Reducde #ifdeffery in PCI init code',
     group: 5,
     release: 'v5.10',
@@ -24,6 +26,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-23': {
+    commit: 'c6c9e2838c5f',
     subject: 'irqdomain/msi: Provide DOMAIN_BUS_VMD_MSI',
     group: 5,
     release: 'v5.10',
@@ -39,12 +42,14 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-25': {
+    commit: '2fd602669ee6',
     subject: 'PCI/MSI: Provide pci_dev_has_special_msi_domain() helper',
     group: 5,
     release: 'v5.10',
     effect: 'tells devices of VMD or a hypervisor from plain ones, for v2-31 and v2-32',
   },
   'v2-26': {
+    commit: '2905c50b7d3e',
     subject: 'x86/xen: Make xen_msi_init() static and rename it to xen_hvm_msi_init()',
     group: 5,
     release: 'v5.10',
@@ -52,6 +57,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-27': {
+    commit: '7d4d892de6e7',
     subject: 'x86/xen: Rework MSI teardown',
     group: 5,
     release: 'v5.10',
@@ -59,6 +65,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-28': {
+    commit: '70b59379efc3',
     subject: 'x86/xen: Consolidate XEN-MSI init',
     group: 5,
     release: 'v5.10',
@@ -67,6 +74,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-29': {
+    commit: '43e9e705dd57',
     subject: 'irqdomain/msi: Allow to override msi_domain_alloc/free_irqs()',
     group: 5,
     release: 'v5.10',
@@ -92,6 +100,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-32': {
+    commit: '2b2c6aa63824',
     subject: 'iommm/amd: Store irq domain in struct device',
     group: 5,
     release: 'v5.10',
@@ -100,6 +109,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-33': {
+    commit: '2c681e6b3767',
     subject: 'x86/pci: Set default irq domain in pcibios_add_device()',
     group: 5,
     release: 'v5.10',
@@ -108,12 +118,14 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-34': {
+    commit: '077ee78e3928',
     subject: 'PCI/MSI: Make arch_.*_msi_irq[s] fallbacks selectable',
     group: 5,
     release: 'v5.10',
     effect: 'the fallbacks are built where the architecture asks for them; x86 asks until v2-35',
   },
   'v2-35': {
+    commit: '7ca435cf857d',
     subject: 'x86/irq: Cleanup the arch_*_msi_irqs() leftovers',
     group: 5,
     release: 'v5.10',
@@ -122,6 +134,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-36': {
+    commit: '874a2013a07d',
     subject: 'x86/irq: Make most MSI ops XEN private',
     group: 5,
     release: 'v5.10',
@@ -130,6 +143,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-37': {
+    commit: '9f0ffb4bb300',
     subject: 'iommu/vt-d: Remove domain search for PCI/MSI[X]',
     group: 5,
     release: 'v5.10',
@@ -138,6 +152,7 @@ export const SERIES_DOMAINS = {
     removable: true,
   },
   'v2-38': {
+    commit: 'bc95fd0d7c42',
     subject: 'iommu/amd: Remove domain search for PCI/MSI',
     group: 5,
     release: 'v5.10',

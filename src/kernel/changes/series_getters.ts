@@ -3,12 +3,14 @@ import type { Change } from './change';
 /** Patches 01 to 11: groups 1 to 3. */
 export const SERIES_GETTERS = {
   'v2-01': {
+    commit: '23357b61f806',
     subject: 'iommu/amd: Prevent NULL pointer dereference',
     group: 1,
     release: 'v5.10',
     effect: 'irq_remapping_alloc() of AMD looks for the vector data only after it knows that there is an irq_data; the order of two reads, no other result',
   },
   'v2-02': {
+    commit: 'ccbecea14602',
     subject: 'x86/init: Remove unused init ops',
     group: 2,
     release: 'v5.10',
@@ -23,6 +25,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-04': {
+    commit: '13b90cadfc29',
     subject: 'genirq/chip: Use the first chip in irq_chip_compose_msi_msg()',
     group: 2,
     release: 'v5.10',
@@ -30,6 +33,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-05': {
+    commit: 'b0a19555efd0',
     subject: 'x86/msi: Move compose message callback where it belongs',
     group: 2,
     release: 'v5.10',
@@ -37,6 +41,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-06': {
+    commit: '9d55f02ad4e8',
     subject: 'x86/msi: Remove pointless vcpu_affinity callback',
     group: 2,
     release: 'v5.10',
@@ -51,6 +56,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-08': {
+    commit: 'b4c364da32cf',
     subject: 'x86/irq: Add allocation type for parent domain retrieval',
     group: 3,
     release: 'v5.10',
@@ -58,6 +64,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-09': {
+    commit: '60e5a9397c0c',
     subject: 'iommu/vt-d: Consolidate irq domain getter',
     group: 3,
     release: 'v5.10',
@@ -66,6 +73,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-10': {
+    commit: '192a99f4bd9d',
     subject: 'iommu/amd: Consolidate irq domain getter',
     group: 3,
     release: 'v5.10',
@@ -74,6 +82,7 @@ export const SERIES_GETTERS = {
     removable: true,
   },
   'v2-11': {
+    commit: '6b6256e616f7',
     subject: 'iommu/irq_remapping: Consolidate irq domain lookup',
     group: 3,
     release: 'v5.10',
