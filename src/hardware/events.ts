@@ -36,6 +36,8 @@ export type HardwareEvent =
   | { readonly kind: 'hypercall'; readonly op: string; readonly arg: Readonly<Record<string, number>>; readonly result: number }
   /** Xen notes an event for a pirq in the guest's memory */
   | { readonly kind: 'event'; readonly port: number; readonly vcpu: number; readonly pirq: number }
+  /** Xen notes an event for a pirq of another guest */
+  | { readonly kind: 'event elsewhere'; readonly domid: number; readonly pirq: number }
   /** an interrupt ends at Xen */
   | { readonly kind: 'dropped'; readonly what: string; readonly why: string }
   | { readonly kind: 'ipi'; readonly from: number; readonly request: InterruptRequest }

@@ -65,7 +65,7 @@ export type XenGuest = 'pv-domu' | 'pv-dom0' | 'hvm' | 'pvh-dom0';
 
 /** What a Xen can, or an HVM guest's CPUs, by the names of Xen's public headers. */
 export const XEN_FEATURES = [
-  'hvm_callback_vector', 'hvm_pirqs', 'hvm_safe_pvclock', 'apic_access_virt', 'x2apic_virt', 'fifo', 'msi_seg', 'multi_msi', 'get_free_pirq', 'pirq_eoi_gmfn_v2',
+  'hvm_callback_vector', 'hvm_pirqs', 'hvm_safe_pvclock', 'apic_access_virt', 'x2apic_virt', 'fifo', 'msi_seg', 'multi_msi', 'restore_msi_ext', 'get_free_pirq', 'pirq_eoi_gmfn_v2',
 ] as const;
 export type XenFeature = (typeof XEN_FEATURES)[number];
 
@@ -225,6 +225,8 @@ export interface PciFunctionConfig {
   readonly vmd?: boolean;
   /** address of the VMD, or instance of Hyper-V's virtual PCI bus, that the function is behind; its own address is one there, whose domain is written 0000 */
   readonly behind?: string;
+  /** DOMID of the guest of Xen's that dom0 passes it on to */
+  readonly guest?: number;
   /** NUMA node or -1 */
   readonly node: number;
   /** it answers no command; a drive whose driver waits for that is given up */

@@ -9,6 +9,7 @@ import { smpboot_globals } from './arch/x86/smpboot';
 import { hv_init_globals } from './arch/x86/hyperv/hv_init';
 import { mshyperv_globals } from './arch/x86/mshyperv';
 import { kvm_globals } from './arch/x86/kvm/posted_intr';
+import { xen_initdom_globals } from './arch/x86/pci/xen_initdom';
 import { xen_msi_globals } from './arch/x86/pci/xen_msi';
 import { xen_smp_globals } from './arch/x86/xen/smp';
 import { uv_irq_globals } from './arch/x86/platform/uv/uv_irq';
@@ -32,7 +33,9 @@ import { xen_pcifront_globals } from './drivers/pci/xen-pcifront';
 import { events_2l_globals } from './drivers/xen/events/events_2l';
 import { xen_chip_globals } from './drivers/xen/events/events_chip';
 import { events_fifo_globals } from './drivers/xen/events/events_fifo';
+import { events_lateeoi_globals } from './drivers/xen/events/events_lateeoi';
 import { xen_events_globals } from './drivers/xen/events/irq_info';
+import { xen_pciback_globals } from './drivers/xen/xen-pciback/pciback';
 import { xen_enlighten_globals } from './include/xen';
 import { irqdesc_globals } from './irq/irqdesc';
 import { irqdomain_globals } from './irq/irqdomain';
@@ -138,7 +141,10 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...xen_chip_globals(),
     ...events_2l_globals(nr_cpu_ids),
     ...events_fifo_globals(nr_cpu_ids),
+    ...xen_initdom_globals(),
     ...xen_msi_globals(changes),
+    ...events_lateeoi_globals(nr_cpu_ids),
+    ...xen_pciback_globals(),
     ...xen_pcifront_globals(),
   };
 }

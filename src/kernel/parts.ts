@@ -7,6 +7,8 @@ const CAME_WITH: Readonly<Record<string, ChangeId>> = {
   vmd_alloc_irqs: 'vmd-helpers',
   vmd_create_irq_domain: 'vmd-helpers',
   vmd_remove_irq_domain: 'vmd-helpers',
+  bind_evtchn_to_irq_chip: 'xen-lateeoi',
+  xen_pcibk_do_one_op: 'xen-lateeoi',
 };
 
 /** Whether a kernel with these changes has the function only as a part of the one that calls it. */

@@ -83,6 +83,8 @@ export function hardwareText(event: HardwareEvent): string {
       return `Xen: ${event.op}(${Object.entries(event.arg).map(([name, value]) => `${name}=${value}`).join(', ')}) = ${errnoName(event.result) ?? event.result}`;
     case 'event':
       return `Xen: pirq ${event.pirq} is event channel ${event.port}, of virtual CPU ${event.vcpu}`;
+    case 'event elsewhere':
+      return `Xen: pirq ${event.pirq} of domain ${event.domid} is an event there`;
     case 'dropped':
       return `Xen: ${event.what} is lost: ${event.why}`;
     case 'ipi':

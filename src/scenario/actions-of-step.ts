@@ -2,7 +2,7 @@ import type { StepMap } from './scenario-file';
 
 /** Keys of a step that say what is done; the others say how. */
 export const ACTIONS = [
-  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'write', 'expire', 'assert', 'deassert', 'affinity', 'vcpu', 'vcpuAffinity', 'uvSetup', 'uvTeardown', 'uvRaise', 'msiAlloc', 'msiFree', 'auxdata', 'sriov', 'call', 'eject', 'refuse', 'suspend', 'resume', 'offline', 'online',
+  'probe', 'remove', 'alloc', 'freeVectors', 'request', 'free', 'disable', 'enable', 'raise', 'write', 'expire', 'assert', 'deassert', 'affinity', 'vcpu', 'vcpuAffinity', 'uvSetup', 'uvTeardown', 'uvRaise', 'msiAlloc', 'msiFree', 'auxdata', 'sriov', 'call', 'eject', 'refuse', 'guest', 'suspend', 'resume', 'offline', 'online',
 ] as const satisfies readonly (keyof StepMap)[];
 
 export type ActionKey = (typeof ACTIONS)[number];

@@ -19,6 +19,7 @@ import { forEach } from './number-list';
 import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
+import { guestDoes } from './xen-guests';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
 import type { DeviceSection } from './machine-sections';
 import type { ScenarioFile, StepMap } from './scenario-file';
@@ -142,6 +143,10 @@ const BUILD: Build = {
   resume(written, file) {
     const device = deviceIn(file, written);
     return { title: `resume ${device.name}`, run: () => withDriver(device, pci_pm_resume) };
+  },
+  guest(action, file) {
+    const device = action.device === undefined ? undefined : deviceIn(file, action.device).name;
+    return { title: `guest ${action.domain}: ${action.does}${device === undefined ? '' : ` of ${device}`}`, run: () => guestDoes({ ...action, ...(device !== undefined && { device }) }) };
   },
   offline: cpu => ({ title: `offline CPU ${cpu}`, run: () => writeOnline(cpu, '0') }),
   online: cpu => ({ title: `online CPU ${cpu}`, run: () => writeOnline(cpu, '1') }),

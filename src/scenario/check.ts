@@ -3,6 +3,7 @@ import { errnoName } from '../kernel/lib/errno';
 import { checkBuses, checkBusStep, checkHostStep } from './check-hyperv';
 import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
+import { checkGuestStep } from './check-xen';
 import { ACTIONS, actionsOf, deviceOf } from './actions-of-step';
 import { DEFAULT_CPUS, numbersOf } from './number-list';
 import { AMD_IOMMU_FUNCTION, builtInDrivers, DEFAULT_TIMERS, deviceKind, sameAddress, virtualOf } from './devices';
@@ -69,7 +70,7 @@ function checkStep(file: ScenarioFile, source: YamlSource, step: 'boot' | StepMa
   if (first === undefined) return [source.error(path, `a step without an action; expected one of ${list(ACTIONS, 'or')}`)];
   if (second !== undefined) return [source.error([...path, second], `a step has one action, and this one has ${first} already; expected a new step ("- ${second}: ...")`, 'key')];
   return [
-    ...checkUv(file, source, step, path), ...(checkBusStep(file, source, step, path) ?? checkDevice(file, source, step, path, modules)), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
+    ...checkUv(file, source, step, path), ...checkGuestStep(file, source, step, path), ...(checkBusStep(file, source, step, path) ?? checkDevice(file, source, step, path, modules)), ...checkCall(source, step, path, modules), ...checkCpus(file, source, step, path), ...checkTimer(file, source, step, path),
     ...checkAffinity(source, step, path), ...checkOrder(source, step, path), ...checkExpect(source, step, path),
   ];
 }

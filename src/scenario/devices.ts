@@ -27,8 +27,11 @@ const KINDS: Record<DeviceSection['kind'], DeviceKind> = {
   custom: { vendor: 0x1234, device: 0x0001, class: 0xff0000, msix: false, msi: false },
 };
 
+/** What keeps a device for another guest of Xen's. */
+const PCIBACK = 'pciback';
+
 /** Drivers of the modelled kernel. */
-export const builtInDrivers: readonly string[] = Object.values(KINDS).flatMap(kind => kind.driver ?? []);
+export const builtInDrivers: readonly string[] = [...Object.values(KINDS).flatMap(kind => kind.driver ?? []), PCIBACK];
 
 /** A device's kind, with what the scenario writes in its place. */
 export function deviceKind(d: DeviceSection): DeviceKind {
@@ -39,7 +42,7 @@ export function deviceKind(d: DeviceSection): DeviceKind {
     class: d.class ?? kind.class,
     msix: d.msix ?? kind.msix,
     msi: d.msi ? { ...ONE_PLAIN_MSI, ...d.msi } : (d.msi ?? kind.msi),
-    driver: kind.driver,
+    driver: d.guest === undefined ? kind.driver : PCIBACK,
   };
 }
 

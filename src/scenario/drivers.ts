@@ -5,6 +5,7 @@ import { pci_sriov_configure_simple } from '../kernel/drivers/pci/iov';
 import { vmd_drv } from '../kernel/drivers/pci/controller/vmd';
 import { pcie_portdriver } from '../kernel/drivers/pci/pcie/portdrv';
 import type { pci_driver } from '../kernel/drivers/pci/pci-driver';
+import { xen_pcibk_pci_driver } from '../kernel/drivers/xen/xen-pciback/pci_stub';
 import { IRQF_NO_THREAD, IRQF_NOBALANCING, IRQF_ONESHOT, IRQF_SHARED } from '../kernel/include/interrupt';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX } from '../kernel/include/pci';
 import { builtInDrivers, deviceKind, sameAddress } from './devices';
@@ -20,6 +21,7 @@ export function driverNamed(name: string, drivers: Readonly<Record<string, Drive
   if (name === 'pcieport') return pcie_portdriver;
   if (name === 'vmd') return vmd_drv;
   if (name === 'ims') return ims_driver;
+  if (name === 'pciback') return xen_pcibk_pci_driver;
   return name === 'e1000e' ? patternOf(name, E1000E) : { ...patternOf(name, drivers[name]), sriov_configure: pci_sriov_configure_simple };
 }
 

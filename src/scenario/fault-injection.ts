@@ -66,6 +66,11 @@ const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; rea
     bug: 'xen_initdom_setup_msi_irqs() in arch/x86/pci/xen.c does not give a pirq back to Xen when no irq can be had for it',
   },
   {
+    site: /^alloc_(desc|masks): /,
+    leak: /^xen: event channel \d+, of kind interdomain, is no irq's$/,
+    bug: 'bind_interdomain_evtchn_to_irq_chip() in drivers/xen/events/events_base.c leaves the event channel open when no irq can be had for it',
+  },
+  {
     step: /^msiAlloc /,
     site: /./,
     leak: /^(interrupt numbers|descriptors|reservations|CPU vectors|remapping entries of \S+|AMD remapping entries|interrupts of \S+): /,

@@ -1,5 +1,5 @@
 import type { XenFeature, XenGuest } from '../hardware/machine-config';
-import type { DeviceName, Name } from './scenario-file';
+import type { DeviceName, Name, VectorCount } from './scenario-file';
 import type { EvtchnCount, HypercallName, PirqCount } from './xen-section';
 
 // The scenario language: machine.hypervisor, and the steps of what is below a guest.
@@ -58,4 +58,27 @@ export interface RefuseSection {
   device: DeviceName;
   /** What the host says no to, once: a message for an interrupt, or another target for one. */
   at: 'create' | 'retarget';
+}
+
+/**
+ * A guest of Xen's by its DOMID; dom0 is 0.
+ * @asType integer
+ * @minimum 1
+ * @maximum 32751
+ * @expected a DOMID from 1 to 32751
+ */
+export type DomainId = number;
+
+/** What another guest of Xen's does. */
+export interface GuestSection {
+  domain: DomainId;
+  /**
+   * start: it has been built, and pciback gives it its devices. enable_msi, disable_msi, enable_msix, disable_msix: its pcifront asks pciback for that;
+   * notify: its pcifront sends an event for nothing. end: it is gone, without a word to pciback before.
+   */
+  does: 'start' | 'enable_msi' | 'disable_msi' | 'enable_msix' | 'disable_msix' | 'notify' | 'end';
+  /** Of which it asks. */
+  device?: DeviceName;
+  /** How many entries of MSI-X; default: 1. */
+  vectors?: VectorCount;
 }

@@ -1,4 +1,4 @@
-import type { HypervisorSection } from './hypervisor-sections';
+import type { DomainId, HypervisorSection } from './hypervisor-sections';
 import type { ImsSection, SmbiosSection } from './ims-sections';
 import type { AmdRemapSection, IntelRemapSection } from './remap-sections';
 import type { DeviceName, Name, PciAddress, Unsigned, VectorCount } from './scenario-file';
@@ -122,6 +122,8 @@ export interface DeviceSection {
   address: PciAddress;
   /** The VMD that hides it, or Hyper-V's virtual PCI bus that it is on: `address` is then one there, and the kernel finds it when that one is probed. */
   behind?: DeviceName;
+  /** In dom0 of Xen: the guest that has it, by its DOMID. dom0 keeps it with pciback, and does for that guest what it asks. */
+  guest?: DomainId;
   /** Of a bridge: the bus behind it. */
   secondary?: BusNumber;
   /** Of a bridge: what it is; default: a root port. Only PCI Express passes on who sent a message: a bridge to conventional PCI signs itself. pci: conventional on both sides. */

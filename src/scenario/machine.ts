@@ -140,6 +140,7 @@ function pciFunction(section: DeviceSection, machine: MachineSection, ioapics: r
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     ...(section.kind === 'vmd' && { vmd: true }),
     ...(behind !== undefined && { behind }),
+    ...(section.guest !== undefined && { guest: section.guest }),
     node: section.node ?? -1,
     ...(driver !== undefined && { driver }),
   };

@@ -1,7 +1,7 @@
 // The scenario language: what a *.irq.yaml may hold. schemas/irq-scenario.schema.json is made from these types by
 // build/schema.mjs: comments are what editors show, `@expected` is what an error says.
 import type { AllocSection, DriverSection, RequestFlag } from './driver-sections';
-import type { EjectSection, RefuseSection } from './hypervisor-sections';
+import type { EjectSection, GuestSection, RefuseSection } from './hypervisor-sections';
 import type { AuxdataSection, MsiAllocSection, RaiseSection } from './ims-sections';
 import type { MachineSection, TimerNumber } from './machine-sections';
 import type { CallSection, FunctionName, ModulePath } from './module-sections';
@@ -159,7 +159,7 @@ export type Step = 'boot' | StepMap;
 
 /**
  * One action, and how it is done.
- * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, eject, refuse, suspend, resume, offline or online
+ * @expected a map with one action: probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, eject, refuse, guest, suspend, resume, offline or online
  */
 export interface StepMap {
   /** A driver takes the device: one of `drivers` that matches it, else the one of its kind; or the one that is named, which one of the `modules` may export. */
@@ -223,6 +223,8 @@ export interface StepMap {
   eject?: DeviceName | EjectSection;
   /** A Hyper-V host says no to what is next asked of it for a device. */
   refuse?: RefuseSection;
+  /** In dom0 of Xen: another guest starts, asks pciback for something, or ends. Result: XEN_PCI_ERR_*, or what pciback's functions return. */
+  guest?: GuestSection;
   /** The machine is going to sleep: the driver of a virtual PCI bus closes its channel, and the host forgets the interrupts; that of a VMD frees the VMD's own interrupts. */
   suspend?: Name;
   /** It has come back: the same bus, and new messages for its interrupts; or the same VMD, whose interrupts are requested anew. */

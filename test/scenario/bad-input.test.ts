@@ -71,7 +71,7 @@ describe('a broken scenario', () => {
     ],
     'a driver with a name of the kernel': ['drivers: { nvme: { alloc: { min: 1, max: 1 } } }\nsteps: [boot]', ['1:12: nvme is a driver of the kernel; expected another name']],
     'a step with two actions': [`${DEVICE}steps:\n  - probe: nvme0\n    raise: nvme0`, ['4:5: a step has one action, and this one has probe already; expected a new step ("- raise: ...")']],
-    'a step without an action': ['steps:\n  - cpu: 1', ['2:5: a step without an action; expected one of probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, eject, refuse, suspend, resume, offline or online']],
+    'a step without an action': ['steps:\n  - cpu: 1', ['2:5: a step without an action; expected one of probe, remove, alloc, freeVectors, request, free, disable, enable, raise, write, expire, assert, deassert, affinity, vcpu, vcpuAffinity, uvSetup, uvTeardown, uvRaise, msiAlloc, msiFree, auxdata, sriov, call, eject, refuse, guest, suspend, resume, offline or online']],
     'a boot that is not the first step': [`${DEVICE}steps: [{ probe: nvme0 }, boot]`, ['2:27: the machine runs already; boot can only be the first step']],
     'a CPU that is not there': [`${DEVICE}steps:\n  - affinity: { device: nvme0, cpus: 2-4 }\n  - probe: nvme0\n    cpu: 4`, ['3:38: there is no CPU 4; expected CPUs of 0 to 3', '5:10: there is no CPU 4; expected CPUs of 0 to 3']],
     'an affinity of nothing': ['steps:\n  - affinity: { cpus: 1 }', ['2:5: whose affinity?; expected either irq, or device (and vector)']],

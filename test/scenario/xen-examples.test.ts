@@ -109,6 +109,17 @@ describe('examples/xen/ims.irq.yaml (X8)', () => {
   });
 });
 
+describe('examples/xen/pciback.irq.yaml', () => {
+  it('maps two pirqs for the other guest, and finds them gone with it, before the series as after it', async () => {
+    for (const kernel of ['v5.9', 'v5.10']) {
+      const p = ended(await run('xen/pciback', kernel));
+      assert.deepEqual(hypercalls(p, 'PHYSDEVOP_map_pirq').flatMap(({ arg }) => (arg['type'] === 1 ? [] : [[arg['domid'], arg['pirq']]])), [[3, 55], [3, 54]]);
+      assert.deepEqual(hypercalls(p, 'PHYSDEVOP_unmap_pirq').map(({ arg, result }) => [arg['domid'], result]), [[3, -3], [3, -3]]);
+      assert.deepEqual(dropped(p), []);
+    }
+  });
+});
+
 describe('examples/no-apic.irq.yaml (catalogue 28)', () => {
   it('warns and says -ENODEV, before the series -ENOSYS; the driver takes the pin', async () => {
     const p = ended(await run('no-apic'));
@@ -128,9 +139,9 @@ describe('examples/no-apic.irq.yaml (catalogue 28)', () => {
 });
 
 describe('a Xen guest in a scenario that cannot be', () => {
-  const wrong = async (machine: string): Promise<string[]> => {
+  const wrong = async (machine: string, steps = '[boot]'): Promise<string[]> => {
     const { loadScenario } = await import('../../src/scenario/load');
-    const loaded = loadScenario('x.irq.yaml', `machine:\n${machine}\nsteps: [boot]\n`);
+    const loaded = loadScenario('x.irq.yaml', `machine:\n${machine}\nsteps: ${steps}\n`);
     assert.ok(!loaded.ok);
     return loaded.diagnostics.map(({ line, column, message }) => `${line}:${column}: ${message}`);
   };
@@ -139,5 +150,16 @@ describe('a Xen guest in a scenario that cannot be', () => {
     assert.deepEqual(await wrong('  remap: intel\n  hypervisor: { xen: hvm }'), ['2:3: Xen keeps the remapping unit for itself: a guest has none; expected no remap']);
     assert.deepEqual(await wrong('  hypervisor: { xen: hvm, deny: [PHYSDEVOP_unmap_irq] }'), ['2:34: there is no hypercall PHYSDEVOP_unmap_irq here; did you mean PHYSDEVOP_unmap_pirq?']);
     assert.deepEqual(await wrong('  hypervisor: { xen: pv-domu }\n  devices: [{ name: p, kind: bridge, address: 00:01.0, secondary: 1 }]'), ['3:30: pciback shows a guest no bridges: p cannot be there; expected another kind']);
+    const given = '  hypervisor: { xen: pv-dom0 }\n  devices: [{ name: card, kind: custom, address: 00:05.0, msix: 4, guest: 3 }, { name: own, kind: custom, address: 00:06.0, msix: 4 }]';
+    assert.deepEqual(await wrong(given.replace('pv-dom0', 'hvm')), ['3:68: only dom0 of Xen gives a device to another guest; expected machine.hypervisor: { xen: pv-dom0 }']);
+    assert.deepEqual(await wrong(given.replace('  hypervisor: { xen: pv-dom0 }\n', '')), ['2:68: only dom0 of Xen gives a device to another guest; expected machine.hypervisor: { xen: pv-dom0 }']);
+    assert.deepEqual(await wrong(given.replace('kind: custom', 'kind: bridge, secondary: 1')), ['3:33: card is given to no guest as a whole; expected another kind']);
+    const step = (text: string): Promise<string[]> => wrong(given, `[${text}]`);
+    assert.deepEqual(await step('guest: { domain: 4, does: start }'), ['4:26: no device is given to domain 4; expected 3']);
+    assert.deepEqual(await step('guest: { domain: 3, does: enable_msi }'), ['4:9: enable_msi of which device?; expected device']);
+    assert.deepEqual(await step('guest: { domain: 3, does: enable_msi, device: own }'), ['4:55: own is not given to domain 3; expected a device with guest: 3']);
+    assert.deepEqual(await step('guest: { domain: 3, does: end, device: card }'), ['4:40: end is of no device; expected none']);
+    assert.deepEqual(await step('guest: { domain: 3, does: enable_msi, device: card, vectors: 2 }'), ['4:61: vectors are counted with enable_msix only']);
+    assert.deepEqual(await step('probe: { device: own, driver: pciback }'), ["4:39: pciback takes what is another guest's; expected own to have guest, its DOMID"]);
   });
 });

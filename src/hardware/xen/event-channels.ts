@@ -1,6 +1,6 @@
 import { type EventAbi, FifoAbi, TwoLevelAbi, Vcpus } from './event-abi';
 import {
-  EVTCHN_FIFO_PRIORITY_DEFAULT, type evtchn_alloc_unbound, type evtchn_bind_ipi, type evtchn_bind_vcpu, type evtchn_bind_virq, type evtchn_expand_array,
+  EVTCHN_FIFO_PRIORITY_DEFAULT, type evtchn_alloc_unbound, type evtchn_bind_interdomain, type evtchn_bind_ipi, type evtchn_bind_vcpu, type evtchn_bind_virq, type evtchn_expand_array,
   type evtchn_init_control, PAGE_SIZE, XEN_ERRNO,
 } from './interface';
 
@@ -9,10 +9,10 @@ const { EEXIST, EINVAL, ENOENT, ENOSPC } = XEN_ERRNO;
 /** One end of an event channel, in the guest. */
 export interface Channel {
   readonly port: number;
-  readonly state: 'unbound' | 'pirq' | 'virq' | 'ipi';
+  state: 'unbound' | 'interdomain' | 'pirq' | 'virq' | 'ipi';
   vcpu: number;
   readonly priority: number;
-  /** number of the pirq, or of the virq */
+  /** number of the pirq, or of the virq; the domain at the other end */
   readonly of: number;
   /** of what is bound to another domain: what happens there when the guest sends */
   remote?: () => void;
@@ -55,6 +55,14 @@ export class EventChannels {
     if (channel) channel.remote = remote;
   }
 
+  /** The guest takes an end that another domain has made for it. @returns 0, arg.local_port is the guest's, or an errno */
+  bindInterdomain(arg: evtchn_bind_interdomain): number {
+    const made = { port: 0 };
+    const error = this.bind(made, { state: 'interdomain', vcpu: 0, of: arg.remote_dom });
+    if (error === 0) arg.local_port = made.port;
+    return error;
+  }
+
   bindPirq(arg: { pirq: number; port: number }): number {
     return this.bind(arg, { state: 'pirq', vcpu: 0, of: arg.pirq });
   }
@@ -74,7 +82,7 @@ export class EventChannels {
   bindVcpu({ port, vcpu }: evtchn_bind_vcpu): number {
     if (vcpu >= this.vcpus.info.length) return -ENOENT;
     const channel = this.channels.get(port);
-    if (channel?.state !== 'pirq' && channel?.state !== 'unbound') return -EINVAL;
+    if (channel?.state !== 'pirq' && channel?.state !== 'unbound' && channel?.state !== 'interdomain') return -EINVAL;
     channel.vcpu = vcpu;
     return 0;
   }
@@ -93,7 +101,7 @@ export class EventChannels {
     const channel = this.channels.get(port);
     if (channel?.state === 'ipi') this.abi.setPending(channel);
     else if (channel?.remote) channel.remote();
-    else if (channel?.state !== 'unbound') return -EINVAL;
+    else if (channel?.state !== 'unbound' && channel?.state !== 'interdomain') return -EINVAL;
     return 0;
   }
 

@@ -6,14 +6,19 @@ import type { PciFunction } from '../pci';
 import { Vcpus } from './event-abi';
 import { EventChannels } from './event-channels';
 import {
-  DOMID_SELF, type EvtchnArgs, EVTCHNOP, MAP_PIRQ_TYPE, PAGE_SIZE, type PhysdevArgs, PHYSDEVOP, type physdev_map_pirq, type vcpu_register_vcpu_info, XEN_ERRNO,
+  DOMID_SELF, type evtchn_bind_interdomain, type EvtchnArgs, EVTCHNOP, MAP_PIRQ_TYPE, PAGE_SIZE, type PhysdevArgs, PHYSDEVOP, type physdev_map_pirq, type physdev_pci_device, type vcpu_register_vcpu_info, XEN_ERRNO,
   XEN_HVM_CPUID_APIC_ACCESS_VIRT, XEN_HVM_CPUID_X2APIC_VIRT, XENFEAT, XENIRQSTAT_needs_eoi, XENIRQSTAT_shared,
 } from './interface';
+import { PhysicalVectors } from './msi';
+import { OtherDomain, PCIFRONT_PORT } from './other-domain';
 import { type Pirq, Pirqs } from './pirqs';
 
-const { EEXIST, EINVAL, ENOSYS, EPERM, ESRCH } = XEN_ERRNO;
+const { EEXIST, EINVAL, ENODEV, ENOSYS, EPERM, ESRCH } = XEN_ERRNO;
 
 const PHYSDEV_NAMES = new Map(Object.entries(PHYSDEVOP).map(([name, op]) => [op as number, `PHYSDEVOP_${name}`]));
+/** Besides lines. */
+const OTHER_PIRQS = 32;
+
 const EVTCHN_NAMES = new Map(Object.entries(EVTCHNOP).map(([name, op]) => [op as number, `EVTCHNOP_${name}`]));
 
 /** Names of all hypercalls that there are here. */
@@ -40,6 +45,9 @@ export class XenHypervisor {
   readonly channels: EventChannels;
   readonly pirqs: Pirqs;
   readonly vcpus: Vcpus;
+  /** Other guests that run, by their DOMIDs. */
+  readonly others = new Map<number, OtherDomain>();
+  private readonly vectors: PhysicalVectors<Pirq>;
   /** vector that tells an HVM guest of events; null: the guest has asked for none */
   callbackVector: number | null = null;
   /** a bit for each pirq that wants to be ended, in the guest's memory; null: the guest gave no page */
@@ -51,7 +59,9 @@ export class XenHypervisor {
     const { config, memory, apicIds, gsis, functions } = host;
     this.vcpus = new Vcpus(memory, memory.alloc(PAGE_SIZE, PAGE_SIZE), apicIds.length);
     this.channels = new EventChannels(this.vcpus, config.evtchns, this.has('fifo'));
-    this.pirqs = new Pirqs(gsis, config.pirqs, apicIds, functions);
+    this.vectors = new PhysicalVectors(apicIds);
+    this.pirqs = new Pirqs(gsis, config.pirqs, this.vectors, functions);
+    for (const { config } of functions()) if (config.guest !== undefined) this.begin(config.guest);
     // Who builds a guest gives it the channel to xenstore, port 1, and that of its console.
     const channels = config.guest === 'hvm' || config.guest === 'pv-domu' ? 2 : 0;
     for (let i = 0; i < channels; i++) this.channels.allocUnbound({ dom: DOMID_SELF, remote_dom: 0, port: 0 });
@@ -144,7 +154,11 @@ export class XenHypervisor {
     },
     [PHYSDEVOP.eoi]: ({ irq }) => this.endOfInterrupt(irq),
     [PHYSDEVOP.map_pirq]: arg => this.mapPirq(arg),
-    [PHYSDEVOP.unmap_pirq]: ({ domid, pirq }) => (domid === DOMID_SELF ? this.pirqs.unmap(pirq) : -ESRCH),
+    [PHYSDEVOP.unmap_pirq]: ({ domid, pirq }) => this.pirqsOf(domid)?.unmap(pirq) ?? -ESRCH,
+    [PHYSDEVOP.restore_msi]: ({ bus, devfn }) => this.restore({ seg: 0, bus, devfn }),
+    [PHYSDEVOP.restore_msi_ext]: arg => (this.has('restore_msi_ext') ? this.restore(arg) : -ENOSYS),
+    [PHYSDEVOP.prepare_msix]: arg => (this.functionAt(arg) ? 0 : -ENODEV),
+    [PHYSDEVOP.release_msix]: arg => (this.functionAt(arg) ? 0 : -ENODEV),
     [PHYSDEVOP.setup_gsi]: ({ gsi, triggering }) => {
       const again = this.pirqs.level.has(gsi);
       this.pirqs.level.set(gsi, triggering === 1);
@@ -166,23 +180,43 @@ export class XenHypervisor {
 
   private mapPirq(arg: physdev_map_pirq): number {
     const { type, index, pirq } = arg;
-    if (arg.domid !== DOMID_SELF) return -ESRCH;
+    const pirqs = this.pirqsOf(arg.domid);
+    if (!pirqs) return -ESRCH;
     let found: number;
-    if (type === MAP_PIRQ_TYPE.GSI) found = this.pirqs.mapLine(index, pirq, !this.pv);
+    if (type === MAP_PIRQ_TYPE.GSI) found = pirqs.mapLine(index, pirq, !this.pv);
     else if (!this.pv || this.host.config.guest !== 'pv-dom0') found = -EPERM;
     else if ((type === MAP_PIRQ_TYPE.MSI_SEG && !this.has('msi_seg')) || (type === MAP_PIRQ_TYPE.MULTI_MSI && !this.has('multi_msi'))) found = -EINVAL;
-    else found = this.pirqs.mapMessages(this.pirqs.functionOf(arg), arg.table_base === 0 ? null : arg.entry_nr, type === MAP_PIRQ_TYPE.MULTI_MSI ? arg.entry_nr : 1);
+    else found = pirqs.mapMessages(pirqs.functionOf(arg), arg.table_base === 0 ? null : arg.entry_nr, type === MAP_PIRQ_TYPE.MULTI_MSI ? arg.entry_nr : 1);
     if (found < 0) return found;
     arg.pirq = found;
     return 0;
   }
 
+  /** The pirqs of a guest that is there. */
+  private pirqsOf(domid: number): Pirqs | undefined {
+    return domid === DOMID_SELF ? this.pirqs : this.others.get(domid)?.pirqs;
+  }
+
+  private functionAt({ seg, bus, devfn }: physdev_pci_device): PciFunction | undefined {
+    return this.host.functions().find(fn => fn.domain === seg && fn.bus === bus && fn.devfn === devfn);
+  }
+
+  /** Of whatever guest the function is. */
+  private restore(at: physdev_pci_device): number {
+    const fn = this.functionAt(at);
+    if (!fn) return -ENODEV;
+    for (const pirqs of [this.pirqs, ...[...this.others.values()].map(other => other.pirqs)]) pirqs.restore(fn);
+    return 0;
+  }
+
   private readonly evtchn: { [C in keyof EvtchnArgs]: (arg: EvtchnArgs[C]) => number } = {
+    [EVTCHNOP.bind_interdomain]: arg => this.bindInterdomain(arg),
     [EVTCHNOP.bind_virq]: arg => this.channels.bindVirq(arg),
     [EVTCHNOP.bind_pirq]: arg => this.bindPirq(arg),
     [EVTCHNOP.close]: ({ port }) => {
       const closed = this.channels.close(port);
       if (typeof closed === 'number') return closed;
+      for (const other of this.others.values()) if (other.local === port) other.local = null;
       const pirq = closed.state === 'pirq' ? this.pirqs.pirqs.get(closed.of) : undefined;
       if (pirq) this.unbind(pirq);
       return 0;
@@ -195,6 +229,15 @@ export class XenHypervisor {
     [EVTCHNOP.init_control]: arg => this.channels.initControl(arg),
     [EVTCHNOP.expand_array]: arg => this.channels.expandArray(arg),
   };
+
+  private bindInterdomain(arg: evtchn_bind_interdomain): number {
+    const other = this.others.get(arg.remote_dom);
+    if (!other) return -ESRCH;
+    if (arg.remote_port !== PCIFRONT_PORT || other.local !== null) return -EINVAL;
+    const error = this.channels.bindInterdomain(arg);
+    if (error === 0) other.local = arg.local_port;
+    return error;
+  }
 
   private bindPirq(arg: EvtchnArgs[typeof EVTCHNOP.bind_pirq]): number {
     const pirq = this.pirqs.pirqs.get(arg.pirq);
@@ -257,7 +300,7 @@ export class XenHypervisor {
   message(from: PciFunction | undefined, addressHi: number, addressLo: number, data: number): boolean {
     const vector = MSI_DATA.get(data, 'vector');
     const dest = MSI_ADDRESS_LO.get(addressLo, 'destid_0_7');
-    if (this.pv) return this.toPirq(this.pirqs.ofMessage({ apicId: dest, vector }), `vector ${vector} of APIC ${dest} is none of Xen's`);
+    if (this.pv) return this.toPirq(this.vectors.ownerOf({ apicId: dest, vector }), `vector ${vector} of APIC ${dest} is none of Xen's`);
     const known = from?.hasMessage({ hi: addressHi, lo: addressLo, data }) === true;
     if (this.config.guest === 'pvh-dom0' && !known) return this.dropped('message', 'Xen knows no device that has it, and has no vector for it');
     if (!isPirqMessage(data) || this.config.guest === 'pvh-dom0') return this.host.bus.deliver(decodeWide(addressHi, addressLo, data));
@@ -270,6 +313,10 @@ export class XenHypervisor {
 
   private toPirq(pirq: Pirq | undefined, why: string): boolean {
     if (!pirq) return this.dropped('message', why);
+    if (pirq.domid !== DOMID_SELF) {
+      this.host.bus.events.push({ kind: 'event elsewhere', domid: pirq.domid, pirq: pirq.number });
+      return true;
+    }
     if (pirq.port === 0) return this.dropped(`pirq ${pirq.number}`, 'it is bound to no event channel');
     this.send(pirq);
     return true;
@@ -299,5 +346,26 @@ export class XenHypervisor {
       this.pirqs.unmap(pirq.number);
     }
   }
-}
 
+  // What other guests do.
+
+  private begin(id: number): void {
+    const { gsis, functions } = this.host;
+    if (!this.others.has(id)) this.others.set(id, new OtherDomain(id, new Pirqs(gsis, gsis + OTHER_PIRQS, this.vectors, functions, id)));
+  }
+
+  /** Another guest sends through the channel to its backend. @returns false: nobody has the other end */
+  notify({ local }: OtherDomain): boolean {
+    const channel = local === null ? undefined : this.channels.channels.get(local);
+    if (channel) this.channels.abi.setPending(channel);
+    return channel !== undefined;
+  }
+
+  /** Another guest is gone, with all that Xen kept for it. dom0's end of its channel leads nowhere. */
+  destroy(other: OtherDomain): void {
+    other.pirqs.freeAll();
+    this.others.delete(other.id);
+    const channel = other.local === null ? undefined : this.channels.channels.get(other.local);
+    if (channel) channel.state = 'unbound';
+  }
+}

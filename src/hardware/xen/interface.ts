@@ -9,13 +9,18 @@ export const PHYSDEVOP = {
   eoi: 12,
   map_pirq: 13,
   unmap_pirq: 14,
+  restore_msi: 19,
   setup_gsi: 21,
   get_free_pirq: 23,
+  restore_msi_ext: 27,
   pirq_eoi_gmfn_v2: 28,
+  prepare_msix: 30,
+  release_msix: 31,
 } as const;
 
 /** Source: xen/include/public/event_channel.h */
 export const EVTCHNOP = {
+  bind_interdomain: 0,
   bind_virq: 1,
   bind_pirq: 2,
   close: 3,
@@ -28,9 +33,6 @@ export const EVTCHNOP = {
   expand_array: 12,
 } as const;
 
-export const VCPUOP = { register_vcpu_info: 10 } as const;
-
-export const HVM_PARAM_CALLBACK_IRQ = 0;
 /** The kind of callback stands in the upper byte; 2: a vector. */
 export const HVM_CALLBACK_VECTOR = (vector: number): bigint => (2n << 56n) | BigInt(vector);
 
@@ -61,7 +63,6 @@ export const VIRQ = { TIMER: 0, DEBUG: 1 } as const;
 
 /** Errors of hypercalls, returned negative. Source: xen/include/public/errno.h */
 export const XEN_ERRNO = { EPERM: 1, ENOENT: 2, ESRCH: 3, EBUSY: 16, EEXIST: 17, ENODEV: 19, EINVAL: 22, ENOSPC: 28, ENOSYS: 38 } as const;
-export type XenErrno = keyof typeof XEN_ERRNO;
 
 export interface physdev_irq_status_query { irq: number; flags: number }
 export interface physdev_irq { irq: number; vector: number }
@@ -71,6 +72,8 @@ export interface physdev_unmap_pirq { domid: number; pirq: number }
 export interface physdev_setup_gsi { gsi: number; triggering: number; polarity: number }
 export interface physdev_get_free_pirq { type: number; pirq: number }
 export interface physdev_pirq_eoi_gmfn { gmfn: number }
+export interface physdev_restore_msi { bus: number; devfn: number }
+export interface physdev_pci_device { seg: number; bus: number; devfn: number }
 
 export interface PhysdevArgs {
   5: physdev_irq_status_query;
@@ -78,11 +81,16 @@ export interface PhysdevArgs {
   12: physdev_eoi;
   13: physdev_map_pirq;
   14: physdev_unmap_pirq;
+  19: physdev_restore_msi;
   21: physdev_setup_gsi;
   23: physdev_get_free_pirq;
+  27: physdev_pci_device;
   28: physdev_pirq_eoi_gmfn;
+  30: physdev_pci_device;
+  31: physdev_pci_device;
 }
 
+export interface evtchn_bind_interdomain { remote_dom: number; remote_port: number; local_port: number }
 export interface evtchn_bind_virq { virq: number; vcpu: number; port: number }
 export interface evtchn_bind_pirq { pirq: number; flags: number; port: number }
 export interface evtchn_port { port: number }
@@ -93,6 +101,7 @@ export interface evtchn_init_control { control_gfn: number; offset: number; vcpu
 export interface evtchn_expand_array { array_gfn: number }
 
 export interface EvtchnArgs {
+  0: evtchn_bind_interdomain;
   1: evtchn_bind_virq;
   2: evtchn_bind_pirq;
   3: evtchn_port;

@@ -1,12 +1,14 @@
 import type { PciFunction } from '../pci';
-import { MAP_PIRQ_TYPE, type physdev_map_pirq, XEN_ERRNO } from './interface';
-import { maskable, type PhysicalVector, PhysicalVectors, programMessage, setMasked } from './msi';
+import { DOMID_SELF, MAP_PIRQ_TYPE, type physdev_map_pirq, XEN_ERRNO } from './interface';
+import { maskable, type PhysicalVector, type PhysicalVectors, programMessage, setMasked } from './msi';
 
 const { EEXIST, EINVAL, ENODEV, ENOSPC } = XEN_ERRNO;
 
 /** What a guest knows a physical interrupt by. `emulated`: of an HVM guest, whose devices and lines Xen makes up. */
 export interface Pirq {
   readonly number: number;
+  /** whose it is: DOMID_SELF is the guest that runs */
+  readonly domid: number;
   kind: 'reserved' | 'gsi' | 'msi' | 'emulated gsi' | 'emulated msi';
   /** of a line */
   readonly gsi?: number;
@@ -31,17 +33,18 @@ export class Pirqs {
   readonly pirqs = new Map<number, Pirq>();
   /** triggering of lines, by setup_gsi: true = level */
   readonly level = new Map<number, boolean>();
-  private readonly vectors: PhysicalVectors<Pirq>;
 
-  /** @param gsis how many lines there are: numbers from there on are for messages @param count how many pirqs the guest may have @param functions those that Xen knows */
+  /**
+   * @param gsis how many lines there are: numbers from there on are for messages @param count how many pirqs the guest may have
+   * @param vectors Xen's, of all guests @param functions those that Xen knows @param domid whose pirqs these are
+   */
   constructor(
     private readonly gsis: number,
     private readonly count: number,
-    apicIds: readonly number[],
+    private readonly vectors: PhysicalVectors<Pirq>,
     private readonly functions: () => readonly PciFunction[],
-  ) {
-    this.vectors = new PhysicalVectors(apicIds);
-  }
+    private readonly domid = DOMID_SELF,
+  ) {}
 
   valid(pirq: number): boolean {
     return pirq >= 0 && pirq < this.count;
@@ -61,8 +64,8 @@ export class Pirqs {
     return this.freeForMessages(1);
   }
 
-  private add(pirq: Omit<Pirq, 'port' | 'inService'>): Pirq {
-    const made: Pirq = { ...pirq, port: 0, inService: false };
+  private add(pirq: Omit<Pirq, 'port' | 'inService' | 'domid'>): Pirq {
+    const made: Pirq = { ...pirq, domid: this.domid, port: 0, inService: false };
     this.pirqs.set(pirq.number, made);
     return made;
   }
@@ -89,11 +92,6 @@ export class Pirqs {
     return [...this.pirqs.values()].find(pirq => pirq.gsi === gsi);
   }
 
-  /** What sends a message to a vector of Xen's. */
-  ofMessage(at: PhysicalVector): Pirq | undefined {
-    return this.vectors.ownerOf(at);
-  }
-
   /** The function that map_pirq means. @param segments Xen knows MAP_PIRQ_TYPE_MSI_SEG, where bus has the segment in its upper half */
   functionOf({ type, bus, devfn }: physdev_map_pirq): PciFunction | undefined {
     const segment = type === MAP_PIRQ_TYPE.MSI ? 0 : bus >>> 16;
@@ -107,7 +105,7 @@ export class Pirqs {
     if ([...this.pirqs.values()].some(pirq => pirq.fn === fn && pirq.entry === entry)) return -EEXIST;
     const first = this.freeForMessages(block);
     if (first < 0) return first;
-    const owners = Array.from({ length: block }, (_, index) => ({ number: first + index, kind: 'msi' as const, fn, entry, index, block, port: 0, inService: false }));
+    const owners = Array.from({ length: block }, (_, index) => ({ number: first + index, domid: this.domid, kind: 'msi' as const, fn, entry, index, block, port: 0, inService: false }));
     const at = this.vectors.alloc(owners);
     if (!at) return -ENOSPC;
     for (const owner of owners) this.pirqs.set(owner.number, Object.assign(owner, { at: { ...at, vector: at.vector + owner.index } }));
@@ -128,6 +126,20 @@ export class Pirqs {
     }
     for (let i = 0; i < block; i++) this.pirqs.delete(number + i);
     return 0;
+  }
+
+  /** Xen writes into a function again what it had written. */
+  restore(fn: PciFunction): void {
+    for (const { fn: of, entry, at, index, block, port } of this.pirqs.values()) {
+      if (of !== fn || !at) continue;
+      if (index === 0) programMessage(fn, entry!, at, block!);
+      if (port !== 0) setMasked(fn, entry!, false, index);
+    }
+  }
+
+  /** The guest has ended: Xen takes all back. */
+  freeAll(): void {
+    for (const { number, index = 0 } of [...this.pirqs.values()]) if (index === 0) this.unmap(number);
   }
 
   /** The guest wants the interrupt, or no longer: a message is masked in the device. */

@@ -79,6 +79,13 @@ export const V5_10 = {
     effect: 'events of a Xen guest are handled, and their interrupts freed, under evtchn_rwlock',
     removable: true,
   },
+  'xen-lateeoi': {
+    subject: 'xen/events: add a new "late EOI" evtchn framework; xen/pciback: use lateeoi irq binding',
+    release: 'v5.10',
+    effect: "events of a guest's pcifront stay masked in dom0 until pciback has done what is asked: chip xen-dyn-lateeoi; a guest that sends twice for nothing waits",
+    needs: ['xen-evtchn-rwlock'],
+    removable: true,
+  },
   'xen-debug-2level-only': {
     commit: 'd04b1ae5a9b0',
     subject: 'xen/events: only register debug interrupt for 2-level events',

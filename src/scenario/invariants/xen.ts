@@ -1,11 +1,13 @@
 import type { Channel } from '../../hardware/xen/event-channels';
 import type { XenHypervisor } from '../../hardware/xen/hypervisor';
+import { DOMID_SELF } from '../../hardware/xen/interface';
+import type { Pirq } from '../../hardware/xen/pirqs';
 import type { irq_info } from '../../kernel/drivers/xen/events/irq_info';
 import { irqd_irq_masked, irqd_is_started } from '../../kernel/include/irq';
 import type { World } from '../../kernel/world';
 import { KNOWN, type Report } from './report';
 
-const CHANNEL_OF: Record<irq_info['type'], Channel['state'] | undefined> = { IRQT_UNBOUND: undefined, IRQT_PIRQ: 'pirq', IRQT_VIRQ: 'virq', IRQT_IPI: 'ipi', IRQT_EVTCHN: 'unbound' };
+const CHANNELS_OF: Record<irq_info['type'], readonly Channel['state'][]> = { IRQT_UNBOUND: [], IRQT_PIRQ: ['pirq'], IRQT_VIRQ: ['virq'], IRQT_IPI: ['ipi'], IRQT_EVTCHN: ['unbound', 'interdomain'] };
 
 /** What a guest of Xen's keeps of pirqs, event channels and irqs, against what Xen does. */
 export function checkXen(world: World, report: Report): void {
@@ -20,11 +22,13 @@ function checkInfo({ kernel }: World, xen: XenHypervisor, { irq, type, evtchn, c
   const expect = (holds: boolean, message: string): void => report.expect(holds, 'xen', () => `irq ${irq}: ${message}`);
   const desc = kernel.irq_desc_tree.get(irq);
   expect(desc !== undefined, 'it has an irq_info, and no descriptor');
-  if (type === 'IRQT_PIRQ') expect(xen.pirqs.pirqs.has(u.pirq.pirq), `Xen has no pirq ${u.pirq.pirq}`);
+  // What a guest that is gone has left goes when pciback hears of it.
+  const pirqs = u.pirq.domid === DOMID_SELF ? xen.pirqs : xen.others.get(u.pirq.domid)?.pirqs;
+  if (type === 'IRQT_PIRQ' && pirqs) expect(pirqs.pirqs.has(u.pirq.pirq), `Xen has no pirq ${u.pirq.pirq}`);
   if (evtchn === 0 || !desc) return;
 
   const channel = xen.channels.channels.get(evtchn);
-  expect(channel?.state === CHANNEL_OF[type], `its event channel ${evtchn} is ${channel ? `of kind ${channel.state}` : 'not there'}; expected ${CHANNEL_OF[type]}`);
+  expect(channel !== undefined && CHANNELS_OF[type].includes(channel.state), `its event channel ${evtchn} is ${channel ? `of kind ${channel.state}` : 'not there'}; expected ${CHANNELS_OF[type].join(' or ')}`);
   if (!channel) return;
   expect(channel.vcpu === cpu, `its events come to CPU ${channel.vcpu}; expected ${cpu}`);
   expect(type !== 'IRQT_PIRQ' || channel.of === u.pirq.pirq, `event channel ${evtchn} is that of pirq ${channel.of}; expected ${u.pirq.pirq}`);
@@ -45,15 +49,19 @@ function checkTable({ kernel }: World, xen: XenHypervisor, report: Report): void
 
 /** A pirq belongs to one irq; one that a guest has got for a message and given up stays at Xen. */
 function checkPirqs({ kernel }: World, xen: XenHypervisor, report: Report): void {
-  const owners = new Map<number, number>();
+  const owners = new Map<string, number>();
+  const key = (domid: number, pirq: number): string => `${domid === DOMID_SELF ? '' : `domain ${domid}'s `}pirq ${pirq}`;
   for (const { type, irq, u } of kernel.xen_irq_list_head) {
     if (type !== 'IRQT_PIRQ') continue;
-    report.expect(!owners.has(u.pirq.pirq), 'xen', () => `pirq ${u.pirq.pirq} belongs to irq ${owners.get(u.pirq.pirq)!} and to irq ${irq}`);
-    owners.set(u.pirq.pirq, irq);
+    const pirq = key(u.pirq.domid, u.pirq.pirq);
+    report.expect(!owners.has(pirq), 'xen', () => `${pirq} belongs to irq ${owners.get(pirq)!} and to irq ${irq}`);
+    owners.set(pirq, irq);
   }
-  for (const { number, kind, port } of xen.pirqs.pirqs.values()) {
-    const known = kind === 'reserved' || kind === 'emulated msi' ? KNOWN.XEN_PIRQ_KEPT : undefined;
-    report.expect(owners.has(number) || kind === 'gsi', 'orphan', () => `pirq ${number}, of kind ${kind}, is no irq's`, known);
-    report.expect(port === 0 || xen.channels.channels.get(port)?.of === number, 'xen', () => `pirq ${number} is bound to event channel ${port}, which is another's`);
-  }
+  for (const { pirqs } of [xen, ...xen.others.values()]) for (const pirq of pirqs.pirqs.values()) checkPirq(xen, pirq, owners.has(key(pirq.domid, pirq.number)), key(pirq.domid, pirq.number), report);
+}
+
+function checkPirq(xen: XenHypervisor, { number, domid, kind, port }: Pirq, owned: boolean, name: string, report: Report): void {
+  const known = kind === 'reserved' || kind === 'emulated msi' ? KNOWN.XEN_PIRQ_KEPT : undefined;
+  report.expect(owned || kind === 'gsi', 'orphan', () => `${name}, of kind ${kind}, is no irq's`, known);
+  if (domid === DOMID_SELF) report.expect(port === 0 || xen.channels.channels.get(port)?.of === number, 'xen', () => `${name} is bound to event channel ${port}, which is another's`);
 }

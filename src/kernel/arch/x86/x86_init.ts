@@ -1,6 +1,7 @@
 import type { Op } from '../../../stepper/op';
 import type { ChangeId } from '../../changes';
 import { default_teardown_msi_irqs } from '../../drivers/pci/msi';
+import { default_restore_msi_irqs } from '../../drivers/pci/msi_restore';
 import type { PciDev } from '../../include/pci';
 import { called } from '../../lib/fault';
 import { kernel } from '../../world';
@@ -15,8 +16,9 @@ import { hpet_time_init } from './time';
 
 // What a platform does in its own way: arch/x86/kernel/x86_init.c. Before v2-35 also how it sets up MSIs.
 
-/** Of struct x86_msi_ops what v2-35 and v2-36 take out; a hypervisor's setup replaces them. */
+/** Struct x86_msi_ops; a hypervisor's setup replaces what is in it. v2-35 and v2-36 take out all but restore_msi_irqs. */
 export interface x86_msi_ops {
+  restore_msi_irqs: (dev: PciDev) => Op;
   setup_msi_irqs?: (dev: PciDev, nvec: number, type: number) => Op<number>;
   teardown_msi_irq?: (irq: number) => Op;
   teardown_msi_irqs?: (dev: PciDev) => Op;
@@ -70,9 +72,10 @@ export const x86_init_globals = (changes: ReadonlySet<ChangeId>) => ({
     cpu_die: __cpu_die,
     send_call_func_single_ipi: native_send_call_func_single_ipi,
   },
-  x86_msi: (changes.has('v2-35')
-    ? {}
-    : { setup_msi_irqs: native_setup_msi_irqs, teardown_msi_irq: native_teardown_msi_irq, teardown_msi_irqs: default_teardown_msi_irqs }) as x86_msi_ops,
+  x86_msi: {
+    ...(!changes.has('v2-35') && { setup_msi_irqs: native_setup_msi_irqs, teardown_msi_irq: native_teardown_msi_irq, teardown_msi_irqs: default_teardown_msi_irqs }),
+    restore_msi_irqs: default_restore_msi_irqs,
+  },
 });
 
 /** @returns 0, an errno, or how many could be had. Source: arch/x86/kernel/x86_init.c (v5.9), arch_setup_msi_irqs() */
@@ -88,4 +91,9 @@ export function* arch_teardown_msi_irqs(dev: PciDev): Op {
 /** Source: arch/x86/kernel/x86_init.c (v5.9), arch_teardown_msi_irq() */
 export function* arch_teardown_msi_irq(irq: number): Op {
   yield* called(kernel.x86_msi.teardown_msi_irq)(irq);
+}
+
+/** Source: arch/x86/kernel/x86_init.c, arch_restore_msi_irqs() */
+export function* arch_restore_msi_irqs(dev: PciDev): Op {
+  yield* kernel.x86_msi.restore_msi_irqs(dev);
 }

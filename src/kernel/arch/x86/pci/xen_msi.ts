@@ -1,28 +1,27 @@
 import { MSI_BASE } from '../../../../hardware/message';
-import { MSIX_LOCATION, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_MSIX_TABLE } from '../../../../hardware/pci-registers';
-import { DOMID_SELF, MAP_PIRQ_TYPE, PHYSDEVOP, XEN_PIRQ_ADDRESS_LO, XEN_PIRQ_DATA, XEN_PIRQ_DELIVERY_MODE } from '../../../../hardware/xen/interface';
+import { PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX } from '../../../../hardware/pci-registers';
+import { DOMID_SELF, XEN_PIRQ_ADDRESS_LO, XEN_PIRQ_DATA, XEN_PIRQ_DELIVERY_MODE } from '../../../../hardware/xen/interface';
 import type { Op } from '../../../../stepper/op';
 import type { ChangeId } from '../../../changes';
-import { pci_read_config_dword } from '../../../drivers/pci/access';
 import { default_teardown_msi_irqs } from '../../../drivers/pci/msi';
 import { __pci_write_msi_msg } from '../../../drivers/pci/msi_message';
-import { pci_resource_start } from '../../../drivers/pci/pci';
 import type { xen_pci_frontend_ops } from '../../../drivers/pci/xen-pcifront';
 import { xen_allocate_pirq_msi, xen_bind_pirq_msi_to_irq, xen_destroy_irq } from '../../../drivers/xen/events/events_pirq';
+import type { device } from '../../../include/device';
 import type { irq_domain } from '../../../include/irqdomain';
 import { type msi_desc, type msi_domain_info, MSI_FLAG, msi_msg } from '../../../include/msi';
-import { dev_driver_string, type PciDev, pci_dev_id } from '../../../include/pci';
+import { dev_driver_string, dev_is_pci, type PciDev, to_pci_dev } from '../../../include/pci';
 import { xen_hvm_domain, xen_initial_domain, xen_pv_domain } from '../../../include/xen';
 import { no_irq_chip } from '../../../irq/dummychip';
 import { irq_domain_alloc_named_fwnode } from '../../../irq/irqdomain';
 import { msi_create_irq_domain } from '../../../irq/msi';
 import { EINVAL, ENODEV, ENOMEM, ENOSYS } from '../../../lib/errno';
-import { limit_bound } from '../../../lib/limit';
-import { pr_err, pr_warn, WARN_ON_ONCE } from '../../../lib/printk';
+import { pr_err, WARN_ON_ONCE } from '../../../lib/printk';
 import { should_fail } from '../../../lib/slab';
 import { has, kernel } from '../../../world';
-import { HYPERVISOR_physdev_op } from '../xen/hypercall';
 import type { x86_msi_ops } from '../x86_init';
+import { xen_initdom_restore_msi_irqs, xen_initdom_setup_msi_irqs } from './xen_initdom';
+import { is_msix, one_only } from './xen_msi_common';
 
 // How a guest of Xen's gets messages of PCI devices: this part of arch/x86/pci/xen.c.
 
@@ -35,8 +34,6 @@ export interface xen_msi_ops {
 export const xen_msi_globals = (changes: ReadonlySet<ChangeId>) => ({
   xen_pci_frontend: null as xen_pci_frontend_ops | null,
   xen_msi_ops: {} as xen_msi_ops,
-  /** Xen knows PCI segments */
-  pci_seg_supported: true,
   /** ops, and nothing else: no chip, no handler */
   xen_pci_msi_domain_info: {
     flags: changes.has('xen-msix-flag') ? MSI_FLAG.PCI_MSIX : 0,
@@ -46,14 +43,6 @@ export const xen_msi_globals = (changes: ReadonlySet<ChangeId>) => ({
 });
 
 const dev_err = (dev: PciDev, text: string): void => pr_err(`${dev_driver_string(dev)} ${dev.name}: ${text}`);
-
-const is_msix = (type: number): boolean => type === PCI_CAP_ID_MSIX;
-
-/** Several vectors of MSI cannot be had: the driver tries with one. */
-function one_only(what: string, nvec: number): number {
-  limit_bound({ name: `vectors of one MSI in ${what}`, needed: nvec, size: 1 });
-  return 1;
-}
 
 /** A PV guest asks pciback, through pcifront. @returns 0, 1 for several MSIs, or an errno: what pcifront has enabled stays so. Source: arch/x86/pci/xen.c, xen_setup_msi_irqs() */
 export function* xen_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
@@ -122,44 +111,6 @@ function* hvm_setup_msi(dev: PciDev, msidesc: msi_desc, pirq: number, nvec: numb
   return yield* xen_bind_pirq_msi_to_irq(dev, msidesc, pirq, type === PCI_CAP_ID_MSI ? nvec : 1, is_msix(type) ? 'msi-x' : 'msi', DOMID_SELF);
 }
 
-/** dom0 asks Xen, which writes the message itself. @returns 0, 1 for several MSIs that Xen has not, or an errno. Source: arch/x86/pci/xen.c, xen_initdom_setup_msi_irqs() */
-export function* xen_initdom_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
-  for (const msidesc of dev.msi_list) {
-    const map_irq = {
-      domid: DOMID_SELF, type: MAP_PIRQ_TYPE.MSI_SEG as number, index: -1, pirq: -1, bus: dev.bus | (dev.domain_nr << 16), devfn: pci_dev_id(dev) & 0xff, entry_nr: 0, table_base: 0,
-    };
-    const block = type === PCI_CAP_ID_MSI && nvec > 1;
-    if (block) {
-      map_irq.type = MAP_PIRQ_TYPE.MULTI_MSI;
-      map_irq.entry_nr = nvec;
-    } else if (is_msix(type)) {
-      const { bir } = MSIX_LOCATION.decode(pci_read_config_dword(dev, dev.msix_cap + PCI_MSIX_TABLE));
-      const start = pci_resource_start(dev, bir);
-      if (start === 0) return -EINVAL;
-      map_irq.table_base = start;
-      map_irq.entry_nr = msidesc.msi_attrib.entry_nr;
-    }
-
-    let ret = -EINVAL;
-    if (kernel.pci_seg_supported) ret = HYPERVISOR_physdev_op(PHYSDEVOP.map_pirq, map_irq);
-    if (block && ret) return one_only('dom0 of this Xen', nvec);
-
-    if (ret === -EINVAL && dev.domain_nr === 0) {
-      Object.assign(map_irq, { type: MAP_PIRQ_TYPE.MSI, index: -1, pirq: -1, bus: dev.bus });
-      ret = HYPERVISOR_physdev_op(PHYSDEVOP.map_pirq, map_irq);
-      if (ret !== -EINVAL) kernel.pci_seg_supported = false;
-    }
-    if (ret) {
-      pr_warn(`${dev_driver_string(dev)} ${dev.name}: xen map irq failed ${ret} for ${map_irq.domid} domain`);
-      return ret;
-    }
-
-    ret = yield* xen_bind_pirq_msi_to_irq(dev, msidesc, map_irq.pirq, type === PCI_CAP_ID_MSI ? nvec : 1, is_msix(type) ? 'msi-x' : 'msi', DOMID_SELF);
-    if (ret < 0) return ret;
-  }
-  return 0;
-}
-
 /** Before v2-27: pcifront, then irq by irq. Source: arch/x86/pci/xen.c, xen_teardown_msi_irqs() */
 export function* xen_teardown_msi_irqs(dev: PciDev): Op {
   if (!has('v2-27')) {
@@ -191,17 +142,20 @@ export function* xen_teardown_msi_irq(irq: number): Op {
 }
 
 /** Where setup and teardown stand. */
-const msi_ops = (): x86_msi_ops | xen_msi_ops => (has('v2-36') ? kernel.xen_msi_ops : kernel.x86_msi);
+const msi_ops = (): Partial<x86_msi_ops> | xen_msi_ops => (has('v2-36') ? kernel.xen_msi_ops : kernel.x86_msi);
 
 /** @returns as the guest's setup_msi_irqs; -EINVAL for what is no PCI device. Source: arch/x86/pci/xen.c, xen_msi_domain_alloc_irqs() */
-function* xen_msi_domain_alloc_irqs(domain: irq_domain, dev: PciDev, nvec: number): Op<number> {
+function* xen_msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: number): Op<number> {
+  if (WARN_ON_ONCE(!dev_is_pci(dev), 'arch/x86/pci/xen.c xen_msi_domain_alloc_irqs')) return -EINVAL;
+
   const type = dev.msi_list[0].msi_attrib.is_msix ? PCI_CAP_ID_MSIX : PCI_CAP_ID_MSI;
-  return yield* msi_ops().setup_msi_irqs!(dev, nvec, type);
+  return yield* msi_ops().setup_msi_irqs!(to_pci_dev(dev), nvec, type);
 }
 
 /** Source: arch/x86/pci/xen.c, xen_msi_domain_free_irqs() */
-function* xen_msi_domain_free_irqs(domain: irq_domain, dev: PciDev): Op {
-  yield* msi_ops().teardown_msi_irqs!(dev);
+function* xen_msi_domain_free_irqs(domain: irq_domain, dev: device): Op {
+  if (WARN_ON_ONCE(!dev_is_pci(dev), 'arch/x86/pci/xen.c xen_msi_domain_free_irqs')) return;
+  yield* msi_ops().teardown_msi_irqs!(to_pci_dev(dev));
 }
 
 /** A domain in which there is no interrupt: allocating and freeing lead to Xen's functions. Source: arch/x86/pci/xen.c, xen_create_pci_msi_domain() */
@@ -215,6 +169,7 @@ export function* xen_setup_pci_msi(): Op {
   const ops = msi_ops();
   if (xen_pv_domain()) {
     ops.setup_msi_irqs = xen_initial_domain() ? xen_initdom_setup_msi_irqs : xen_setup_msi_irqs;
+    if (xen_initial_domain()) kernel.x86_msi.restore_msi_irqs = xen_initdom_restore_msi_irqs;
     ops.teardown_msi_irqs = xen_pv_teardown_msi_irqs;
     kernel.pci_msi_ignore_mask = true;
   } else if (xen_hvm_domain()) {
@@ -242,5 +197,6 @@ export function* set_initdom_msi_ops(): Op {
   kernel.x86_msi.setup_msi_irqs = xen_initdom_setup_msi_irqs;
   kernel.x86_msi.teardown_msi_irq = xen_teardown_msi_irq;
   if (has('v2-27')) kernel.x86_msi.teardown_msi_irqs = xen_teardown_msi_irqs;
+  kernel.x86_msi.restore_msi_irqs = xen_initdom_restore_msi_irqs;
   kernel.pci_msi_ignore_mask = true;
 }

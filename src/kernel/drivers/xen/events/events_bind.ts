@@ -2,12 +2,13 @@ import type { Op } from '../../../../stepper/op';
 import { EVTCHNOP } from '../../../../hardware/xen/interface';
 import { HYPERVISOR_event_channel_op } from '../../../arch/x86/xen/hypercall';
 import { type irq_handler_t, IRQF_EARLY_RESUME, IRQF_FORCE_RESUME, IRQF_NO_SUSPEND, IRQF_PERCPU } from '../../../include/interrupt';
+import type { irq_chip } from '../../../include/irq';
 import { handle_edge_irq, handle_percpu_irq, irq_set_chip_and_handler_name } from '../../../irq/chip';
 import { free_irq, request_irq } from '../../../irq/manage';
 import { ENOMEM } from '../../../lib/errno';
 import { mutex_lock, mutex_unlock } from '../../../lib/locking';
 import { BUG_ON, WARN_ON } from '../../../lib/printk';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { VALID_EVTCHN, xen_evtchn_max_channels } from './events_internal';
 import { __unbind_from_irq, unbind_from_irq, xen_allocate_irq_dynamic } from './events_irq';
 import {
@@ -34,23 +35,42 @@ function* bound(irq: number, evtchn: number, cpu: number, ret: number): Op<numbe
   return irq;
 }
 
-/** @returns the irq of an event channel, or an errno. Source: drivers/xen/events/events_base.c, bind_evtchn_to_irq() */
-function* bind_evtchn_to_irq(evtchn: number): Op<number> {
+/** @returns the irq of an event channel, or an errno. Before 'xen-lateeoi' there is one chip only, and no such function. Source: drivers/xen/events/events_base.c, bind_evtchn_to_irq_chip() */
+function* bind_evtchn_to_irq_chip(evtchn: number, chip: irq_chip): Op<number> {
   if (evtchn >= xen_evtchn_max_channels()) return -ENOMEM;
 
   yield* mutex_lock(kernel.irq_mapping_update_lock);
   let irq = get_evtchn_to_irq(evtchn);
   if (irq !== -1) {
-    of_type(irq, 'IRQT_EVTCHN', 'bind_evtchn_to_irq');
+    of_type(irq, 'IRQT_EVTCHN', has('xen-lateeoi') ? 'bind_evtchn_to_irq_chip' : 'bind_evtchn_to_irq');
   } else {
     irq = yield* xen_allocate_irq_dynamic();
     if (irq >= 0) {
-      yield* irq_set_chip_and_handler_name(irq, kernel.xen_dynamic_chip, handle_edge_irq, 'event');
+      yield* irq_set_chip_and_handler_name(irq, chip, handle_edge_irq, 'event');
       irq = yield* bound(irq, evtchn, 0, yield* xen_irq_info_evtchn_setup(irq, evtchn));
     }
   }
   yield* mutex_unlock(kernel.irq_mapping_update_lock);
   return irq;
+}
+
+/** Source: drivers/xen/events/events_base.c, bind_evtchn_to_irq() */
+function* bind_evtchn_to_irq(evtchn: number): Op<number> {
+  return yield* bind_evtchn_to_irq_chip(evtchn, kernel.xen_dynamic_chip);
+}
+
+/** The guest takes an end of a channel that another domain has made. @returns the irq, or an errno. Source: drivers/xen/events/events_base.c, bind_interdomain_evtchn_to_irq_chip() */
+function* bind_interdomain_evtchn_to_irq_chip(remote_dom: number, remote_port: number, chip: irq_chip): Op<number> {
+  const bind_interdomain = { remote_dom, remote_port, local_port: 0 };
+  const err = HYPERVISOR_event_channel_op(EVTCHNOP.bind_interdomain, bind_interdomain);
+  return err || (yield* bind_evtchn_to_irq_chip(bind_interdomain.local_port, chip));
+}
+
+/** Before 'xen-lateeoi'. Source: drivers/xen/events/events_base.c (v5.9), bind_interdomain_evtchn_to_irq() */
+function* bind_interdomain_evtchn_to_irq(remote_dom: number, remote_port: number): Op<number> {
+  const bind_interdomain = { remote_dom, remote_port, local_port: 0 };
+  const err = HYPERVISOR_event_channel_op(EVTCHNOP.bind_interdomain, bind_interdomain);
+  return err || (yield* bind_evtchn_to_irq(bind_interdomain.local_port));
 }
 
 /** @returns the irq of a CPU's IPI, or an errno. Source: drivers/xen/events/events_base.c, bind_ipi_to_irq() */
@@ -106,6 +126,16 @@ export function* bind_evtchn_to_irqhandler(evtchn: number, handler: irq_handler_
   return yield* requested(yield* bind_evtchn_to_irq(evtchn), handler, irqflags, devname, dev_id);
 }
 
+/** Before 'xen-lateeoi'. @returns the irq, or an errno. Source: drivers/xen/events/events_base.c (v5.9), bind_interdomain_evtchn_to_irqhandler() */
+export function* bind_interdomain_evtchn_to_irqhandler(remote_domain: number, remote_port: number, handler: irq_handler_t, irqflags: number, devname: string, dev_id: unknown): Op<number> {
+  return yield* requested(yield* bind_interdomain_evtchn_to_irq(remote_domain, remote_port), handler, irqflags, devname, dev_id);
+}
+
+/** The event stays masked until the handler's work is done. @returns the irq, or an errno. Source: drivers/xen/events/events_base.c, bind_interdomain_evtchn_to_irqhandler_lateeoi() */
+export function* bind_interdomain_evtchn_to_irqhandler_lateeoi(remote_domain: number, remote_port: number, handler: irq_handler_t, irqflags: number, devname: string, dev_id: unknown): Op<number> {
+  return yield* requested(yield* bind_interdomain_evtchn_to_irq_chip(remote_domain, remote_port, kernel.xen_lateeoi_chip), handler, irqflags, devname, dev_id);
+}
+
 /** @returns the irq, or an errno. Source: drivers/xen/events/events_base.c, bind_virq_to_irqhandler() */
 export function* bind_virq_to_irqhandler(virq: number, cpu: number, handler: irq_handler_t, irqflags: number, devname: string, dev_id: unknown): Op<number> {
   return yield* requested(yield* bind_virq_to_irq(virq, cpu, (irqflags & IRQF_PERCPU) !== 0), handler, irqflags, devname, dev_id);
@@ -124,7 +154,7 @@ export function* unbind_from_irqhandler(irq: number, dev_id: unknown): Op {
 }
 
 /** Source: drivers/xen/events/events_base.c, notify_remote_via_irq() */
-function* notify_remote_via_irq(irq: number): Op {
+export function* notify_remote_via_irq(irq: number): Op {
   const evtchn = evtchn_from_irq(irq);
   if (VALID_EVTCHN(evtchn)) yield* notify_remote_via_evtchn(evtchn);
 }

@@ -26,6 +26,18 @@ export const xen_chip_globals = () => ({
     irq_retrigger: retrigger_dynirq,
     flags: 0,
   } as irq_chip,
+  /** events of domains that are not trusted: who handles one says when the next may come */
+  xen_lateeoi_chip: {
+    name: 'xen-dyn-lateeoi',
+    irq_disable: disable_dynirq,
+    irq_mask: disable_dynirq,
+    irq_unmask: enable_dynirq,
+    irq_ack: mask_ack_dynirq,
+    irq_mask_ack: mask_ack_dynirq,
+    irq_set_affinity: set_affinity_irq,
+    irq_retrigger: retrigger_dynirq,
+    flags: 0,
+  } as irq_chip,
   xen_pirq_chip: {
     name: 'xen-pirq',
     irq_startup: startup_pirq,

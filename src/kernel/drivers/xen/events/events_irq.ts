@@ -12,6 +12,7 @@ import { BUG_ON, panic, WARN_ON } from '../../../lib/printk';
 import { kzalloc } from '../../../lib/slab';
 import { has, kernel } from '../../../world';
 import { VALID_EVTCHN } from './events_internal';
+import { lateeoi_list_del, lateeoi_waits } from './events_lateeoi';
 import { evtchn_from_irq, info_for_irq, irq_info, set_info_for_irq, xen_irq_info_cleanup } from './irq_info';
 
 // Interrupts that come as events get their numbers, and lose them: this part of drivers/xen/events/events_base.c.
@@ -56,6 +57,7 @@ export function* xen_free_irq(irq: number): Op {
   const locked = has('xen-evtchn-rwlock');
   const flags = locked && (yield* local_irq_save());
   if (locked) yield* down_write(kernel.evtchn_rwlock);
+  if (lateeoi_waits(info!)) yield* lateeoi_list_del(info!);
   kernel.xen_irq_list_head.splice(kernel.xen_irq_list_head.indexOf(info!), 1);
   yield* set_info_for_irq(irq, null);
   WARN_ON(info!.refcnt > 0, where);

@@ -212,3 +212,6 @@ export function* xen_destroy_irq(irq: number): Op<number> {
   yield* mutex_unlock(kernel.irq_mapping_update_lock);
   return rc;
 }
+
+/** Source: drivers/xen/events/events_base.c, xen_pirq_from_irq() */
+export const xen_pirq_from_irq = (irq: number): number => pirq_from_irq(irq);

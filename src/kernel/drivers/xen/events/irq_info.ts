@@ -33,6 +33,11 @@ export class irq_info {
   evtchn = 0;
   /** that the channel is bound to */
   cpu = 0;
+  /** events for nothing, one after the other, and the wait that the last one earned, in jiffies; with xen-lateeoi */
+  spurious_cnt = 0;
+  eoi_time = 0;
+  /** on which it is on the list of those that wait */
+  eoi_cpu = 0;
   /** a union in C: what counts is that of the type */
   readonly u = { virq: 0, ipi: 0, pirq: { pirq: 0, gsi: 0, vector: 0, flags: 0, domid: DOMID_SELF } };
 }
