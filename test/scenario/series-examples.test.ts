@@ -211,7 +211,7 @@ const ROWS: readonly Row[] = [
   {
     file: '36-xen-private-ops',
     looks: [
-      ['members of x86_msi', ({ guest: { world: { kernel } } }) => Object.keys(kernel.x86_msi), ['setup_msi_irqs', 'teardown_msi_irqs', 'teardown_msi_irq'], []],
+      ['members of x86_msi', ({ guest: { world: { kernel } } }) => Object.keys(kernel.x86_msi), ['restore_msi_irqs', 'setup_msi_irqs', 'teardown_msi_irqs', 'teardown_msi_irq'], ['restore_msi_irqs']],
       ['members of xen_msi_ops', ({ guest: { world: { kernel } } }) => Object.keys(kernel.xen_msi_ops), [], ['setup_msi_irqs', 'teardown_msi_irqs']],
     ],
   },
