@@ -12,7 +12,7 @@ import { hexText } from '../variables/numbers';
 import { structOf } from '../variables/types';
 
 /** Structures that lie within others; all else is a pointer, and its summary is enough. */
-const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'platform_msi_desc', 'device_msi_desc', 'ims_slot', 'ioapic_alloc_info', 'irq_2_iommu', 'irte', 'irq_2_irte', 'irte_ga']);
+const EMBEDDED = new Set(['irq_cfg', 'msi_msg', 'pci_msi_attrib', 'platform_msi_desc', 'device_msi_desc', 'ims_slot', 'ioapic_alloc_info', 'irq_2_iommu', 'irte', 'irq_2_irte', 'irte_ga', 'union', 'pirq']);
 
 export function chainOf({ kernel }: World, irq: number | undefined, changes: ChangeTracker): Chain | null {
   const desc = descOf(kernel, irq);

@@ -1,5 +1,6 @@
 // Words of flags and enumerations, by the kernel's names.
 import { irq_alloc_type_name, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY, X86_IRQ_ALLOC_TYPE, MSI_FLAG } from '../../src/kernel/include/msi';
+import { IRQT, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE } from '../../src/kernel/drivers/xen/events/irq_info';
 import * as interrupt from '../../src/kernel/include/interrupt';
 import * as irq from '../../src/kernel/include/irq';
 import { IRQS } from '../../src/kernel/include/irqdesc';
@@ -27,6 +28,8 @@ const ALLOC_FLAGS = { X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_LEGACY };
 const MSI_FLAGS = prefixed('MSI_FLAG_', MSI_FLAG);
 const DOMAIN_FLAGS = prefixed('IRQ_DOMAIN_FLAG_', IRQ_DOMAIN_FLAG);
 const BUS_TOKEN = prefixed('DOMAIN_BUS_', DOMAIN_BUS);
+const XEN_IRQ_TYPE = prefixed('IRQT_', IRQT);
+const PIRQ_FLAGS = { PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, PIRQ_MSI_GROUP };
 
 /** Constants that expressions may use by their C names: `IRQD_ACTIVATED`, `ENOSPC`. */
 export const CONSTANTS: NamedNumbers = {
@@ -40,6 +43,8 @@ export const CONSTANTS: NamedNumbers = {
   ...MSI_FLAGS,
   ...DOMAIN_FLAGS,
   ...BUS_TOKEN,
+  ...XEN_IRQ_TYPE,
+  ...PIRQ_FLAGS,
   ...prefixed('IRQS_', IRQS),
   ...numbers(errno, /^E[A-Z]+$/),
   // not the same in all kernels
@@ -80,6 +85,8 @@ const WORDS: Readonly<Record<string, ((value: number) => string) | undefined>> =
   'msi_domain_info.flags': v => flags(v, MSI_FLAGS),
   'irq_alloc_info.type': v => prefixedName('X86_IRQ_ALLOC_TYPE_', irq_alloc_type_name(v)) ?? String(v),
   'irq_alloc_info.flags': v => flags(v, ALLOC_FLAGS),
+  'irq_info.type': v => oneOf(v, XEN_IRQ_TYPE),
+  'pirq.flags': v => flags(v, PIRQ_FLAGS),
   'irqaction.flags': v => flags(v & ~interrupt.IRQF_TRIGGER_MASK, IRQF),
 };
 

@@ -14,6 +14,9 @@ const PLAIN: readonly (readonly [type: string, is: (keys: ReadonlySet<string>) =
   ['irq_2_iommu', keys => keys.has('irte_index') && keys.has('sub_handle')],
   ['irq_2_irte', keys => keys.size === 2 && keys.has('devid') && keys.has('index')],
   ['irte', keys => keys.size === 2 && keys.has('low') && keys.has('high')],
+  // What a Xen irq_info has for its type.
+  ['union', keys => keys.has('virq') && keys.has('ipi')],
+  ['pirq', keys => keys.has('pirq') && keys.has('gsi')],
   ['irq_cfg', keys => keys.has('dest_apicid') && keys.has('vector')],
 ];
 

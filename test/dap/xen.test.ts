@@ -54,6 +54,11 @@ describe('debug adapter: a guest of Xen', () => {
     const { client } = await at(HVM, 'xen-pirq:irq_startup');
     const { chain } = await snapshot(client, { sections: ['chain'] });
     assert.deepEqual(chain!.levels.map(({ domain, chip, chipData }) => [domain, chip, chipData?.type]), [[null, 'xen-pirq', 'irq_info']]);
+    const fields = Object.fromEntries(chain!.levels[0].chipData!.fields.map(field => [field.name, field]));
+    assert.equal(fields['type'].value, 'IRQT_PIRQ (0x1)');
+    // The card's first entry has the last of the guest's 80 pirqs; no pin leads to it.
+    const pirq = fields['u'].fields!.find(({ name }) => name === 'pirq')!.fields!;
+    assert.deepEqual(pirq.slice(0, 4).map(({ name, value }) => [name, value]), [['pirq', '79'], ['gsi', '0'], ['vector', '0'], ['flags', '0']]);
   });
 
   it('reads the message of an HVM guest as the number of a pirq', async () => {

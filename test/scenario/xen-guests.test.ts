@@ -1,7 +1,7 @@
 // dom0 of Xen and other guests: who has a device, pciback, the late end of events. What is asserted is what v5.9's and v5.10's xen.c, events_base.c and xen-pciback say.
 import assert from 'node:assert/strict';
 import { xen_find_device_domain_owner, xen_register_device_domain_owner, xen_unregister_device_domain_owner } from '../../src/kernel/arch/x86/pci/xen_initdom';
-import type { irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
+import { IRQT, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
 import type { PciDev } from '../../src/kernel/include/pci';
 import { enterWorld } from '../../src/kernel/world';
 import type { Op } from '../../src/stepper/op';
@@ -30,7 +30,7 @@ const run = async (steps: readonly string[], kernel = AFTER, xen?: string): Prom
 const kernelOf = (p: Played) => p.guest.world.kernel;
 const card = (p: Played): PciDev => kernelOf(p).pci_devices.find(d => d.hw.config.name === 'card')!;
 const hypercalls = (p: Played, op: string) => p.guest.world.machine.events.flatMap(e => (e.kind === 'hypercall' && e.op === op ? [e] : []));
-const foreign = (p: Played): irq_info[] => kernelOf(p).xen_irq_list_head.filter(({ type, u }) => type === 'IRQT_PIRQ' && u.pirq.domid === 3);
+const foreign = (p: Played): irq_info[] => kernelOf(p).xen_irq_list_head.filter(({ type, u }) => type === IRQT.PIRQ && u.pirq.domid === 3);
 const guest = (p: Played) => p.guest.world.machine.xen!.others.get(3)!;
 
 describe('a device that dom0 of Xen has given to another guest', () => {

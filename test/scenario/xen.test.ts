@@ -1,6 +1,6 @@
 // Guests of Xen's. No capture has one: what is asserted is what v5.9's and v5.10's xen.c, events_base.c and the code around them say.
 import assert from 'node:assert/strict';
-import { PIRQ_MSI_GROUP, info_for_irq, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
+import { IRQT, PIRQ_MSI_GROUP, info_for_irq, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
 import { IRQ_DOMAIN_FLAG } from '../../src/kernel/include/irqdomain';
 import type { PciDev } from '../../src/kernel/include/pci';
 import { enterWorld } from '../../src/kernel/world';
@@ -69,7 +69,7 @@ describe('an HVM guest of Xen with pirqs', () => {
         assert.deepEqual([irq_data.domain, irq_data.hwirq, irq_data.parent_data, irq_data.chip.name, name], [null, 0, null, 'xen-pirq', 'msi-x']);
         assert.equal(p.desc(irq).handle_irq.name, 'handle_edge_irq');
       }
-      assert.deepEqual(infos(p).map(({ type, evtchn, u }) => [type, evtchn, u.pirq.gsi, u.pirq.flags]), [['IRQT_PIRQ', 0, 0, 0], ['IRQT_PIRQ', 0, 0, 0]]);
+      assert.deepEqual(infos(p).map(({ type, evtchn, u }) => [type, evtchn, u.pirq.gsi, u.pirq.flags]), [[IRQT.PIRQ, 0, 0, 0], [IRQT.PIRQ, 0, 0, 0]]);
       assert.deepEqual(calls(p, /PHYSDEVOP_get/), ['PHYSDEVOP_get_free_pirq 0', 'PHYSDEVOP_get_free_pirq 0']);
     }
   });
@@ -263,7 +263,7 @@ describe('dom0 of Xen', () => {
       const p = await run('xen: pv-dom0, deny: [PHYSDEVOP_unmap_pirq]', [ALLOC, 'freeVectors: card'], kernel);
       assert.deepEqual(p.results, [2, 0]);
       assert.equal(p.log.filter(text => text === 'xen:events: unmap irq failed -1').length, 2);
-      assert.equal(kernelOf(p).xen_irq_list_head.filter(({ type, u }) => type === 'IRQT_PIRQ' && u.pirq.gsi === 0).length, 2);
+      assert.equal(kernelOf(p).xen_irq_list_head.filter(({ type, u }) => type === IRQT.PIRQ && u.pirq.gsi === 0).length, 2);
     }
   });
 

@@ -2,12 +2,12 @@ import type { Channel } from '../../hardware/xen/event-channels';
 import type { XenHypervisor } from '../../hardware/xen/hypervisor';
 import { DOMID_SELF } from '../../hardware/xen/interface';
 import type { Pirq } from '../../hardware/xen/pirqs';
-import type { irq_info } from '../../kernel/drivers/xen/events/irq_info';
+import { IRQT, type irq_info } from '../../kernel/drivers/xen/events/irq_info';
 import { irqd_irq_masked, irqd_is_started } from '../../kernel/include/irq';
 import type { World } from '../../kernel/world';
 import { KNOWN, type Report } from './report';
 
-const CHANNELS_OF: Record<irq_info['type'], readonly Channel['state'][]> = { IRQT_UNBOUND: [], IRQT_PIRQ: ['pirq'], IRQT_VIRQ: ['virq'], IRQT_IPI: ['ipi'], IRQT_EVTCHN: ['unbound', 'interdomain'] };
+const CHANNELS_OF: Record<irq_info['type'], readonly Channel['state'][]> = { [IRQT.UNBOUND]: [], [IRQT.PIRQ]: ['pirq'], [IRQT.VIRQ]: ['virq'], [IRQT.IPI]: ['ipi'], [IRQT.EVTCHN]: ['unbound', 'interdomain'] };
 
 /** What a guest of Xen's keeps of pirqs, event channels and irqs, against what Xen does. */
 export function checkXen(world: World, report: Report): void {
@@ -24,16 +24,16 @@ function checkInfo({ kernel }: World, xen: XenHypervisor, { irq, type, evtchn, c
   expect(desc !== undefined, 'it has an irq_info, and no descriptor');
   // What a guest that is gone has left goes when pciback hears of it.
   const pirqs = u.pirq.domid === DOMID_SELF ? xen.pirqs : xen.others.get(u.pirq.domid)?.pirqs;
-  if (type === 'IRQT_PIRQ' && pirqs) expect(pirqs.pirqs.has(u.pirq.pirq), `Xen has no pirq ${u.pirq.pirq}`);
+  if (type === IRQT.PIRQ && pirqs) expect(pirqs.pirqs.has(u.pirq.pirq), `Xen has no pirq ${u.pirq.pirq}`);
   if (evtchn === 0 || !desc) return;
 
   const channel = xen.channels.channels.get(evtchn);
   expect(channel !== undefined && CHANNELS_OF[type].includes(channel.state), `its event channel ${evtchn} is ${channel ? `of kind ${channel.state}` : 'not there'}; expected ${CHANNELS_OF[type].join(' or ')}`);
   if (!channel) return;
   expect(channel.vcpu === cpu, `its events come to CPU ${channel.vcpu}; expected ${cpu}`);
-  expect(type !== 'IRQT_PIRQ' || channel.of === u.pirq.pirq, `event channel ${evtchn} is that of pirq ${channel.of}; expected ${u.pirq.pirq}`);
-  expect(kernel.virq_to_irq[cpu].get(u.virq) === irq || type !== 'IRQT_VIRQ', `virq ${u.virq} of CPU ${cpu} leads elsewhere`);
-  expect(kernel.ipi_to_irq[cpu].get(u.ipi) === irq || type !== 'IRQT_IPI', `IPI ${u.ipi} of CPU ${cpu} leads elsewhere`);
+  expect(type !== IRQT.PIRQ || channel.of === u.pirq.pirq, `event channel ${evtchn} is that of pirq ${channel.of}; expected ${u.pirq.pirq}`);
+  expect(kernel.virq_to_irq[cpu].get(u.virq) === irq || type !== IRQT.VIRQ, `virq ${u.virq} of CPU ${cpu} leads elsewhere`);
+  expect(kernel.ipi_to_irq[cpu].get(u.ipi) === irq || type !== IRQT.IPI, `IPI ${u.ipi} of CPU ${cpu} leads elsewhere`);
   if (irqd_is_started(desc.irq_data) && !irqd_irq_masked(desc.irq_data)) expect(!xen.channels.abi.isMasked(evtchn), `it is not masked, and event channel ${evtchn} is`);
 }
 
@@ -52,7 +52,7 @@ function checkPirqs({ kernel }: World, xen: XenHypervisor, report: Report): void
   const owners = new Map<string, number>();
   const key = (domid: number, pirq: number): string => `${domid === DOMID_SELF ? '' : `domain ${domid}'s `}pirq ${pirq}`;
   for (const { type, irq, u } of kernel.xen_irq_list_head) {
-    if (type !== 'IRQT_PIRQ') continue;
+    if (type !== IRQT.PIRQ) continue;
     const pirq = key(u.pirq.domid, u.pirq.pirq);
     report.expect(!owners.has(pirq), 'xen', () => `${pirq} belongs to irq ${owners.get(pirq)!} and to irq ${irq}`);
     owners.set(pirq, irq);

@@ -12,7 +12,7 @@ import { has, kernel } from '../../../world';
 import { VALID_EVTCHN, xen_evtchn_max_channels } from './events_internal';
 import { __unbind_from_irq, unbind_from_irq, xen_allocate_irq_dynamic } from './events_irq';
 import {
-  bind_evtchn_to_cpu, evtchn_from_irq, get_evtchn_to_irq, info_for_irq, xen_irq_info_evtchn_setup, xen_irq_info_ipi_setup, xen_irq_info_virq_setup, type xen_irq_type,
+  bind_evtchn_to_cpu, evtchn_from_irq, get_evtchn_to_irq, info_for_irq, IRQT, xen_irq_info_evtchn_setup, xen_irq_info_ipi_setup, xen_irq_info_virq_setup, type xen_irq_type,
 } from './irq_info';
 
 // Interrupts for event channels, virtual interrupts and IPIs: this part of drivers/xen/events/events_base.c.
@@ -42,7 +42,7 @@ function* bind_evtchn_to_irq_chip(evtchn: number, chip: irq_chip): Op<number> {
   yield* mutex_lock(kernel.irq_mapping_update_lock);
   let irq = get_evtchn_to_irq(evtchn);
   if (irq !== -1) {
-    of_type(irq, 'IRQT_EVTCHN', has('xen-lateeoi') ? 'bind_evtchn_to_irq_chip' : 'bind_evtchn_to_irq');
+    of_type(irq, IRQT.EVTCHN, has('xen-lateeoi') ? 'bind_evtchn_to_irq_chip' : 'bind_evtchn_to_irq');
   } else {
     irq = yield* xen_allocate_irq_dynamic();
     if (irq >= 0) {
@@ -78,7 +78,7 @@ function* bind_ipi_to_irq(ipi: number, cpu: number): Op<number> {
   yield* mutex_lock(kernel.irq_mapping_update_lock);
   let irq = kernel.ipi_to_irq[cpu].get(ipi) ?? -1;
   if (irq !== -1) {
-    of_type(irq, 'IRQT_IPI', 'bind_ipi_to_irq');
+    of_type(irq, IRQT.IPI, 'bind_ipi_to_irq');
   } else {
     irq = yield* xen_allocate_irq_dynamic();
     if (irq >= 0) {
@@ -97,7 +97,7 @@ function* bind_virq_to_irq(virq: number, cpu: number, percpu: boolean): Op<numbe
   yield* mutex_lock(kernel.irq_mapping_update_lock);
   let irq = kernel.virq_to_irq[cpu].get(virq) ?? -1;
   if (irq !== -1) {
-    of_type(irq, 'IRQT_VIRQ', 'bind_virq_to_irq');
+    of_type(irq, IRQT.VIRQ, 'bind_virq_to_irq');
   } else {
     irq = yield* xen_allocate_irq_dynamic();
     if (irq >= 0) {

@@ -13,7 +13,7 @@ import { kzalloc } from '../../../lib/slab';
 import { has, kernel } from '../../../world';
 import { VALID_EVTCHN } from './events_internal';
 import { lateeoi_list_del, lateeoi_waits } from './events_lateeoi';
-import { evtchn_from_irq, info_for_irq, irq_info, set_info_for_irq, xen_irq_info_cleanup } from './irq_info';
+import { evtchn_from_irq, info_for_irq, irq_info, IRQT, set_info_for_irq, xen_irq_info_cleanup } from './irq_info';
 
 // Interrupts that come as events get their numbers, and lose them: this part of drivers/xen/events/events_base.c.
 
@@ -88,8 +88,8 @@ export function* __unbind_from_irq(irq: number): Op {
   if (VALID_EVTCHN(evtchn)) {
     yield* xen_evtchn_close(evtchn);
 
-    if (info.type === 'IRQT_VIRQ') kernel.virq_to_irq[info.cpu].delete(info.u.virq);
-    if (info.type === 'IRQT_IPI') kernel.ipi_to_irq[info.cpu].delete(info.u.ipi);
+    if (info.type === IRQT.VIRQ) kernel.virq_to_irq[info.cpu].delete(info.u.virq);
+    if (info.type === IRQT.IPI) kernel.ipi_to_irq[info.cpu].delete(info.u.ipi);
 
     yield* xen_irq_info_cleanup(info);
   }

@@ -15,7 +15,7 @@ import { clear_and_move, disable_dynirq, enable_dynirq } from './events_chip';
 import { mask_evtchn, unmask_evtchn, VALID_EVTCHN, xen_evtchn_port_setup } from './events_internal';
 import { __unbind_from_irq, xen_allocate_irq_gsi, xen_allocate_irqs_dynamic, xen_evtchn_close, xen_free_irq } from './events_irq';
 import {
-  bind_evtchn_to_cpu, evtchn_from_irq, info_for_irq, pirq_from_irq, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, set_evtchn_to_irq, xen_irq_info_cleanup, xen_irq_info_pirq_setup,
+  bind_evtchn_to_cpu, evtchn_from_irq, info_for_irq, IRQT, pirq_from_irq, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, set_evtchn_to_irq, xen_irq_info_cleanup, xen_irq_info_pirq_setup,
 } from './irq_info';
 
 // Physical interrupts: Xen has a number for each, the pirq, and an event channel once it is started. This part of drivers/xen/events/events_base.c.
@@ -56,7 +56,7 @@ export function* mask_ack_pirq(data: irq_data): Op {
 /** The pirq gets an event channel. @returns 0, also where it gets none: then it is requested and never comes. Source: drivers/xen/events/events_base.c, __startup_pirq() */
 function* __startup_pirq(irq: number): Op<number> {
   const info = info_for_irq(irq)!;
-  BUG_ON(info.type !== 'IRQT_PIRQ', `${FILE} __startup_pirq`);
+  BUG_ON(info.type !== IRQT.PIRQ, `${FILE} __startup_pirq`);
 
   if (!VALID_EVTCHN(info.evtchn)) {
     const bind_pirq = { pirq: pirq_from_irq(irq), flags: info.u.pirq.flags & PIRQ_SHAREABLE ? BIND_PIRQ__WILL_SHARE : 0, port: 0 };
@@ -95,7 +95,7 @@ export function* startup_pirq(data: irq_data): Op<number> {
 export function* shutdown_pirq(data: irq_data): Op {
   const info = info_for_irq(data.irq)!;
   const { evtchn } = info;
-  BUG_ON(info.type !== 'IRQT_PIRQ', `${FILE} shutdown_pirq`);
+  BUG_ON(info.type !== IRQT.PIRQ, `${FILE} shutdown_pirq`);
 
   if (!VALID_EVTCHN(evtchn)) return;
 
@@ -115,7 +115,7 @@ export function* disable_pirq(data: irq_data): Op {
 }
 
 /** @returns the irq of a line, or -1. Source: drivers/xen/events/events_base.c, xen_irq_from_gsi() */
-export const xen_irq_from_gsi = (gsi: number): number => kernel.xen_irq_list_head.find(({ type, u }) => type === 'IRQT_PIRQ' && u.pirq.gsi === gsi)?.irq ?? -1;
+export const xen_irq_from_gsi = (gsi: number): number => kernel.xen_irq_list_head.find(({ type, u }) => type === IRQT.PIRQ && u.pirq.gsi === gsi)?.irq ?? -1;
 
 /** An irq for a line that has a pirq; one that there is already is returned. @param shareable it is level triggered @returns it, or an errno. Source: drivers/xen/events/events_base.c, xen_bind_pirq_gsi_to_irq() */
 export function* xen_bind_pirq_gsi_to_irq(gsi: number, pirq: number, shareable: boolean, name: string): Op<number> {

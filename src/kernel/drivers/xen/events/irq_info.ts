@@ -14,7 +14,9 @@ import { type evtchn_ops, xen_evtchn_max_channels, xen_evtchn_port_bind_to_cpu, 
 
 // What is known of each interrupt that comes as an event, and which event channel is whose: this part of drivers/xen/events/events_base.c.
 
-export type xen_irq_type = 'IRQT_UNBOUND' | 'IRQT_PIRQ' | 'IRQT_VIRQ' | 'IRQT_IPI' | 'IRQT_EVTCHN';
+/** enum xen_irq_type */
+export const IRQT = { UNBOUND: 0, PIRQ: 1, VIRQ: 2, IPI: 3, EVTCHN: 4 } as const;
+export type xen_irq_type = (typeof IRQT)[keyof typeof IRQT];
 
 /** irq_info.u.pirq.flags */
 export const PIRQ_NEEDS_EOI = 1 << 0;
@@ -27,7 +29,7 @@ export const XEN_IPI = { RESCHEDULE: 0, CALL_FUNCTION: 1, CALL_FUNCTION_SINGLE: 
 export class irq_info {
   static readonly struct = 'irq_info';
   refcnt = -1;
-  type: xen_irq_type = 'IRQT_UNBOUND';
+  type: xen_irq_type = IRQT.UNBOUND;
   irq = 0;
   /** event channel; 0 = none */
   evtchn = 0;
@@ -100,7 +102,7 @@ export function* set_info_for_irq(irq: number, info: irq_info | null): Op {
 
 /** @returns 0 or an errno. Source: drivers/xen/events/events_base.c, xen_irq_info_common_setup() */
 function* xen_irq_info_common_setup(info: irq_info, irq: number, type: xen_irq_type, evtchn: number, cpu: number): Op<number> {
-  BUG_ON(info.type !== 'IRQT_UNBOUND' && info.type !== type, 'drivers/xen/events/events_base.c xen_irq_info_common_setup');
+  BUG_ON(info.type !== IRQT.UNBOUND && info.type !== type, 'drivers/xen/events/events_base.c xen_irq_info_common_setup');
 
   info.type = type;
   info.irq = irq;
@@ -117,7 +119,7 @@ function* xen_irq_info_common_setup(info: irq_info, irq: number, type: xen_irq_t
 
 /** Source: drivers/xen/events/events_base.c, xen_irq_info_evtchn_setup() */
 export function* xen_irq_info_evtchn_setup(irq: number, evtchn: number): Op<number> {
-  return yield* xen_irq_info_common_setup(info_for_irq(irq)!, irq, 'IRQT_EVTCHN', evtchn, 0);
+  return yield* xen_irq_info_common_setup(info_for_irq(irq)!, irq, IRQT.EVTCHN, evtchn, 0);
 }
 
 /** Source: drivers/xen/events/events_base.c, xen_irq_info_ipi_setup() */
@@ -125,7 +127,7 @@ export function* xen_irq_info_ipi_setup(cpu: number, irq: number, evtchn: number
   const info = info_for_irq(irq)!;
   info.u.ipi = ipi;
   kernel.ipi_to_irq[cpu].set(ipi, irq);
-  return yield* xen_irq_info_common_setup(info, irq, 'IRQT_IPI', evtchn, 0);
+  return yield* xen_irq_info_common_setup(info, irq, IRQT.IPI, evtchn, 0);
 }
 
 /** Source: drivers/xen/events/events_base.c, xen_irq_info_virq_setup() */
@@ -133,14 +135,14 @@ export function* xen_irq_info_virq_setup(cpu: number, irq: number, evtchn: numbe
   const info = info_for_irq(irq)!;
   info.u.virq = virq;
   kernel.virq_to_irq[cpu].set(virq, irq);
-  return yield* xen_irq_info_common_setup(info, irq, 'IRQT_VIRQ', evtchn, 0);
+  return yield* xen_irq_info_common_setup(info, irq, IRQT.VIRQ, evtchn, 0);
 }
 
 /** Source: drivers/xen/events/events_base.c, xen_irq_info_pirq_setup() */
 export function* xen_irq_info_pirq_setup(irq: number, evtchn: number, pirq: number, gsi: number, domid: number, flags: number): Op<number> {
   const info = info_for_irq(irq)!;
   Object.assign(info.u.pirq, { pirq, gsi, domid, flags });
-  return yield* xen_irq_info_common_setup(info, irq, 'IRQT_PIRQ', evtchn, 0);
+  return yield* xen_irq_info_common_setup(info, irq, IRQT.PIRQ, evtchn, 0);
 }
 
 /** Source: drivers/xen/events/events_base.c, xen_irq_info_cleanup() */
@@ -155,7 +157,7 @@ export const evtchn_from_irq = (irq: number): number => info_for_irq(irq)?.evtch
 /** Source: drivers/xen/events/events_base.c, pirq_from_irq() */
 export function pirq_from_irq(irq: number): number {
   const info = info_for_irq(irq);
-  BUG_ON(info?.type !== 'IRQT_PIRQ', 'drivers/xen/events/events_base.c pirq_from_irq');
+  BUG_ON(info?.type !== IRQT.PIRQ, 'drivers/xen/events/events_base.c pirq_from_irq');
   return info!.u.pirq.pirq;
 }
 
