@@ -4,7 +4,8 @@ import {
 } from './hyperv-hypercall';
 import { type IrtEntry, InterruptRedirectionTable } from './hyperv-irt';
 import { guidBytes } from './guid';
-import { VpciBus } from './hyperv-vpci-bus';
+import { CHANNELMSG_RESCIND_CHANNELOFFER, relidOf, type VmbusMessage } from './hyperv-vmbus';
+import { VpciBus, type VpciHost } from './hyperv-vpci-bus';
 import type { InterruptBus } from './interrupt-bus';
 import type { HypervConfig } from './machine-config';
 import { DELIVERY, isInterruptAddress } from './message';
@@ -16,6 +17,8 @@ const HYPERCALL_CODE_MASK = 0xffff;
 export class HypervHost {
   readonly irt: InterruptRedirectionTable;
   readonly buses: readonly VpciBus[];
+  /** what the host has said of channels, and the guest has not read */
+  readonly messages: VmbusMessage[] = [];
   /** vector by which each virtual processor hears of packets (SINT 2); 0 = not at all */
   readonly sint: number[];
 
@@ -26,12 +29,18 @@ export class HypervHost {
   ) {
     this.sint = new Array<number>(processors).fill(0);
     this.irt = new InterruptRedirectionTable(bus.events);
-    this.buses = config.buses.map(b => new VpciBus(b, config.protocol, this.irt, processors, { signal: () => this.signal(), note: event => void bus.events.push(event) }));
+    const host: VpciHost = { signal: () => this.signal(), rescind: channel => this.rescind(channel), note: event => void bus.events.push(event) };
+    this.buses = config.buses.map(b => new VpciBus(b, config.protocol, this.irt, processors, host));
   }
 
   /** A packet waits: the processor that its channel is bound to, the first one, is told. */
   private signal(): void {
     if (this.sint[0] !== 0) this.deliver(0, this.sint[0]);
+  }
+
+  private rescind(bus: VpciBus): void {
+    this.messages.push({ msgtype: CHANNELMSG_RESCIND_CHANNELOFFER, child_relid: relidOf(this.buses.indexOf(bus)) });
+    this.signal();
   }
 
   private deliver(vp: number, vector: number): void {

@@ -3,11 +3,11 @@ import type { InterruptRedirectionTable, IrtEntry } from './hyperv-irt';
 import { setBits } from './hyperv-hypercall';
 import {
   devfnOf, HV_PCI_DEVICE_FLAG_NUMA_AFFINITY, PCI_BUS_D0ENTRY, PCI_BUS_D0EXIT, PCI_BUS_RELATIONS, PCI_BUS_RELATIONS2, PCI_CREATE_INTERRUPT_MESSAGE,
-  PCI_CREATE_INTERRUPT_MESSAGE2, PCI_DELETE_INTERRUPT_MESSAGE, PCI_EJECT, PCI_EJECTION_COMPLETE, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_3, PCI_QUERY_BUS_RELATIONS,
+  PCI_CREATE_INTERRUPT_MESSAGE2, PCI_CREATE_INTERRUPT_MESSAGE3, PCI_DELETE_INTERRUPT_MESSAGE, PCI_EJECT, PCI_EJECTION_COMPLETE, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_3, PCI_QUERY_BUS_RELATIONS,
   PCI_QUERY_PROTOCOL_VERSION, PCI_QUERY_RESOURCE_REQUIREMENTS, PCI_RESOURCES_ASSIGNED, PCI_RESOURCES_ASSIGNED2, PCI_RESOURCES_RELEASED, pci_bus_d0_entry,
-  pci_bus_relations, pci_child_message, pci_create_int_response, pci_create_interrupt, pci_create_interrupt2, pci_delete_interrupt, pci_eject_response,
+  pci_bus_relations, pci_child_message, pci_create_int_response, pci_create_interrupt, pci_create_interrupt2, pci_create_interrupt3, pci_delete_interrupt, pci_eject_response,
   pci_function_description, pci_function_description2, pci_message, pci_q_res_req_response, pci_resources_assigned, pci_resources_assigned2, pci_response,
-  pci_version_request, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
+  pci_version_request, STATUS_INSUFFICIENT_RESOURCES, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_REVISION_MISMATCH, STATUS_SUCCESS,
   VM_PKT_COMP, VM_PKT_DATA_INBAND, type VmbusPacket, wslotOf,
 } from './hyperv-vpci';
 import type { VpciBusConfig } from './machine-config';
@@ -15,14 +15,15 @@ import { concat, type Packed } from './packed';
 import type { PciFunction } from './pci';
 import { PCI_BASE_ADDRESS_0 } from './pci-registers';
 
-/** When the host does what it was told to: it is asked for a message, or to move an interrupt. */
-export type HostMoment = 'create' | 'retarget';
+/** When the host does what it was told to: it is asked for a message, to move an interrupt, to give the bus power, or to take that away. */
+export type HostMoment = 'create' | 'retarget' | 'd0' | 'd0exit';
 
 /** Something that the host is going to do once. */
 export interface HostOrder {
-  readonly devfn: number;
+  /** null: with the bus itself */
+  readonly devfn: number | null;
   readonly at: HostMoment;
-  /** refuse; ask for the device before the answer; the device is gone, and no answer comes */
+  /** refuse; ask for the device before the answer; the device, or the bus, is gone, and no answer comes */
   readonly does: 'refuse' | 'eject' | 'withdraw';
 }
 
@@ -30,6 +31,8 @@ export interface HostOrder {
 export interface VpciHost {
   /** a packet waits for the guest */
   signal(): void;
+  /** the guest shall know that its channel is no longer served */
+  rescind(bus: VpciBus): void;
   note(event: HardwareEvent): void;
 }
 
@@ -54,6 +57,8 @@ export class VpciBus {
   version = 0;
   /** the bus has power */
   d0 = false;
+  /** the host serves the channel no longer */
+  rescinded = false;
   /** functions that were pulled: they answer no access */
   readonly withdrawn = new Set<number>();
   readonly orders: HostOrder[] = [];
@@ -79,7 +84,7 @@ export class VpciBus {
   }
 
   /** Takes the order that is due, if there is one. */
-  take(devfn: number, at: HostMoment): HostOrder | undefined {
+  take(devfn: number | null, at: HostMoment): HostOrder | undefined {
     const index = this.orders.findIndex(order => order.devfn === devfn && order.at === at);
     return index < 0 ? undefined : this.orders.splice(index, 1)[0];
   }
@@ -87,6 +92,19 @@ export class VpciBus {
   /** The host wants the device back: the guest shall let go of it. */
   eject(devfn: number): void {
     this.say(pci_child_message.encode({ type: PCI_EJECT, wslot: wslotOf(devfn) }));
+  }
+
+  /** The device is not there any more, and the next list of functions says so. */
+  unlist(devfn: number): void {
+    this.ejected(devfn);
+    this.sendRelations();
+  }
+
+  /** The host takes the bus back, with all that is on it. */
+  rescind(): void {
+    for (const { devfn } of [...this.functions]) this.ejected(devfn);
+    this.rescinded = true;
+    this.host.rescind(this);
   }
 
   /** The guest sends a packet. @param transId 0: wants no answer */
@@ -131,6 +149,10 @@ export class VpciBus {
         as(pci_create_interrupt2, ({ wslot, int_desc: { vector, delivery_mode, vector_count, processor_count, processor_array } }) =>
           this.create(wslot, { vector, deliveryMode: delivery_mode, count: vector_count, vps: processor_array.slice(0, processor_count) }, transId));
         break;
+      case PCI_CREATE_INTERRUPT_MESSAGE3:
+        as(pci_create_interrupt3, ({ wslot, int_desc: { vector, delivery_mode, vector_count, processor_count, processor_array } }) =>
+          this.create(wslot, { vector, deliveryMode: delivery_mode, count: vector_count, vps: processor_array.slice(0, processor_count) }, transId));
+        break;
       case PCI_DELETE_INTERRUPT_MESSAGE:
         as(pci_delete_interrupt, ({ int_desc: { address, vector_count } }) => this.irt.delete(this.config.instance, Number(address), vector_count));
         break;
@@ -167,8 +189,13 @@ export class VpciBus {
   }
 
   private power(on: boolean, transId: number): void {
-    this.d0 = on;
-    this.answer(transId, STATUS_SUCCESS);
+    const order = this.take(null, on ? 'd0' : 'd0exit');
+    if (order?.does === 'withdraw') {
+      this.rescind();
+      return;
+    }
+    this.d0 = on && !order;
+    this.answer(transId, order ? STATUS_INVALID_DEVICE_STATE : STATUS_SUCCESS);
   }
 
   private ejected(devfn: number): void {
@@ -182,10 +209,13 @@ export class VpciBus {
     const { count, vps } = wanted;
     const possible = fn && this.d0 && count > 0 && vps.length > 0 && vps.every(vp => vp < this.processors);
     const order = possible ? this.take(fn.devfn, 'create') : undefined;
-    if (order?.does === 'eject') this.eject(order.devfn);
-    if (order && order.does !== 'eject') this.host.note({ kind: 'no host entry', requesterId: order.devfn, why: order.does === 'refuse' ? 'it refuses' : 'the device is gone' });
-    if (order?.does === 'withdraw') this.withdrawn.add(order.devfn);
-    else if (!possible) this.answerCreate(transId, STATUS_INVALID_PARAMETER);
+    if (!possible) {
+      this.answerCreate(transId, STATUS_INVALID_PARAMETER);
+      return;
+    }
+    if (order?.does === 'eject') this.eject(fn.devfn);
+    if (order && order.does !== 'eject') this.host.note({ kind: 'no host entry', requesterId: fn.devfn, why: order.does === 'refuse' ? 'it refuses' : 'the device is gone' });
+    if (order?.does === 'withdraw') this.withdrawn.add(fn.devfn);
     else this.give(order?.does === 'refuse' ? undefined : this.irt.create({ instance: this.config.instance, devfn: fn.devfn, ...wanted }), transId);
   }
 
@@ -216,7 +246,7 @@ export class VpciBus {
   }
 
   private send(packet: VmbusPacket): void {
-    if (!this.open) return;
+    if (!this.open || this.rescinded) return;
     this.toGuest.push(packet);
     // Who reads goes on until there is no more: one signal is enough.
     if (this.toGuest.length === 1) this.host.signal();

@@ -7,6 +7,7 @@ import { array, packed, s32, u16, u32, u64, u8 } from './packed';
 export const PCI_PROTOCOL_VERSION_1_1 = 0x10001;
 export const PCI_PROTOCOL_VERSION_1_2 = 0x10002;
 export const PCI_PROTOCOL_VERSION_1_3 = 0x10003;
+export const PCI_PROTOCOL_VERSION_1_4 = 0x10004;
 
 const PCI_MESSAGE_BASE = 0x42490000;
 export const PCI_BUS_RELATIONS = PCI_MESSAGE_BASE;
@@ -24,6 +25,7 @@ export const PCI_DELETE_INTERRUPT_MESSAGE = PCI_MESSAGE_BASE + 0x15;
 export const PCI_RESOURCES_ASSIGNED2 = PCI_MESSAGE_BASE + 0x16;
 export const PCI_CREATE_INTERRUPT_MESSAGE2 = PCI_MESSAGE_BASE + 0x17;
 export const PCI_BUS_RELATIONS2 = PCI_MESSAGE_BASE + 0x19;
+export const PCI_CREATE_INTERRUPT_MESSAGE3 = PCI_MESSAGE_BASE + 0x1b;
 
 /** What a packet is: the type of struct vmpacket_descriptor. */
 export const VM_PKT_DATA_INBAND = 0x6;
@@ -35,6 +37,7 @@ export const STATUS_INVALID_PARAMETER = 0xc000000d;
 export const STATUS_REVISION_MISMATCH = 0xc0000059;
 export const STATUS_INSUFFICIENT_RESOURCES = 0xc000009a;
 export const STATUS_NOT_SUPPORTED = 0xc00000bb;
+export const STATUS_INVALID_DEVICE_STATE = 0xc0000184;
 
 /** A packet in a channel's ring: what of its descriptor counts, and what follows that. */
 export interface VmbusPacket {
@@ -64,10 +67,13 @@ export const pci_bus_relations = packed({ type: u32, device_count: u32 });
 export const hv_msi_desc = packed({ vector: u8, delivery_mode: u8, vector_count: u16, reserved: u32, cpu_mask: u64 });
 /** The same from 1.2 on: `processor_array` has `processor_count` numbers. */
 export const hv_msi_desc2 = packed({ vector: u8, delivery_mode: u8, vector_count: u16, processor_count: u16, processor_array: array(u16, 32) });
+/** The same from 1.4 on, with room for greater vectors than x86 has. */
+export const hv_msi_desc3 = packed({ vector: u32, delivery_mode: u8, reserved: u8, vector_count: u16, processor_count: u16, processor_array: array(u16, 32) });
 /** What the host gives: the message that the device shall send. */
 export const tran_int_desc = packed({ reserved: u16, vector_count: u16, data: u32, address: u64 });
 export const pci_create_interrupt = packed({ type: u32, wslot: u32, int_desc: hv_msi_desc });
 export const pci_create_interrupt2 = packed({ type: u32, wslot: u32, int_desc: hv_msi_desc2 });
+export const pci_create_interrupt3 = packed({ type: u32, wslot: u32, int_desc: hv_msi_desc3 });
 export const pci_delete_interrupt = packed({ type: u32, wslot: u32, int_desc: tran_int_desc });
 
 export const pci_response = packed({ status: s32 });

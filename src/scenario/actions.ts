@@ -12,7 +12,7 @@ import { type ActionKey, actionsOf, deviceOf } from './actions-of-step';
 import { writeAffinity } from './affinity';
 import { findDevice, findPart } from './check';
 import { driverFor, driverNamed, isDriver } from './drivers';
-import { type BusAction, hostEjects, hostRefuses, onBus } from './hyperv';
+import { type BusAction, hostEjects, hostRefuses, isGone, onBus } from './hyperv';
 import { findBus, instanceOf } from './hyperv-buses';
 import type { ModuleRun } from './modules/module-run';
 import { forEach } from './number-list';
@@ -36,7 +36,7 @@ export function actionOf(file: ScenarioFile, step: StepMap, modules: ModuleRun):
   const part = findPart(file.machine?.devices ?? [], deviceOf(step)?.name);
   if (part !== undefined) return subdeviceAction(part, key, step[key]!);
   const bus = findBus(file.machine, step.suspend ?? step.resume ?? deviceOf(step)?.name);
-  if (bus) return { title: `${key} ${bus.name}`, run: () => onBus(instanceOf(bus, file.machine), key as BusAction) };
+  if (bus && key !== 'eject' && key !== 'refuse') return { title: `${key} ${bus.name}`, run: () => onBus(instanceOf(bus, file.machine), key as BusAction) };
   return build(key, step[key]!, file, modules);
 }
 
@@ -129,11 +129,11 @@ const BUILD: Build = {
   },
   eject(action, file) {
     const section = typeof action === 'string' ? { device: action } : action;
-    const device = deviceIn(file, section.device).name;
-    return { title: `${section.forced ? 'withdraw' : 'eject'} ${device}${section.at === 'create' ? ' when a message is asked for' : ''}`, run: () => hostEjects({ ...section, device }) };
+    const device = onHost(file, section.device);
+    return { title: `${section.forced ? 'withdraw' : section.unlisted ? 'forget' : 'eject'} ${device}${WHEN[section.at ?? 'now']}`, run: () => hostEjects({ ...section, device }) };
   },
   refuse({ device: written, at }, file) {
-    const device = deviceIn(file, written).name;
+    const device = onHost(file, written);
     return { title: `refuse the next ${at} of ${device}`, run: () => hostRefuses({ device, at }) };
   },
   suspend(written, file) {
@@ -153,6 +153,11 @@ const BUILD: Build = {
 };
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
+
+const WHEN = { now: '', create: ' when a message is asked for', d0: ' when it is asked for power', d0exit: ' when it is asked to take its power away' };
+
+/** Name of a device that a Hyper-V host passes through, or of a bus. */
+const onHost = (file: ScenarioFile, written: string): string => (findBus(file.machine, written) ?? deviceIn(file, written)).name;
 
 const deviceIn = ({ machine }: ScenarioFile, written: string): DeviceSection => findDevice(machine?.devices ?? [], written)!;
 
@@ -182,8 +187,9 @@ function* remove(dev: PciDev): Op<number> {
   return 0;
 }
 
-/** The device's message; the interrupt enters where a CPU takes it. @returns -EINVAL for an entry beyond the table of a device that has MSI on offer too */
+/** The device's message; the interrupt enters where a CPU takes it. @returns -EINVAL for an entry beyond the table of a device that has MSI on offer too, -ENODEV for one that a host has back */
 function* raise(dev: PciDev, entry: number): Op<number> {
+  if (isGone(dev.hw)) return -ENODEV;
   const { msix, msixEnabled } = dev.hw;
   if (msixEnabled && entry >= msix!.place.entries) return -EINVAL;
   dev.hw.raise(entry);
@@ -203,6 +209,7 @@ function* expire(timer: number): Op<number> {
 }
 
 function* writeOut(dev: PciDev, address: number, data: number): Op<number> {
+  if (isGone(dev.hw)) return -ENODEV;
   dev.hw.writeOut(0, address, data);
   yield { wait: 'window' };
   return 0;

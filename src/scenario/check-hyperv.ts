@@ -46,12 +46,27 @@ export function checkBusStep({ machine }: ScenarioFile, source: YamlSource, step
   if (!named || !findBus(machine, named.name)) return written === undefined ? undefined : [];
   const at: Path = [...path, ...named.path];
   if (!(BUS_ACTIONS as readonly string[]).includes(action)) return [source.error(at, `${named.name} is a virtual PCI bus; expected a device, or one of ${list(BUS_ACTIONS, 'or')}`)];
-  return typeof step.probe === 'object' && step.probe.driver !== undefined ? [source.error([...path, 'probe', 'driver'], 'a virtual PCI bus has the driver hv_pci; expected no driver', 'key')] : [];
+  if (typeof step.probe === 'object' && step.probe.driver !== undefined) return [source.error([...path, 'probe', 'driver'], 'a virtual PCI bus has the driver hv_pci; expected no driver', 'key')];
+  return checkHostOrder(source, step, path, true);
 }
 
-/** Only a Hyper-V host takes devices back. */
+/** What a host can do with a device, and what with a bus. */
+function checkHostOrder(source: YamlSource, { eject, refuse }: StepMap, path: Path, bus: boolean): Diagnostic[] {
+  const { at, forced, unlisted } = typeof eject === 'object' ? eject : {};
+  const error = (action: string, key: string, text: string, of?: 'key'): Diagnostic[] => [source.error([...path, action, key], text, of)];
+  if (bus && refuse && refuse.at !== 'd0') return error('refuse', 'at', `a bus has no messages; expected at: d0`);
+  if (!bus && refuse?.at === 'd0') return error('refuse', 'at', `power is a bus's; expected create or retarget`);
+  if (bus && at === 'create') return error('eject', 'at', 'a bus has no messages; expected now, d0 or d0exit');
+  if (!bus && (at === 'd0' || at === 'd0exit')) return error('eject', 'at', `power is a bus's; expected now or create`);
+  if (bus && (forced ?? unlisted) !== undefined) return error('eject', forced === undefined ? 'unlisted' : 'forced', 'the host takes a bus back in one way only; expected neither forced nor unlisted', 'key');
+  if (unlisted && (forced || at === 'create')) return error('eject', 'unlisted', `the list is sent at once, and says that the device is gone; expected no ${forced ? 'forced' : 'at'} beside it`, 'key');
+  return [];
+}
+
+/** Only a Hyper-V host takes devices back, or says no. */
 export function checkHostStep({ machine }: ScenarioFile, source: YamlSource, step: StepMap, device: DeviceSection, path: Path): Diagnostic[] {
   const [action] = actionsOf(step);
-  if ((action !== 'eject' && action !== 'refuse') || findBus(machine, device.behind)) return [];
+  if (action !== 'eject' && action !== 'refuse') return [];
+  if (findBus(machine, device.behind)) return checkHostOrder(source, step, path, false);
   return [source.error([...path, ...deviceOf(step)!.path], `${device.name} is not on a virtual PCI bus of Hyper-V; expected one that is behind one of machine.hypervisor.hyperv.buses`)];
 }

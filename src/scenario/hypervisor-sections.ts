@@ -26,8 +26,8 @@ export interface HypervisorSection {
 }
 
 export interface HypervSection {
-  /** The highest version of the PCI protocol that the host speaks; default: 1.3. Linux speaks none as old as 1.0. */
-  protocol?: 1.0 | 1.1 | 1.2 | 1.3;
+  /** The highest version of the PCI protocol that the host speaks; default: 1.3. Linux speaks none as old as 1.0, and 1.4 only with hv-create-interrupt-v3. */
+  protocol?: 1.0 | 1.1 | 1.2 | 1.3 | 1.4;
   /** Virtual PCI buses; devices are on one with `behind`. */
   buses?: VpciBusSection[];
 }
@@ -47,17 +47,21 @@ export interface VpciBusSection {
 export type Guid = string;
 
 export interface EjectSection {
+  /** On a virtual PCI bus; or a bus, which the host takes back with all that is on it. */
   device: DeviceName;
-  /** When the host does it: at once (default), or when it is next asked for an interrupt's message, before it answers. */
-  at?: 'now' | 'create';
+  /** When the host does it: at once (default); or when it is next asked for an interrupt's message, before it answers; or, of a bus, when it is next asked for power (D0), or to take it away. */
+  at?: 'now' | 'create' | 'd0' | 'd0exit';
   /** The device is just gone: it reads as all ones, and the guest is not told. */
   forced?: boolean;
+  /** The device is gone, and is not on the list of functions that the host sends. */
+  unlisted?: boolean;
 }
 
 export interface RefuseSection {
+  /** On a virtual PCI bus, or such a bus. */
   device: DeviceName;
-  /** What the host says no to, once: a message for an interrupt, or another target for one. */
-  at: 'create' | 'retarget';
+  /** What the host says no to, once: a message for an interrupt, another target for one, or power for a bus. */
+  at: 'create' | 'retarget' | 'd0';
 }
 
 /**

@@ -135,7 +135,7 @@ function pciFunction(section: DeviceSection, machine: MachineSection, ioapics: r
     gsi: section.gsi ?? (behind === undefined && hasPin(ioapics, usual) ? usual : -1),
     ...(msi && { msi }),
     ...(msix && { msix: { entries: msix } }),
-    ...(section.ims && { ims: imsStore(section.ims, hypervisor !== undefined) }),
+    ...(section.ims && { ims: imsStore(section.ims, hypervisor !== undefined && bus === undefined) }),
     ...(section.vfs !== undefined && { sriov: { vfs: section.vfs, ...SRIOV, device } }),
     ...(section.secondary !== undefined && { bridge: { kind: section.port, secondary: section.secondary, subordinate: section.subordinate ?? section.secondary } }),
     ...(section.kind === 'vmd' && { vmd: true }),
@@ -146,6 +146,7 @@ function pciFunction(section: DeviceSection, machine: MachineSection, ioapics: r
   };
 }
 
+/** @param guest the host knows nothing of the messages: one that passes a device through on a bus of its own looks them up */
 function imsStore({ store = 'array', slots, subdevices, bit0 = 'masks', msi = 'device', loses = [] }: ImsSection, guest: boolean): ImsConfig {
   return { store, slots, queues: subdevices.length, bit0, platformMsi: msi === 'platform', guest, loses, subdevices };
 }

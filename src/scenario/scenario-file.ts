@@ -219,9 +219,9 @@ export interface StepMap {
   affinity?: { irq?: Unsigned; device?: DeviceName; vector?: VectorList; cpus: CpuList };
   /** Writes to /sys/bus/pci/devices/.../sriov_numvfs: the device's driver makes so many virtual functions, or lets all go (0). */
   sriov?: { device: DeviceName; numvfs: Unsigned };
-  /** A Hyper-V host wants a device on a virtual PCI bus back. */
+  /** A Hyper-V host wants a device on a virtual PCI bus back, or takes such a bus. */
   eject?: DeviceName | EjectSection;
-  /** A Hyper-V host says no to what is next asked of it for a device. */
+  /** A Hyper-V host says no to what is next asked of it for a device, or for a virtual PCI bus. */
   refuse?: RefuseSection;
   /** In dom0 of Xen: another guest starts, asks pciback for something, or ends. Result: XEN_PCI_ERR_*, or what pciback's functions return. */
   guest?: GuestSection;

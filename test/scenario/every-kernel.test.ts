@@ -77,7 +77,7 @@ const RELEASES: Record<string, Record<string, DeathName>> = {
     'series/42-bus-lock': 'the bus lock of an IMS queue reads an interrupt without a descriptor (6.3)',
     'xen/ims': 'no level composes a message (0.5)',
   },
-  'v5.10+ims-repost': { 'xen/ims': 'no level composes a message (0.5)' },
+  'v5.10+ims-repost': {},
 };
 
 const REPAIR = '+dmar-hpet-msi-flags';

@@ -94,4 +94,18 @@ describe('examples/hyperv', () => {
     const mended = await example('multi-msi', 'v5.10.223');
     assert.deepEqual([24, 25, 26, 27].map(irq => mended.desc(irq).tot_count), [1, 1, 1, 1]);
   });
+
+  it('rescind: nothing is deleted and nothing given back; who waits for an answer hears that the device is gone', async () => {
+    const p = await example('rescind');
+    assert.deepEqual(p.guest.world.machine.hyperv!.irt.entries.size, 0);
+    assert.deepEqual(said(p, 'gone'), ['hv_pci f8615163-0002-1000-2000-6045bd2e0a8f: The device is gone.']);
+  });
+
+  // facts 3.3 step 1, 3.4: child gone, only the memory is freed
+  it('unlisted: the second message is zero, and of the first one nothing is said when it is freed', async () => {
+    const p = await example('unlisted');
+    assert.deepEqual(events(p, 'host entries').map(({ made }) => made), [true, true, false, true, false, false]);
+    assert.deepEqual(events(p, 'retarget').map(({ status, address }) => [status, address !== 0]), [[0, true], [5, false]]);
+    assert.deepEqual(said(p, 'hv_irq_unmask'), [`${HDEV}hv_irq_unmask() failed: 0x5`]);
+  });
 });

@@ -447,7 +447,7 @@ steps:
     assert.deepEqual(machine(vf), []);
     assert.deepEqual(machine(vf.replace('vpci0', 'vpci1')), ['4:58: unknown device vpci1; did you mean vpci0?']);
     assert.deepEqual(machine(vf, '{}'), ['2:3: which hypervisor? expected xen or hyperv', '4:58: unknown device vpci0; there are none']);
-    assert.deepEqual(machine(vf, '{ hyperv: { protocol: 2, buses: [{ name: vpci0 }] } }'), ['2:37: protocol: found 2; expected 1, 1.1, 1.2 or 1.3']);
+    assert.deepEqual(machine(vf, '{ hyperv: { protocol: 2, buses: [{ name: vpci0 }] } }'), ['2:37: protocol: found 2; expected 1, 1.1, 1.2, 1.3 or 1.4']);
     assert.deepEqual(machine(vf, '{ hyperv: { buses: [{ name: vpci0, instance: abc }] } }'), ['2:60: instance: found "abc"; expected a GUID such as f8615163-0001-1000-2000-6045bd2e0a8f']);
     assert.deepEqual(machine(vf, '{ hyperv: { buses: [{ name: vpci0 }, { name: vpci0 }] } }'), ['2:60: there is a bus vpci0 already; expected another name']);
     assert.deepEqual(machine(vf, '{ hyperv: { buses: [{ name: vpci0 }, { name: vf0 }] } }'), ['2:60: there is a device vf0 already; expected another name']);
@@ -460,11 +460,11 @@ steps:
   it('has steps for its bus and its host, and for no others', () => {
     const step = (text: string): string[] => machine(vf, undefined, `- ${text}`);
     assert.deepEqual(['probe: vpci0', 'remove: vpci0', 'suspend: vpci0', 'resume: vpci0', 'eject: vf0', 'refuse: { device: vf0, at: retarget }'].flatMap(step), []);
-    assert.deepEqual(step('raise: vpci0'), ['6:12: vpci0 is a virtual PCI bus; expected a device, or one of probe, remove, suspend or resume']);
+    assert.deepEqual(step('raise: vpci0'), ['6:12: vpci0 is a virtual PCI bus; expected a device, or one of probe, remove, suspend, resume, eject or refuse']);
     assert.deepEqual(step('suspend: vf0'), ['6:14: vf0 is a device without a sleep of its own; expected a VMD, or a virtual PCI bus']);
     assert.deepEqual(step('resume: vpci9'), ['6:13: unknown bus or VMD vpci9; did you mean vpci0?']);
     assert.deepEqual(step('probe: { device: vpci0, driver: nvme }'), ['6:29: a virtual PCI bus has the driver hv_pci; expected no driver']);
-    assert.deepEqual(step('refuse: { device: vf0, at: delete }'), ['6:32: at: found "delete"; expected create or retarget']);
+    assert.deepEqual(step('refuse: { device: vf0, at: delete }'), ['6:32: at: found "delete"; expected create, retarget or d0']);
     assert.deepEqual(machine('{ name: eth0, kind: nic, address: 00:03.0 }', undefined, '- eject: eth0'), ['6:12: eth0 is not on a virtual PCI bus of Hyper-V; expected one that is behind one of machine.hypervisor.hyperv.buses']);
   });
 });

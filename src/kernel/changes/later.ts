@@ -1,7 +1,12 @@
 import type { Change } from './change';
 
-/** Single changes of kernels behind v5.10, none of which is modelled as a whole: what captures of them show. */
+/** Single changes of kernels behind v5.10, none of which is modelled as a whole: what captures of them show, and a newer protocol of Hyper-V. */
 export const LATER = {
+  'hv-create-interrupt-v3': {
+    subject: 'PCI: hv: Support for create interrupt v3',
+    effect: 'the front end of a virtual PCI bus speaks version 1.4 of its protocol too, in which a message is asked for by PCI_CREATE_INTERRUPT_MESSAGE3',
+    removable: true,
+  },
   'offline-retries-online': {
     commit: '88d724e2301a',
     subject: 'genirq/cpuhotplug: Retry with cpu_online_mask when migration fails',

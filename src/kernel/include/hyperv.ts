@@ -17,8 +17,12 @@ export class vmbus_channel {
   /** what C has as the address of a request, by the number that stands for it in packets */
   readonly requests = new Map<number, unknown>();
   requests_made = 0;
+  /** the ring that the guest writes; null: there is none */
+  ring_buffer: object | null = null;
 
   constructor(
+    /** the host's number of it */
+    readonly child_relid: number,
     /** the rings, and who is at their other end */
     readonly hw: VpciBus,
     readonly callback_event: tasklet_struct,

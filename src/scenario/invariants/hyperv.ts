@@ -17,9 +17,9 @@ export function checkHyperv({ kernel, machine, changes }: World, irqs: readonly 
     if (data.chip !== kernel.hv_msi_irq_chip || !msi) continue;
     const pdev = msi_desc_to_pci_dev(msi);
     const hbus = hbus_of(pdev.parent_bus);
-    // While the machine hibernates the host knows nothing.
-    if (hbus.state !== hv_pcibus_installed) continue;
     const { hw, name } = pdev;
+    // While the machine hibernates the host knows nothing, nor of a function that it has back.
+    if (hbus.state !== hv_pcibus_installed || !hbus.hdev.channel.hw.functions.includes(hw)) continue;
     const { is_msix, entry_nr } = msi.msi_attrib;
     const message = is_msix ? hw.msix?.message(entry_nr) : hw.firstMessage;
     const sends = message && irqd_is_activated(data) && msi.irq === irq;

@@ -70,9 +70,9 @@ const VMM_VENDORS: readonly string[] = ['QEMU', 'Bochs', 'KVM', 'Xen', 'VMware',
 
 /** Whether messages that a device keeps itself reach the CPUs: the host of a guest would not know of them. No sign is sure, so each counts. Source: [re-post] arch/x86/pci/common.c, arch_support_pci_device_ims(), on_bare_metal() */
 function* arch_support_pci_device_ims(_pdev: PciDev): Op<boolean> {
-  const { hypervisor, smbios } = machine.config;
+  const { hypervisor, hyperv, xen, smbios } = machine.config;
   // the CPUs' hypervisor bit
-  if (hypervisor !== undefined) return false;
+  if (hypervisor ?? hyperv ?? xen) return false;
   if (smbios?.virtualMachine) return false;
   if (viommu_hint()) return false;
   if (smbios && VMM_VENDORS.includes(smbios.vendor)) return false;

@@ -1,4 +1,5 @@
 import { guidBytes } from '../../../hardware/guid';
+import { relidOf } from '../../../hardware/hyperv-vmbus';
 import type { VpciBus } from '../../../hardware/hyperv-vpci-bus';
 import type { Op } from '../../../stepper/op';
 import { HYPERVISOR_CALLBACK_VECTOR } from '../../arch/x86/hw_irq';
@@ -8,12 +9,18 @@ import { mutex_lock, mutex_unlock, raw_spin_lock, raw_spin_unlock } from '../../
 import { pr_err } from '../../lib/printk';
 import { tasklet_schedule, tasklet_struct } from '../../lib/tasklet';
 import { kernel, machine } from '../../world';
+import { queue_work, workqueue_struct } from '../../workqueue';
+import { hv_process_channel_removal, vmbus_onmessage } from './channel_mgmt';
 
 // The bus of what a Hyper-V host offers: drivers/hv/vmbus_drv.c and connection.c. All that it offers here are PCI buses.
 
 export const vmbus_globals = () => ({
   /** in the order of the host's offers */
   vmbus_devices: [] as hv_device[],
+  /** what the host says of channels is read behind its interrupt */
+  vmbus_msg_dpc: new tasklet_struct('msg_dpc', vmbus_on_msg_dpc),
+  /** the system's workqueue, as far as it serves this bus */
+  vmbus_wq: new workqueue_struct('events'),
 });
 
 /** Source: drivers/hv/vmbus_drv.c, hv_acpi_init() */
@@ -27,19 +34,25 @@ function* vmbus_bus_init(): Op {
   yield* hv_setup_vmbus_irq(vmbus_isr);
   // hv_synic_enable_regs() on each CPU
   for (const cpu of kernel.cpu_possible_mask) machine.hyperv!.sint[cpu] = HYPERVISOR_CALLBACK_VECTOR;
-  for (const offer of machine.hyperv!.buses) yield* vmbus_device_register(offer);
+  for (const [i, offer] of machine.hyperv!.buses.entries()) yield* vmbus_device_register(offer, relidOf(i));
 }
 
 /** Source: drivers/hv/vmbus_drv.c, vmbus_device_create(), vmbus_device_register() */
-function* vmbus_device_register(offer: VpciBus): Op {
+function* vmbus_device_register(offer: VpciBus, child_relid: number): Op {
   const { instance } = offer.config;
-  const channel: vmbus_channel = new vmbus_channel(offer, new tasklet_struct('callback_event', () => vmbus_on_event(channel)));
+  const channel: vmbus_channel = new vmbus_channel(child_relid, offer, new tasklet_struct('callback_event', () => vmbus_on_event(channel)));
   kernel.vmbus_devices.push(new hv_device(instance, guidBytes(instance), channel));
 }
 
-/** The host has put packets into rings. Source: drivers/hv/vmbus_drv.c, vmbus_isr() */
+/** The host has put packets into rings, or says something of channels. Source: drivers/hv/vmbus_drv.c, vmbus_isr() */
 function* vmbus_isr(): Op {
   yield* vmbus_chan_sched();
+  if (machine.hyperv!.messages.length > 0) yield* tasklet_schedule(kernel.vmbus_msg_dpc);
+}
+
+/** A worker does what is said: it may wait. Source: drivers/hv/vmbus_drv.c, vmbus_on_msg_dpc(), vmbus_onmessage_work() */
+function* vmbus_on_msg_dpc(): Op {
+  for (const msg of machine.hyperv!.messages.splice(0)) yield* queue_work(kernel.vmbus_wq, () => vmbus_onmessage(msg));
 }
 
 /** Who has packets reads them right behind this interrupt. Source: drivers/hv/vmbus_drv.c, vmbus_chan_sched() */
@@ -78,6 +91,12 @@ export function* vmbus_remove(hdev: hv_device): Op {
   if (hdev.drv) yield* hdev.drv.remove(hdev);
   hdev.driver = hdev.drv = null;
   yield* mutex_unlock(hdev.lock);
+}
+
+/** The device goes, its driver first. Source: drivers/hv/vmbus_drv.c, vmbus_device_unregister(), vmbus_device_release() */
+export function* vmbus_device_unregister(hdev: hv_device): Op {
+  yield* vmbus_remove(hdev);
+  yield* hv_process_channel_removal(hdev.channel);
 }
 
 /** The machine is going to hibernate. @returns as the driver. Source: drivers/hv/vmbus_drv.c, vmbus_suspend() */

@@ -1,5 +1,5 @@
 import {
-  PCI_BUS_D0ENTRY, pci_bus_d0_entry, PCI_BUS_D0EXIT, pci_child_message, pci_message, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_3,
+  PCI_BUS_D0ENTRY, pci_bus_d0_entry, PCI_BUS_D0EXIT, pci_child_message, pci_message, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_3, PCI_PROTOCOL_VERSION_1_4,
   PCI_QUERY_BUS_RELATIONS, PCI_QUERY_PROTOCOL_VERSION, PCI_RESOURCES_ASSIGNED, pci_resources_assigned, PCI_RESOURCES_ASSIGNED2, pci_resources_assigned2,
   PCI_RESOURCES_RELEASED, pci_version_request, STATUS_REVISION_MISMATCH,
 } from '../../../../hardware/hyperv-vpci';
@@ -8,12 +8,12 @@ import { dev_err, dev_info, type hv_device, type hv_driver } from '../../../incl
 import { pci_domain_nr, type PciDev } from '../../../include/pci';
 import { irq_get_irq_data } from '../../../irq/irqdesc';
 import { irq_domain_alloc_named_fwnode, irq_domain_remove } from '../../../irq/irqdomain';
-import { completion, wait_for_completion } from '../../../lib/completion';
-import { EINVAL, ENODEV, ENOMEM, ENOTEMPTY, EPROTO } from '../../../lib/errno';
+import { completion, wait_for_completion, wait_for_completion_timeout } from '../../../lib/completion';
+import { EINVAL, ENODEV, ENOMEM, ENOTEMPTY, EPROTO, ETIMEDOUT } from '../../../lib/errno';
 import { WARN_ON_ONCE } from '../../../lib/printk';
 import { kzalloc, should_fail } from '../../../lib/slab';
 import { tasklet_disable, tasklet_enable } from '../../../lib/tasklet';
-import { kernel } from '../../../world';
+import { has, kernel } from '../../../world';
 import { flush_workqueue } from '../../../workqueue';
 import { vmbus_close, vmbus_open, vmbus_sendpacket } from '../../hv/channel';
 import { pci_bus_add_devices, pci_remove_root_bus, pci_stop_root_bus } from '../bus';
@@ -25,7 +25,9 @@ import { hv_pci_compl, hv_pcibus_device, hv_pcibus_init, hv_pcibus_installed, hv
 // Hyper-V's virtual PCI buses, for functions that the host passes through: drivers/pci/controller/pci-hyperv.c. Windows of addresses are not modelled.
 
 /** The highest first. */
-const pci_protocol_versions: readonly number[] = [PCI_PROTOCOL_VERSION_1_3, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_1];
+const pci_protocol_versions = (): readonly number[] => [
+  ...(has('hv-create-interrupt-v3') ? [PCI_PROTOCOL_VERSION_1_4] : []), PCI_PROTOCOL_VERSION_1_3, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_1,
+];
 const HVPCI_DOM_INVALID = 0;
 const HVPCI_DOM_MAP_SIZE = 64 * 1024;
 const WSLOTS = 256;
@@ -168,6 +170,21 @@ function* hv_name_and_domain(hbus: hv_pcibus_device): Op<number> {
   return yield* hv_pcie_init_irq_domain(hbus);
 }
 
+/** A host that says no to power may still have what a kernel before this one, which has crashed, did not give back. @returns as hv_pci_enter_d0(), or why not even that could be asked again. Source: drivers/pci/controller/pci-hyperv.c, hv_pci_probe() */
+function* hv_retry_d0(hbus: hv_pcibus_device): Op<number> {
+  const { hdev } = hbus;
+  dev_err(hdev, 'Retrying D0 Entry');
+
+  hbus.wslot_res_allocated = WSLOTS - 1;
+  const err = yield* hv_pci_bus_exit(hdev, true);
+  if (err) {
+    dev_err(hdev, `Retrying D0 failed with ret ${err}`);
+    return err;
+  }
+
+  return (yield* hv_pci_query_relations(hdev)) || (yield* hv_pci_enter_d0(hdev));
+}
+
 /** What the host says is on the bus. @returns 0 or an errno. Source: drivers/pci/controller/pci-hyperv.c, hv_pci_probe() */
 function* hv_discover(hbus: hv_pcibus_device): Op<number> {
   const { hdev } = hbus;
@@ -175,6 +192,7 @@ function* hv_discover(hbus: hv_pcibus_device): Op<number> {
   if (ret) return ret;
 
   ret = yield* hv_pci_enter_d0(hdev);
+  if (ret === -EPROTO) ret = yield* hv_retry_d0(hbus);
   if (ret) return ret;
 
   ret = yield* hv_send_resources_allocated(hdev);
@@ -203,7 +221,7 @@ export function* hv_pci_probe(hdev: hv_device): Op<number> {
   let ret = should_fail('alloc_workqueue: struct workqueue_struct') ? -ENOMEM : yield* vmbus_open(hdev.channel, hv_pci_onchannelcallback, hbus);
   if (ret === 0) {
     hdev.drvdata = hbus;
-    ret = yield* hv_pci_protocol_negotiation(hdev, pci_protocol_versions);
+    ret = yield* hv_pci_protocol_negotiation(hdev, pci_protocol_versions());
     if (ret === 0) ret = yield* hv_name_and_domain(hbus);
     if (ret === 0) {
       ret = yield* hv_discover(hbus);
@@ -218,7 +236,7 @@ export function* hv_pci_probe(hdev: hv_device): Op<number> {
   return ret;
 }
 
-/** @param keep_devs the functions stay, for another try or for a resume @returns 0 or an errno. Source: drivers/pci/controller/pci-hyperv.c, hv_pci_bus_exit() */
+/** The last answer is not waited for for ever. @param keep_devs the functions stay, for another try or for a resume @returns 0, -ETIMEDOUT or another errno. Source: drivers/pci/controller/pci-hyperv.c, hv_pci_bus_exit() */
 function* hv_pci_bus_exit(hdev: hv_device, keep_devs: boolean): Op<number> {
   const hbus = hbus_of_device(hdev);
   if (hdev.channel.rescind) return 0;
@@ -230,7 +248,11 @@ function* hv_pci_bus_exit(hdev: hv_device, keep_devs: boolean): Op<number> {
     dev_err(hdev, "Couldn't send resources released packet(s)");
     return ret;
   }
-  return yield* hv_request(hdev, pci_message.encode({ type: PCI_BUS_D0EXIT }), new hv_pci_compl());
+
+  const comp_pkt = new hv_pci_compl();
+  const err = yield* vmbus_sendpacket(hdev.channel, pci_message.encode({ type: PCI_BUS_D0EXIT }), new pci_packet(hv_pci_generic_compl, comp_pkt));
+  if (err) return err;
+  return (yield* wait_for_completion_timeout(comp_pkt.host_event, () => hdev.channel.rescind)) ? 0 : -ETIMEDOUT;
 }
 
 /** @returns as hv_pci_bus_exit(). Source: drivers/pci/controller/pci-hyperv.c, hv_pci_remove() */

@@ -53,7 +53,8 @@ export function* put_hvpcibus(hbus: hv_pcibus_device): Op {
 
 /** @returns 0, or -ENODEV for a device that the host takes away meanwhile. Source: drivers/pci/controller/pci-hyperv.c, wait_for_response() */
 export function* wait_for_response(hdev: hv_device, comp: completion): Op<number> {
-  if (yield* wait_for_completion_timeout(comp, () => hdev.channel.rescind)) return 0;
+  const { channel } = hdev;
+  if (!channel.rescind && (yield* wait_for_completion_timeout(comp, () => channel.rescind))) return 0;
   dev_warn_once(hdev, 'The device is gone.', 'drivers/pci/controller/pci-hyperv.c wait_for_response');
   return -ENODEV;
 }

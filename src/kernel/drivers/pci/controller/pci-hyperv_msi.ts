@@ -2,11 +2,12 @@ import {
   HV_DEVICE_INTERRUPT_TARGET_PROCESSOR_SET, HV_HYPERCALL_VARHEAD_OFFSET, HV_INTERRUPT_SOURCE_MSI, HV_PARTITION_ID_SELF, HVCALL_RETARGET_INTERRUPT,
 } from '../../../../hardware/hyperv-hypercall';
 import {
-  PCI_CREATE_INTERRUPT_MESSAGE, PCI_CREATE_INTERRUPT_MESSAGE2, pci_create_int_response, pci_create_interrupt, pci_create_interrupt2, PCI_DELETE_INTERRUPT_MESSAGE,
-  pci_delete_interrupt, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_3,
+  PCI_CREATE_INTERRUPT_MESSAGE, PCI_CREATE_INTERRUPT_MESSAGE2, PCI_CREATE_INTERRUPT_MESSAGE3, pci_create_int_response, pci_create_interrupt, pci_create_interrupt2, pci_create_interrupt3,
+  PCI_DELETE_INTERRUPT_MESSAGE,
+  pci_delete_interrupt, PCI_PROTOCOL_VERSION_1_1, PCI_PROTOCOL_VERSION_1_2, PCI_PROTOCOL_VERSION_1_3, PCI_PROTOCOL_VERSION_1_4,
 } from '../../../../hardware/hyperv-vpci';
 import type { Op } from '../../../../stepper/op';
-import { pci_msi_get_hwirq, pci_msi_prepare, pci_msi_set_desc, x86_msi_prepare } from '../../../arch/x86/apic/msi';
+import { pci_msi_prepare, pci_msi_set_desc, x86_msi_prepare } from '../../../arch/x86/apic/msi';
 import { irqd_cfg } from '../../../arch/x86/apic/vector';
 import { cpumask_to_vpset, hv_cpu_number_to_vp_number, hv_do_hypercall } from '../../../arch/x86/hyperv/hv_init';
 import type { ChangeId } from '../../../changes';
@@ -57,13 +58,18 @@ export const pci_hyperv_globals = (changes: ReadonlySet<ChangeId>) => ({
     flags: 0,
   } as irq_chip,
   hv_msi_ops: {
-    ...(!changes.has('v2-19') && { get_hwirq: pci_msi_get_hwirq, set_desc: pci_msi_set_desc }),
+    ...(!changes.has('v2-19') && { get_hwirq: hv_msi_domain_ops_get_hwirq, set_desc: pci_msi_set_desc }),
     msi_prepare: changes.has('hv-multi-msi') ? hv_msi_prepare : changes.has('v2-40') ? x86_msi_prepare : pci_msi_prepare,
     msi_free: hv_msi_free,
   } as msi_domain_ops,
   /** PCI domains that are taken; 0 is that of emulated devices */
   hvpci_dom_map: new Set([0]),
 });
+
+/** Before v2-19. Source: drivers/pci/controller/pci-hyperv.c (v5.9), hv_msi_domain_ops_get_hwirq() */
+function* hv_msi_domain_ops_get_hwirq(info: msi_domain_info, arg: msi_alloc_info_t): Op<number> {
+  return has('v2-18') ? arg.hwirq : arg.msi_hwirq;
+}
 
 /** The hypervisor's own remapping does not want the vectors of one MSI in a row. @returns as pci_msi_prepare(). Source: drivers/pci/controller/pci-hyperv.c (v5.18), hv_msi_prepare() */
 function* hv_msi_prepare(domain: irq_domain, dev: device, nvec: number, info: msi_alloc_info_t): Op<number> {
@@ -191,6 +197,28 @@ function* hv_compose_msi_req_v2(affinity: cpumask, slot: number, vector: number,
   return pci_create_interrupt2.encode({ type: PCI_CREATE_INTERRUPT_MESSAGE2, wslot: slot, int_desc });
 }
 
+/** The same from 1.4 on. Source: drivers/pci/controller/pci-hyperv.c (v6.2), hv_compose_msi_req_v3() */
+function* hv_compose_msi_req_v3(affinity: cpumask, slot: number, vector: number, vector_count: number): Op<Uint8Array> {
+  const cpu = affinity.and(kernel.cpu_online_mask).first;
+  const int_desc = { vector, delivery_mode: dest_Fixed, reserved: 0, vector_count, processor_count: 1, processor_array: [hv_cpu_number_to_vp_number(cpu)] };
+  return pci_create_interrupt3.encode({ type: PCI_CREATE_INTERRUPT_MESSAGE3, wslot: slot, int_desc });
+}
+
+/** As the version of the protocol has it. @returns null for one that is not known here: hv_pci_protocol_negotiation() agrees to no such. */
+function* hv_compose_msi_req({ hbus, desc }: hv_pci_dev, affinity: cpumask, vector: number, vector_count: number): Op<Uint8Array | null> {
+  switch (hbus.protocol_version) {
+    case PCI_PROTOCOL_VERSION_1_1:
+      return yield* hv_compose_msi_req_v1(affinity, desc.win_slot, vector, vector_count);
+    case PCI_PROTOCOL_VERSION_1_2:
+    case PCI_PROTOCOL_VERSION_1_3:
+      return yield* hv_compose_msi_req_v2(affinity, desc.win_slot, vector, vector_count);
+    case PCI_PROTOCOL_VERSION_1_4:
+      return has('hv-create-interrupt-v3') ? yield* hv_compose_msi_req_v3(affinity, desc.win_slot, vector, vector_count) : null;
+    default:
+      return null;
+  }
+}
+
 /** The message that the host gives for the interrupt; all zero where it gives none, and nobody is told. Source: drivers/pci/controller/pci-hyperv.c, hv_compose_msi_msg() */
 export function* hv_compose_msi_msg(data: irq_data, msg: msi_msg): Op {
   const msi_desc = irq_data_get_msi_desc(data)!;
@@ -248,19 +276,11 @@ function* hv_ask_for_message(hpdev: hv_pci_dev, data: irq_data, int_desc: tran_i
   const [vector, vector_count] = block ? [BLOCK_VECTOR, msi_desc.nvec_used] : [cfg.vector, 1];
   const comp = new compose_comp_ctxt();
   const pci_pkt = new pci_packet(hv_pci_compose_compl, comp);
-  let int_pkts: Uint8Array;
 
-  switch (hbus.protocol_version) {
-    case PCI_PROTOCOL_VERSION_1_1:
-      int_pkts = yield* hv_compose_msi_req_v1(dest, hpdev.desc.win_slot, vector, vector_count);
-      break;
-    case PCI_PROTOCOL_VERSION_1_2:
-    case PCI_PROTOCOL_VERSION_1_3:
-      int_pkts = yield* hv_compose_msi_req_v2(dest, hpdev.desc.win_slot, vector, vector_count);
-      break;
-    default:
-      dev_err(hbus.hdev, 'Unexpected vPCI protocol, update driver.');
-      return false;
+  const int_pkts = yield* hv_compose_msi_req(hpdev, dest, vector, vector_count);
+  if (!int_pkts) {
+    dev_err(hbus.hdev, 'Unexpected vPCI protocol, update driver.');
+    return false;
   }
 
   const ret = yield* vmbus_sendpacket(hbus.hdev.channel, int_pkts, pci_pkt);
