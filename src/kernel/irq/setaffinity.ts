@@ -126,12 +126,10 @@ function* set_affinity_buslocked(irq: number, mask: cpumask, force: boolean): Op
   return ret;
 }
 
-/** Inlines of include/linux/interrupt.h. @returns 0, -EINVAL without line or setter, or what the chip says */
+/** @returns 0, -EINVAL without line or setter, or what the chip says. Source: include/linux/interrupt.h, irq_set_affinity() */
 export function* irq_set_affinity(irq: number, mask: cpumask): Op<number> {
   return yield* __irq_set_affinity(irq, mask, false);
 }
-/** the CPUs need not be online */
-export const irq_force_affinity = (irq: number, mask: cpumask): Op<number> => __irq_set_affinity(irq, mask, true);
 
 /** A driver's wish, for irqbalance to read, and applied once. @param mask null: no more. @returns 0 or -EINVAL. Source: kernel/irq/manage.c, irq_set_affinity_hint() */
 export function* irq_set_affinity_hint(irq: number, mask: cpumask | null): Op<number> {
