@@ -133,6 +133,11 @@ export class PciFunction implements PciAddress {
     return this.space.msix !== 0 && MSIX_FLAGS.get(this.msixFlags, 'enable') === 1;
   }
 
+  /** Whatever the entries' own mask bits say, no message is sent. */
+  get msixAllMasked(): boolean {
+    return MSIX_FLAGS.get(this.msixFlags, 'maskall') === 1;
+  }
+
   private get msiFlags(): number {
     return this.space.read16(this.space.msi + PCI_MSI_FLAGS);
   }
@@ -160,7 +165,7 @@ export class PciFunction implements PciAddress {
 
   private raiseMsix(msix: MsixTable, entry: number): void {
     if (entry < 0 || entry >= msix.place.entries) throw new RangeError(`${this.config.address} has MSI-X entries 0 to ${msix.place.entries - 1}, no ${entry}`);
-    const masked = MSIX_FLAGS.get(this.msixFlags, 'maskall') === 1 || msix.masked(entry);
+    const masked = this.msixAllMasked || msix.masked(entry);
     if (masked && !this.host.unmaskable?.(msix.message(entry).data)) {
       msix.setPending(entry, true);
       this.holdBack(entry, 'masked');
@@ -226,7 +231,7 @@ export class PciFunction implements PciAddress {
 
   /** Sends what is pending and no longer masked. */
   private sendPending(): void {
-    if (this.msixEnabled && MSIX_FLAGS.get(this.msixFlags, 'maskall') === 0) for (const entry of this.msix!.takePending()) this.raiseMsix(this.msix!, entry);
+    if (this.msixEnabled && !this.msixAllMasked) for (const entry of this.msix!.takePending()) this.raiseMsix(this.msix!, entry);
     const mask = this.msiEnabled ? this.msiMaskOffset : 0;
     if (mask === 0) return;
     const open = this.space.read32(mask + 4) & ~this.space.read32(mask);

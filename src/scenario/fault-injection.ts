@@ -14,6 +14,7 @@ import { DeadlockError } from '../stepper/run';
 import { fullAddress } from './devices';
 import { drain } from './drain';
 import { checkInvariants } from './invariants';
+import { KNOWN } from './invariants/report';
 import { inventory } from './inventory';
 import type { MakeScenario, Scenario, ScenarioGuest } from './load';
 import { isOfModule, placed } from './modules/thrown';
@@ -34,15 +35,13 @@ export interface FaultRun {
   readonly known: string | undefined;
 }
 
-const MSIX_ON = /^(devices with MSI on in their registers|I26: \S+): /;
-
 /** Leaks that are the modelled kernel's own, by where the allocation failed and what is left. */
 const KNOWN_LEAKS: readonly { readonly step?: RegExp; readonly site: RegExp; readonly leak: RegExp; readonly mendedBy?: ChangeId; readonly bug: string }[] = [
   {
     site: /^populate_msi_sysfs:/,
-    leak: MSIX_ON,
+    leak: /^devices with MSI on in their registers: /,
     mendedBy: 'msix-enable-early',
-    bug: 'msix_capability_init() leaves MSI-X enabled, with all vectors masked, when populate_msi_sysfs() fails (mended by "PCI/MSI: Enable and mask MSI-X early")',
+    bug: KNOWN.MSIX_LEFT_ON,
   },
   {
     site: /^irq_remapping_alloc:/,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { faultRuns, type FaultRun } from '../../src/scenario/fault-injection';
+import { KNOWN } from '../../src/scenario/invariants/report';
 import { loadScenario } from '../../src/scenario/load';
-import { toEnd } from '../../src/scenario/to-end';
+import { type Ended, toEnd } from '../../src/scenario/to-end';
 
 function runsOf(path: string, text?: string, kernel?: string, every?: number): FaultRun[] {
   const loaded = loadScenario(path, text, { expect: false, ...(kernel !== undefined && { kernel }) });
@@ -57,6 +58,18 @@ describe('an allocation that fails', () => {
     assert.deepEqual([...new Set(leaking('v5.10'))], ['populate_msi_sysfs']);
     assert.deepEqual(leaking('v5.10.223'), []);
   }).timeout(120_000);
+
+  it('is named by the invariants, too, as a bug of the kernel, when it leaves MSI-X on', () => {
+    const machine = 'machine: { devices: [{ name: card, kind: custom, address: 00:04.0, msix: 4 }] }';
+    const after = (nth: number): Ended => {
+      const loaded = loadScenario('x.irq.yaml', `${machine}\nsteps: [{ alloc: { device: card, min: 2, max: 2, flags: [PCI_IRQ_MSIX] }, failNth: ${nth} }]`, { kernel: 'v5.10', check: true });
+      assert.ok(loaded.ok);
+      return toEnd(loaded.make);
+    };
+    const { guest, error } = Array.from({ length: 40 }, (_, i) => after(i + 1)).find(run => run.guest.findings.faults.at(0)?.site.startsWith('populate_msi_sysfs:'))!;
+    assert.equal(error, undefined);
+    assert.deepEqual(guest.findings.violations.map(({ violation }) => violation.known), [KNOWN.MSIX_LEFT_ON]);
+  });
 
   it('is one of a step, where the step says so', () => {
     const text = `

@@ -20,7 +20,7 @@ export const KNOWN = {
   LEFT_BEHIND: 'lapic_can_unplug_cpu() counts the vectors of all CPUs: an interrupt whose own CPUs have none left stays on the one that goes ("set affinity failed"), and lapic_online() empties that one\'s table',
   HYPERV_FORGOTTEN: 'hv_compose_msi_msg() takes the message that an interrupt has, also after hibernation, when the host has forgotten it',
   RETARGET_FAILED: 'hv_irq_unmask() cannot report that the host did not move an interrupt: it stays where it was, whatever the kernel thinks',
-  MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on when no memory is left for sysfs (mended by "Enable and mask MSI-X early")',
+  MSIX_LEFT_ON: 'msix_capability_init() leaves MSI-X on, with all entries masked, when populate_msi_sysfs() fails (mended by "PCI/MSI: Enable and mask MSI-X early")',
   IMS_POLARITY: "the IMS driver of 2020 masks by clearing bit 0, and the device by setting it (posted again the other way round)",
   IMS_NOT_TOLD: 'what an interrupt does to the shadow of an IMS queue, and what a lost command was to do, the device is not told before the next operation with the bus lock',
   IMS_DIRECT: 'a driver that changes its bits of an IMS control word itself, and not by irq_set_auxdata(), undoes what an interrupt does to the mask bit meanwhile',
