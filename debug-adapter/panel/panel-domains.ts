@@ -1,7 +1,8 @@
 // The panel's view of the domains, with the devices and the interrupts in each.
 import type { device } from '../../src/kernel/include/device';
 import type { irq_domain } from '../../src/kernel/include/irqdomain';
-import { type PciDev, to_pci_dev } from '../../src/kernel/include/pci';
+import { MSI_DEFAULT_DOMAIN } from '../../src/kernel/include/msi';
+import { dev_is_pci, type PciDev, to_pci_dev } from '../../src/kernel/include/pci';
 import type { Kernel } from '../../src/kernel/globals';
 import { no_irq_chip } from '../../src/kernel/irq/dummychip';
 import type { World } from '../../src/kernel/world';
@@ -54,13 +55,16 @@ function membersOf(kernel: Kernel): Map<irq_domain | null, Members> {
   };
   const parts = kernel.ims_devices.flatMap(({ subdevices }) => subdevices);
   const devices = [...kernel.pci_devices.map(dev => ({ dev, shown: pciDeviceOf(kernel, dev) })), ...parts.map(dev => ({ dev, shown: partOf(kernel, dev) }))];
-  for (const { dev, shown } of devices) of(dev.msi_domain ?? domainOfFirst(kernel, shown)).devices.push(shown);
+  for (const { dev, shown } of devices) of(homeOf(dev) ?? domainOfFirst(kernel, shown)).devices.push(shown);
   const taken = new Set(devices.flatMap(({ shown }) => shown.irqs.map(({ irq }) => irq)));
   for (const [irq, { irq_data }] of kernel.irq_desc_tree) {
     if (!taken.has(irq) && irq_data.chip !== no_irq_chip) of(irq_data.domain).others.push(irqOf(kernel, irq));
   }
   return members;
 }
+
+/** The domain of a device's messages: one of its own, or that on which its own will stand, or one for many devices. */
+const homeOf = (dev: device): irq_domain | null => (dev_is_pci(dev) ? dev.msi_data?.__domains[MSI_DEFAULT_DOMAIN].domain : null) ?? dev.msi_domain;
 
 const domainOfFirst = ({ irq_desc_tree }: Kernel, { irqs }: Device): irq_domain | null => irq_desc_tree.get(irqs.at(0)?.irq ?? NaN)?.irq_data.domain ?? null;
 

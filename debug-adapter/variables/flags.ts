@@ -4,7 +4,7 @@ import { IRQT, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE } from '../../src/
 import * as interrupt from '../../src/kernel/include/interrupt';
 import * as irq from '../../src/kernel/include/irq';
 import { IRQS } from '../../src/kernel/include/irqdesc';
-import { DOMAIN_BUS, IRQ_DOMAIN_FLAG } from '../../src/kernel/include/irqdomain';
+import { bus_token_name, DOMAIN_BUS, IRQ_DOMAIN_FLAG } from '../../src/kernel/include/irqdomain';
 import * as errno from '../../src/kernel/lib/errno';
 
 export type NamedNumbers = Readonly<Record<string, number>>;
@@ -81,7 +81,8 @@ const WORDS: Readonly<Record<string, ((value: number) => string) | undefined>> =
   'irq_desc.istate': v => flags(v, prefixed('IRQS_', IRQS)),
   'irq_chip.flags': v => flags(v, IRQCHIP),
   'irq_domain.flags': v => flags(v, DOMAIN_FLAGS),
-  'irq_domain.bus_token': v => oneOf(v, BUS_TOKEN),
+  'irq_domain.bus_token': v => prefixedName('DOMAIN_BUS_', bus_token_name(v)) ?? String(v),
+  'msi_domain_info.bus_token': v => prefixedName('DOMAIN_BUS_', bus_token_name(v)) ?? String(v),
   'msi_domain_info.flags': v => flags(v, MSI_FLAGS),
   'irq_alloc_info.type': v => prefixedName('X86_IRQ_ALLOC_TYPE_', irq_alloc_type_name(v)) ?? String(v),
   'irq_alloc_info.flags': v => flags(v, ALLOC_FLAGS),

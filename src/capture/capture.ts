@@ -1,5 +1,5 @@
 import type { MachineConfig } from '../hardware/machine-config';
-import { parseCpuinfo, parseDmesg } from './reading/boot';
+import { type BootLog, parseCpuinfo, parseDmesg } from './reading/boot';
 import { contradictionsOf } from './reading/contradictions';
 import { type DebugfsSection, parseDebugfs } from './reading/debugfs';
 import { CaptureFiles, type Unread } from './reading/files';
@@ -12,7 +12,7 @@ import { unknownFunctions } from './model-and-capture/uncounted-functions';
 import { scriptOf, type Script } from './reading/script';
 import { parseSnapshots, type Snapshot } from './reading/snapshot';
 import { lostEvents, parseTrace } from './reading/trace';
-import { kernelTextOf, laterKernelOf, type LaterKernel } from './later-kernels/changes';
+import { kernelTextOf, laterKernelOf, type LaterKernel, type Remapping } from './later-kernels/changes';
 
 /** A capture, read. What is missing or damaged stands in `problems`; the rest can still be used. */
 export interface Capture {
@@ -56,7 +56,6 @@ export function readCapture(folder: string): Capture {
   const interrupts = parseProcInterrupts(sysIrqs.value.length > 0 ? rows : '');
   const pci = parsePci(files.read('pci.txt', 'the machine has no devices, so that no command can run') ?? '');
   const uname = files.read('uname.txt', 'which kernel it is cannot be told') ?? '';
-  const later = laterKernelOf(versionsOf(uname));
   const dmesg = files.read('dmesg.txt', 'IOAPICs and remapping units are not known') ?? '';
   const facts = {
     cpus: parseCpuinfo(files.read('cpuinfo.txt', NO_CPUINFO) ?? ''),
@@ -64,6 +63,7 @@ export function readCapture(folder: string): Capture {
     pci: pci.value,
     snapshots: snapshots.value,
   };
+  const later = laterKernelOf(versionsOf(uname), remappingOf(facts.log));
   if (facts.cpus.length === 0 && files.read('cpuinfo.txt') !== undefined) files.problems.push(`cpuinfo.txt names no CPU: ${NO_CPUINFO}`);
   const graph = parseGraph(files.read('graph-tree.txt') ?? '');
   const script = scriptOf([...lines.value, ...inOrder(graph.value.lines)]);
@@ -94,6 +94,9 @@ export function readCapture(folder: string): Capture {
     problems: files.problems,
   };
 }
+
+/** Whose units the log tells of. */
+const remappingOf = ({ dmar, amd }: BootLog): Remapping => (dmar.length > 0 ? 'intel' : amd.length > 0 ? 'amd' : 'none');
 
 /** System vectors, as the trace has them. */
 const assignedOf = ({ events }: Script): number[] =>

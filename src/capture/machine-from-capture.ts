@@ -1,4 +1,4 @@
-import { FEATURE, IOMMU_CAP_BASE_LOW } from '../hardware/amd-iommu-registers';
+import { FEATURE, IOMMU_CAP, IOMMU_CAP_BASE_LOW, PCI_CAP_ID_SECURE_DEVICE } from '../hardware/amd-iommu-registers';
 import type { AmdRemapUnitConfig, CpuConfig, MachineConfig, PciFunctionConfig, RemapUnitConfig } from '../hardware/machine-config';
 import { COMMAND, MSI_FLAGS, MSIX_FLAGS, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX, PCI_COMMAND, PCI_INTERRUPT_LINE, PCI_INTERRUPT_PIN, PCI_MSI_FLAGS, PCI_MSIX_FLAGS, PCI_SECONDARY_BUS } from '../hardware/pci-registers';
 import { TIMER_ROUTES } from '../hardware/timer-route';
@@ -96,18 +96,27 @@ function ioapicRequester(snapshots: readonly Snapshot[]): number {
   return 0;
 }
 
+const TYPE_IOMMU = 3;
+
+function isAmdIommu({ config }: PciState): boolean {
+  const at = capabilityOf(config, PCI_CAP_ID_SECURE_DEVICE);
+  return at > 0 && IOMMU_CAP.get(new DataView(config.buffer).getUint32(at, true), 'type') === TYPE_IOMMU;
+}
+
 /** What an IOMMU covers is below the first unit. The IVRS table names the IOAPICs that are remapped; how they sign stands with the pins' entries. */
 function amdRemapUnits({ log, snapshots }: MachineFacts, functions: readonly PciState[]): AmdRemapUnitConfig[] {
   const covered = coveredBy(functions);
-  const requester = snapshots[0]?.irqs.flatMap(({ chain }) => (chain[0]?.domain?.startsWith('IO-APIC-IR') ? (chain[1]?.amdIrte?.devid ?? []) : [])).at(0);
-  return log.amd.map((unit, i) => {
-    const f = functions.find(({ address }) => address === unit.function);
-    const base = f ? new DataView(f.config.buffer).getUint32(unit.capability + IOMMU_CAP_BASE_LOW, true) : 0;
+  const requester = snapshots[0]?.irqs.flatMap(({ chain }) => (chain[0]?.domain?.startsWith('IO-APIC') ? (chain[1]?.amdIrte?.devid ?? []) : [])).at(0);
+  const places = functions.filter(isAmdIommu).map(({ address, config }) => ({ function: address, capability: capabilityOf(config, PCI_CAP_ID_SECURE_DEVICE) }));
+  return log.amd.flatMap((unit, i) => {
+    const place = unit.place ?? places.at(i);
+    if (!place) return [];
+    const f = functions.find(({ address }) => address === place.function);
+    const base = f ? new DataView(f.config.buffer).getUint32(place.capability + IOMMU_CAP_BASE_LOW, true) : 0;
     const { ga, gam_vapic, x2apic } = FEATURE.decode(unit.features);
     return {
       address: (base & ~0x3fff) >>> 0,
-      function: unit.function,
-      capability: unit.capability,
+      ...place,
       ga: ga === 1,
       guest: gam_vapic > 0,
       x2apic: x2apic === 1,

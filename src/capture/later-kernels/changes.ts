@@ -27,12 +27,26 @@ const V6_12: LaterKernel = {
   rewordings: [...V6_1.rewordings, 'apic-static-calls', 'topology-log', 'parallel-bringup', 'apic-log-words', 'resend-list', 'synchronize-nested'],
 };
 
+/** Which units remap interrupts. */
+export type Remapping = 'none' | 'intel' | 'amd';
+
+/** What later kernels do otherwise where interrupts are remapped. */
+const REMAPPED: LaterKernel['changes'] = ['ioapic-parent-by-fwspec', 'ir-isolated-msi', 'xhci-msi-as-msix'];
+const V6_12_REMAPPED: Readonly<Record<Remapping, LaterKernel['changes']>> = {
+  none: [],
+  intel: ['vtd-msi-parent-domains', ...REMAPPED, 'dmar-fault-local'],
+  amd: ['amd-msi-parent-domains', ...REMAPPED],
+};
+
 /** By the release that `uname` names; stable releases of one have had the same changes. */
-const LATER_KERNELS: Readonly<Record<string, LaterKernel>> = { 'v6.1': V6_1, 'v6.12': V6_12 };
+const LATER_KERNELS: Readonly<Record<string, (remapping: Remapping) => LaterKernel>> = {
+  'v6.1': () => V6_1,
+  'v6.12': remapping => ({ ...V6_12, changes: [...V6_12.changes, ...V6_12_REMAPPED[remapping]] }),
+};
 
 /** @param versions as `v6.1.192` */
-export const laterKernelOf = (versions: readonly string[]): LaterKernel | undefined =>
-  Object.entries(LATER_KERNELS).find(([release]) => versions.some(version => version === release || version.startsWith(`${release}.`)))?.[1];
+export const laterKernelOf = (versions: readonly string[], remapping: Remapping = 'none'): LaterKernel | undefined =>
+  Object.entries(LATER_KERNELS).find(([release]) => versions.some(version => version === release || version.startsWith(`${release}.`)))?.[1](remapping);
 
 /** The kernel as parseKernel() reads it. @param but changes that are left out */
 export const kernelTextOf = ({ base, changes }: LaterKernel, but: readonly ChangeId[] = []): string => [base, ...changes.filter(id => !but.includes(id))].join('+');

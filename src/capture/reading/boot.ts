@@ -53,10 +53,8 @@ export interface DmarUnit {
 }
 
 export interface AmdUnit {
-  /** its PCI function */
-  readonly function: string;
-  /** offset of its capability in configuration space */
-  readonly capability: number;
+  /** its PCI function, and the offset of its capability there; later kernels do not log it */
+  readonly place?: { readonly function: string; readonly capability: number };
   /** the extended feature register */
   readonly features: bigint;
 }
@@ -185,9 +183,9 @@ function hpetLines(all: (pattern: RegExp) => RegExpExecArray[]): HpetLines | und
 /** Units, and their features in the same order. */
 function amdUnits(all: Matches): AmdUnit[] {
   const features = all(/AMD-Vi: Extended features \(0x([\da-f]+)(?:, 0x[\da-f]+)?\):/);
-  return all(/^pci (\S+): AMD-Vi: Found IOMMU cap 0x([\da-f]+)/).map(([, address, capability], i) => ({
-    function: address,
-    capability: parseInt(capability, 16),
+  const found = all(/^pci (\S+): AMD-Vi: Found IOMMU cap 0x([\da-f]+)/);
+  return Array.from({ length: found.length || features.length }, (_, i) => ({
+    ...(found.length > 0 && { place: { function: found[i][1], capability: parseInt(found[i][2], 16) } }),
     features: BigInt(`0x${features.at(i)?.[1] ?? '0'}`),
   }));
 }

@@ -61,6 +61,17 @@ function* xhci_setup_msix(xhci: xhci_hcd): Op<number> {
   return ret;
 }
 
+/** What xhci_try_enable_msi() of v6.8 does first: as many as there are, MSI-X or MSI, of which it takes one. @returns 0 or an errno */
+function* xhci_setup_messages(xhci: xhci_hcd): Op<number> {
+  const { pdev } = xhci;
+  const nvecs = yield* pci_alloc_irq_vectors(pdev, 1, Math.min(kernel.cpu_online_mask.weight + 1, HCS_MAX_INTRS), PCI_IRQ_MSIX | PCI_IRQ_MSI);
+  if (nvecs < 0) return nvecs;
+
+  const ret = yield* request_irq(yield* pci_irq_vector(pdev, 0), xhci_msi_irq, 0, 'xhci_hcd', xhci);
+  if (ret) yield* pci_free_irq_vectors(pdev);
+  return ret;
+}
+
 /** @returns 0 or an errno */
 function* xhci_setup_msi(xhci: xhci_hcd): Op<number> {
   const { pdev } = xhci;
@@ -74,8 +85,8 @@ function* xhci_setup_msi(xhci: xhci_hcd): Op<number> {
 
 /** @returns 0 or an errno */
 function* xhci_try_enable_msi(xhci: xhci_hcd): Op<number> {
-  let ret = yield* xhci_setup_msix(xhci);
-  if (ret) ret = yield* xhci_setup_msi(xhci);
+  let ret = has('xhci-msi-as-msix') ? yield* xhci_setup_messages(xhci) : yield* xhci_setup_msix(xhci);
+  if (ret && !has('xhci-msi-as-msix')) ret = yield* xhci_setup_msi(xhci);
   if (!ret) return 0;
 
   if (!xhci.pdev.irq) return -EINVAL;

@@ -1,5 +1,6 @@
 import type { Op } from '../../stepper/op';
 import { mutex } from '../lib/locking';
+import { has } from '../world';
 import type { irq_data } from './irq';
 import type { msi_parent_ops } from './msi';
 import type { PciDev } from './pci';
@@ -21,7 +22,16 @@ export const DOMAIN_BUS = {
   /** of kernels that have no DEVICE_MSI */
   PCI_DEVICE_MSI: 11,
   PCI_DEVICE_MSIX: 12,
+  DMAR: 13,
+  AMDVI: 14,
+  PCI_DEVICE_IMS: 15,
 } as const;
+
+/** "PCI_DEVICE_MSI": as the chosen kernel calls it; undefined for a number that none has. */
+export function bus_token_name(bus_token: number): string | undefined {
+  const names = Object.entries(DOMAIN_BUS).flatMap(([name, value]) => (value === bus_token ? name : []));
+  return names.length > 1 && has('msi-parent-domains') && !has('v2-44') ? names[1] : names.at(0);
+}
 
 export const IRQ_DOMAIN_FLAG = {
   HIERARCHY: 1 << 0,
@@ -29,6 +39,7 @@ export const IRQ_DOMAIN_FLAG = {
   IPI_PER_CPU: 1 << 2,
   IPI_SINGLE: 1 << 3,
   MSI: 1 << 4,
+  /** later kernels: ISOLATED_MSI */
   MSI_REMAP: 1 << 5,
   MSI_NOMASK_QUIRK: 1 << 6,
   MSI_PARENT: 1 << 8,

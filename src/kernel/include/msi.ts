@@ -26,6 +26,7 @@ export interface pci_msi_attrib {
   maskbit: boolean;
   is_64: boolean;
   is_virtual: boolean;
+  /** from v5.17 on msi_desc.msi_index, of any device */
   entry_nr: number;
   /** the device's INTx irq before */
   default_irq: number;
@@ -47,6 +48,14 @@ export interface device_msi_desc {
   hwirq: number;
 }
 
+/** Part of an msi_desc of a device's secondary domain: two cookies (v6.2). */
+export interface msi_desc_data {
+  /** the domain's: physical address of what the device has for the message, or 0 */
+  dcookie: number;
+  /** the instance's, which a driver gave at the allocation: a number or a pointer */
+  icookie: unknown;
+}
+
 /** One message of a device: MSI-X has one for each entry, MSI one for all its vectors. */
 export class msi_desc {
   /** first Linux irq; 0 = not allocated */
@@ -59,9 +68,10 @@ export class msi_desc {
   mask_pos = 0;
   /** physical address of the MSI-X table */
   mask_base = 0;
-  /** at most one of these two, and msi_attrib, which is then empty, counts: in C they are a union */
+  /** at most one of these, and msi_attrib, of which then only entry_nr counts, matters: in C they are a union */
   platform: platform_msi_desc | null = null;
   device_msi: device_msi_desc | null = null;
+  data: msi_desc_data | null = null;
 
   constructor(
     readonly dev: device,
@@ -109,6 +119,7 @@ export function irq_alloc_type_name(type: number): string | undefined {
 export const X86_IRQ_ALLOC_CONTIGUOUS_VECTORS = 1;
 export const X86_IRQ_ALLOC_LEGACY = 2;
 
+/** By the numbers of v5.10, and of v6.2 where v5.10 has none; DEV_SYSFS, ALLOC_SIMPLE_MSI_DESCS and FREE_MSI_DESCS, whose numbers mean something else in v5.10, have free ones. */
 export const MSI_FLAG = {
   USE_DEF_DOM_OPS: 0x01,
   USE_DEF_CHIP_OPS: 0x02,
@@ -117,7 +128,16 @@ export const MSI_FLAG = {
   ACTIVATE_EARLY: 0x10,
   MUST_REACTIVATE: 0x20,
   LEVEL_CAPABLE: 0x40,
+  NOMASK_QUIRK: 1 << 7,
+  DEV_SYSFS: 1 << 8,
+  ALLOC_SIMPLE_MSI_DESCS: 1 << 9,
+  FREE_MSI_DESCS: 1 << 10,
+  PCI_MSIX_ALLOC_DYN: 1 << 20,
+  PCI_IMS: 1 << 21,
 } as const;
+/** What no domain below may refuse, of these (v6.2). */
+export const MSI_GENERIC_FLAGS_MASK =
+  MSI_FLAG.USE_DEF_DOM_OPS | MSI_FLAG.USE_DEF_CHIP_OPS | MSI_FLAG.ACTIVATE_EARLY | MSI_FLAG.MUST_REACTIVATE | MSI_FLAG.NOMASK_QUIRK | MSI_FLAG.DEV_SYSFS | MSI_FLAG.ALLOC_SIMPLE_MSI_DESCS | MSI_FLAG.FREE_MSI_DESCS;
 
 /** msi_alloc_info_t of x86 is irq_alloc_info. */
 import type { irq_alloc_info } from '../arch/x86/hw_irq';
@@ -154,6 +174,8 @@ export interface msi_domain_info {
   data?: unknown;
   /** what the domain gets; v5.17 */
   bus_token?: number;
+  /** messages that there can be; v6.2 */
+  hwsize?: number;
 }
 
 /** What a domain does for MSI domains that devices have on it; v6.2. */
@@ -174,8 +196,29 @@ export interface msi_domain_template {
   readonly bus_token: number;
 }
 
+/** Domains of a device (enum msi_domain_ids), and numbers of its messages; v6.2. */
+export const MSI_DEFAULT_DOMAIN = 0;
+export const MSI_SECONDARY_DOMAIN = 1;
+export const MSI_MAX_DEVICE_IRQDOMAINS = 2;
+export const MSI_XA_DOMAIN_SIZE = 0x10000;
+/** the next that is free */
+export const MSI_ANY_INDEX = 0xffffffff;
+
+/** One of a device's domains with its descriptors; those of the default one are in device.msi_list. */
+export interface msi_dev_domain {
+  domain: irq_domain | null;
+  /** by their numbers in the domain */
+  store: msi_desc[];
+}
+
 /** What a device keeps for its messages; v5.17. */
 export interface msi_device_data {
-  /** its own domain; v6.2 */
-  domain: irq_domain | null;
+  /** v6.2 */
+  readonly __domains: readonly msi_dev_domain[];
+}
+
+/** An interrupt that msi_domain_alloc_irq_at() has got: its number in the domain, and the Linux irq; or an errno, and 0. */
+export interface msi_map {
+  readonly index: number;
+  readonly virq: number;
 }

@@ -63,6 +63,8 @@ export class PciDev extends device {
   /** config offsets of the capabilities; 0 = absent */
   msi_cap = 0;
   msix_cap = 0;
+  /** physical address of the MSI-X table, while it is in use */
+  msix_base = 0;
   /** devfns of its bus that it may send as, besides its own */
   readonly dma_alias_mask = new Set<number>();
   /** it can make virtual functions */

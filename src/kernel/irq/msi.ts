@@ -6,7 +6,7 @@ import {
   irqd_is_activated, irqd_set_managed_shutdown, irqd_set_msi_nomask_quirk, type irq_data,
 } from '../include/irq';
 import { DOMAIN_BUS, IRQ_DOMAIN_FLAG, irq_domain_is_msi_device, type fwnode_handle, type irq_domain, type irq_domain_ops } from '../include/irqdomain';
-import { MSI_FLAG, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_info, type msi_domain_ops } from '../include/msi';
+import { MSI_FLAG, MSI_XA_DOMAIN_SIZE, msi_desc, msi_msg, type msi_alloc_info_t, type msi_domain_info, type msi_domain_ops } from '../include/msi';
 import type { device } from '../include/device';
 import type { cpumask } from '../lib/cpumask';
 import { EEXIST, EINVAL, ENOSPC } from '../lib/errno';
@@ -14,6 +14,7 @@ import { called } from '../lib/fault';
 import { BUG_ON, WARN_ON } from '../lib/printk';
 import { kzalloc } from '../lib/slab';
 import { has, kernel } from '../world';
+import { msi_handle_pci_fail } from './msi_device_irqs';
 import { __irq_set_handler, irq_chip_compose_msi_msg, irq_set_handler_data, irq_set_msi_desc_off } from './chip';
 import {
   __irq_domain_alloc_irqs, irq_domain_activate_irq, irq_domain_alloc_irqs_hierarchy, irq_domain_alloc_irqs_parent, irq_domain_create_hierarchy,
@@ -174,8 +175,12 @@ export function* msi_create_irq_domain(fwnode: fwnode_handle | null, info: msi_d
   return yield* irq_domain_create_hierarchy(parent, IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
 }
 
-/** The same for a device's own domain. Source: kernel/irq/msi.c (v6.2), __msi_create_irq_domain() */
-export function* __msi_create_irq_domain(fwnode: fwnode_handle, info: msi_domain_info, flags: number, parent: irq_domain): Op<irq_domain> {
+/** The same for a device's own domain. @returns null for a table larger than any can be. Source: kernel/irq/msi.c (v6.2), __msi_create_irq_domain() */
+export function* __msi_create_irq_domain(fwnode: fwnode_handle, info: msi_domain_info, flags: number, parent: irq_domain): Op<irq_domain | null> {
+  if (info.hwsize! > MSI_XA_DOMAIN_SIZE) return null;
+  // unknown, or no table at all
+  info.hwsize ||= MSI_XA_DOMAIN_SIZE;
+
   yield* msi_domain_update_dom_ops(info);
   yield* msi_domain_update_chip_ops(info);
   const domain = yield* irq_domain_create_hierarchy(parent, flags | IRQ_DOMAIN_FLAG.MSI, 0, fwnode, msi_domain_ops, info);
@@ -219,9 +224,10 @@ export function* msi_domain_populate_irqs(domain: irq_domain, dev: device, virq:
 }
 
 /** Whether a vector need not be taken before request_irq(): a message to nowhere must be maskable. */
-function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: device): Op<boolean> {
+export function* msi_check_reservation_mode(domain: irq_domain, info: msi_domain_info, dev: device): Op<boolean> {
   const by_vmd = has('v2-23') && domain.bus_token === DOMAIN_BUS.VMD_MSI;
-  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !irq_domain_is_msi_device(domain) && !by_vmd) return false;
+  const by_device = irq_domain_is_msi_device(domain) && domain.bus_token !== DOMAIN_BUS.PCI_DEVICE_IMS;
+  if (domain.bus_token !== DOMAIN_BUS.PCI_MSI && !by_device && !by_vmd) return false;
   if (!(info.flags & MSI_FLAG.MUST_REACTIVATE)) return false;
   if (kernel.pci_msi_ignore_mask) return false;
   const { msi_attrib } = dev.msi_list[0];
@@ -236,7 +242,7 @@ const for_each_msi_vector = (dev: device): number[] =>
 const early_irqs = (dev: device): number[] => (has('multi-msi-early-activation') ? for_each_msi_vector(dev) : dev.msi_list.map((desc) => desc.irq));
 
 /** Source: kernel/irq/msi.c (v5.17), msi_init_virq() */
-function* msi_init_virq(domain: irq_domain, virq: number, can_reserve: boolean): Op<number> {
+export function* msi_init_virq(domain: irq_domain, virq: number, can_reserve: boolean): Op<number> {
   const data = (yield* irq_domain_get_irq_data(domain, virq))!;
   if (!can_reserve) irqd_clr_can_reserve(data);
   if (!(info_of(domain).flags & MSI_FLAG.ACTIVATE_EARLY)) return 0;
@@ -262,12 +268,14 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
     ret = yield* ops.msi_alloc_store(domain, dev, nvec);
     if (ret) return ret;
   }
+  let allocated = 0;
   let can_reserve = has('msi-activate-each') && (yield* msi_check_reservation_mode(domain, info, dev));
   for (const desc of dev.msi_list) {
     if (ops.prepare_desc) yield* ops.prepare_desc(domain, arg, desc);
     yield* called(ops.set_desc)(arg, desc);
     const virq = yield* __irq_domain_alloc_irqs(domain, -1, desc.nvec_used, dev.numa_node, arg, false, desc.affinity);
     if (virq < 0) {
+      if (irq_domain_is_msi_device(domain)) return yield* msi_handle_pci_fail(domain, desc, allocated);
       ret = -ENOSPC;
       if (ops.handle_error) ret = yield* ops.handle_error(domain, desc, ret);
       if (ops.msi_finish) yield* ops.msi_finish(arg, ret);
@@ -279,6 +287,7 @@ export function* __msi_domain_alloc_irqs(domain: irq_domain, dev: device, nvec: 
       ret = yield* msi_init_virq(domain, virq + i, can_reserve);
       if (ret) return ret;
     }
+    allocated++;
   }
   if (ops.msi_finish) yield* ops.msi_finish(arg, 0);
   if (has('msi-activate-each')) return 0;

@@ -10,7 +10,7 @@ import type { device } from '../../kernel/include/device';
 import type { irq_handler_t } from '../../kernel/include/interrupt';
 import type { irq_chip, irq_data } from '../../kernel/include/irq';
 import type { irq_flow_handler } from '../../kernel/include/irqdesc';
-import type { fwnode_handle, irq_domain, irq_domain_ops } from '../../kernel/include/irqdomain';
+import { type fwnode_handle, type irq_domain, irq_domain_is_msi_parent, type irq_domain_ops } from '../../kernel/include/irqdomain';
 import { type msi_desc, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_TYPE } from '../../kernel/include/msi';
 import type { PciDev } from '../../kernel/include/pci';
 import * as irq_chip_c from '../../kernel/irq/chip';
@@ -123,7 +123,9 @@ export function* msi_parent_domain(dev: PciDev): Op<irq_domain> {
   const asks = current_kernel.remap_ops !== null && !has(machine.amdRemapUnits.length > 0 ? 'v2-38' : 'v2-37');
   const info = asks ? yield* init_msi_alloc_info(dev) : null;
   const remapped = info && (yield* irq_remapping_get_irq_domain(info));
-  return (remapped ?? dev.msi_domain)?.parent ?? current_kernel.x86_vector_domain!;
+  const domain = remapped ?? dev.msi_domain;
+  if (domain && irq_domain_is_msi_parent(domain)) return domain;
+  return domain?.parent ?? current_kernel.x86_vector_domain!;
 }
 
 /** What an allocation below msi_parent_domain() asks for: a message of this device, as one of its MSI-X entries would. @returns it, or null where memory is short */

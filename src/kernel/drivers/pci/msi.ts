@@ -7,7 +7,7 @@ import * as x86_init from '../../arch/x86/x86_init';
 import type { irq_affinity, irq_affinity_desc } from '../../include/interrupt';
 import { irq_desc_has_action } from '../../include/irqdesc';
 import { irq_domain_is_hierarchy } from '../../include/irqdomain';
-import { type msi_desc, MSI_FLAG } from '../../include/msi';
+import { MSI_DEFAULT_DOMAIN, type msi_desc, MSI_FLAG } from '../../include/msi';
 import { dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_create_affinity_masks } from '../../irq/affinity';
 import { irq_to_desc } from '../../irq/irqdesc';
@@ -48,7 +48,7 @@ export function* pci_msix_clear_and_set_ctrl(dev: PciDev, clear: number, set: nu
 
 /** Allocate the irqs of the device's descriptors. @returns 0, an errno, or how many could be had. Source: drivers/pci/msi.c, pci_msi_setup_msi_irqs() */
 function* pci_msi_setup_msi_irqs(dev: PciDev, nvec: number, type: number): Op<number> {
-  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev) : dev.msi_domain;
+  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev, MSI_DEFAULT_DOMAIN) : dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) return yield* msi_domain_alloc_irqs(domain, dev, nvec);
 
   return has('v2-35') ? no_arch_setup_msi_irqs() : yield* x86_init.arch_setup_msi_irqs(dev, nvec, type);
@@ -62,7 +62,7 @@ function no_arch_setup_msi_irqs(): number {
 
 /** Source: drivers/pci/msi.c, pci_msi_teardown_msi_irqs() */
 function* pci_msi_teardown_msi_irqs(dev: PciDev): Op {
-  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev) : dev.msi_domain;
+  const domain = has('msi-parent-domains') ? yield* msi_get_device_domain(dev, MSI_DEFAULT_DOMAIN) : dev.msi_domain;
   if (domain && irq_domain_is_hierarchy(domain)) yield* msi_domain_free_irqs(domain, dev);
   else if (has('v2-35')) WARN_ON_ONCE(true, 'include/linux/msi.h pci_msi_teardown_msi_irqs');
   else yield* x86_init.arch_teardown_msi_irqs(dev);
@@ -88,6 +88,7 @@ export function* free_msi_irqs(dev: PciDev): Op {
 
   dev.msi_list = [];
   dev.msi_irqs = null;
+  dev.msix_base = 0;
 }
 
 /** Source: drivers/pci/msi.c, pci_intx_for_msi() */
@@ -215,6 +216,15 @@ function* add_msix_descs(
   return 0;
 }
 
+/** The rest of the descriptor of an entry that is added while MSI-X is on. Source: drivers/pci/msi/msi.c (v6.2), msix_prepare_msi_desc() */
+export function* msix_prepare_msi_desc(dev: PciDev, desc: msi_desc): Op {
+  desc.msi_attrib.is_msix = true;
+  desc.msi_attrib.is_64 = true;
+  desc.msi_attrib.default_irq = dev.irq;
+  desc.mask_base = dev.msix_base;
+  yield* msix_read_masked(desc);
+}
+
 /** Take over the vector control that the entry has. */
 function* msix_read_masked(entry: msi_desc): Op {
   const desc_addr = pci_msix_desc_addr(entry);
@@ -260,6 +270,7 @@ function* msix_setup(dev: PciDev, entries: msix_entry[] | null, nvec: number, af
   const tsize = MSIX_FLAGS.get(control, 'qsize') + 1;
   const base = yield* msix_map_region(dev, tsize);
   if (base === null) return -ENOMEM;
+  dev.msix_base = base;
 
   let ret: number;
   if (has('msi-device-data')) ret = yield* msix_setup_msi_descs(dev, base, entries, nvec, affd ? yield* irq_create_affinity_masks(nvec, affd) : null);

@@ -50,7 +50,11 @@ function* __pci_enable_msix_range(dev: PciDev, entries: msix_entry[] | null, min
   if (has('msix-early-reject') && !(yield* pci_msi_domain_supports(dev, MSI_FLAG.PCI_MSIX))) return -ENOTSUPP;
   if (has('msi-checks-early')) return yield* enable_msix_checked(dev, entries, minvec, maxvec, affd, flags);
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
-  if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
+  if (has('msi-parent-domains')) {
+    const hwsize = yield* pci_msix_vec_count(dev);
+    if (hwsize < 0) return hwsize;
+    if (!(yield* pci_setup_msix_device_domain(dev, flags & PCI_IRQ_VIRTUAL ? Math.max(hwsize, nvec) : hwsize))) return -ENODEV;
+  }
 
   for (;;) {
     if (affd) {
@@ -75,17 +79,20 @@ function* enable_msix_checked(dev: PciDev, entries: msix_entry[] | null, minvec:
   let nvec = maxvec;
   if (!(yield* pci_msi_supported(dev, nvec))) return -EINVAL;
 
-  const hwsize = yield* pci_msix_vec_count(dev);
+  let hwsize = yield* pci_msix_vec_count(dev);
   if (hwsize < 0) return hwsize;
   if (entries && !pci_msix_validate_entries(entries, nvec, hwsize)) return -EINVAL;
-  if (hwsize < nvec && !(flags & PCI_IRQ_VIRTUAL)) nvec = hwsize;
+  if (hwsize < nvec) {
+    if (flags & PCI_IRQ_VIRTUAL) hwsize = nvec;
+    else nvec = hwsize;
+  }
   if (nvec < minvec) {
     limit_bound({ name: `MSI-X table of ${dev.name}`, needed: minvec, size: hwsize });
     return -ENOSPC;
   }
 
   if (has('msi-device-data')) yield* msi_setup_device_data(dev);
-  if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev))) return -ENODEV;
+  if (has('msi-parent-domains') && !(yield* pci_setup_msix_device_domain(dev, hwsize))) return -ENODEV;
 
   for (;;) {
     if (affd) {

@@ -304,7 +304,7 @@ function* mp_irqdomain_create(idx: number): Op<number> {
   info.devid = mpc_ioapic_id(idx);
   const remapping = has('v2-11') ? yield* irq_remapping_get_irq_domain(info) : yield* irq_remapping_get_ir_irq_domain(info);
 
-  const fn = yield* irq_domain_alloc_named_id_fwnode(remapping ? 'IO-APIC-IR' : 'IO-APIC', idx);
+  const fn = has('ioapic-parent-by-fwspec') ? yield* irq_domain_alloc_named_id_fwnode('IO-APIC', mpc_ioapic_id(idx)) : yield* irq_domain_alloc_named_id_fwnode(remapping ? 'IO-APIC-IR' : 'IO-APIC', idx);
   ip.irqdomain = yield* irq_domain_create_linear(fn, ip.nr_registers, mp_ioapic_irqdomain_ops, idx);
   ip.irqdomain.parent = remapping ?? kernel.x86_vector_domain;
 

@@ -1,6 +1,7 @@
 import type { Op } from '../../../../stepper/op';
 import { type PciDev, pci_dev_id } from '../../../include/pci';
 import { has, kernel, machine } from '../../../world';
+import { pci_dev_has_default_msi_parent_domain } from '../../../arch/x86/apic/msi_parent';
 import { pci_dev_has_special_msi_domain } from '../../pci/msi_irqdomain';
 import { pci_add_dma_alias, pci_for_each_dma_alias } from '../../pci/search';
 import { type amd_iommu, AMD_IOMMU_GUEST_IR_VAPIC_ON, iommu_dev_data, PCI_BUS_NUM } from './amd_iommu_types';
@@ -68,9 +69,11 @@ function* iommu_init_device(dev: PciDev): Op<number> {
 
 /** The device gets the domain of its IOMMU. Source: amd_iommu_set_pci_msi_domain() */
 function* amd_iommu_set_pci_msi_domain(dev: PciDev, iommu: amd_iommu): Op {
-  if (!kernel.irq_remapping_enabled || (yield* pci_dev_has_special_msi_domain(dev))) return;
+  if (!kernel.irq_remapping_enabled) return;
+  const special = has('msi-parent-domains') ? !(yield* pci_dev_has_default_msi_parent_domain(dev)) : yield* pci_dev_has_special_msi_domain(dev);
+  if (special) return;
 
-  dev.msi_domain = iommu.msi_domain;
+  dev.msi_domain = has('amd-msi-parent-domains') ? iommu.ir_domain : iommu.msi_domain;
 }
 
 /** Source: amd_iommu_probe_device() */

@@ -37,6 +37,8 @@ export const amd_iommu_init_globals = () => ({
   amd_iommu_xt_mode: IRQ_REMAP_XAPIC_MODE,
   amd_iommu_detected: false,
   amd_iommu_disabled: false,
+  /** a unit caches what is not present, as one does that a hypervisor made up */
+  amd_iommu_np_cache: false,
   /** largest requester id of the IVRS table */
   amd_iommu_last_bdf: 0,
   amd_iommu_list: [] as amd_iommu[],
@@ -217,6 +219,7 @@ function* iommu_init_pci(iommu: amd_iommu): Op<number> {
 
   iommu.cap = pci_read_config_dword(dev, iommu.cap_ptr);
   iommu.features = readq(iommu, MMIO_EXT_FEATURES);
+  if (IOMMU_CAP.get(iommu.cap, 'npcache')) kernel.amd_iommu_np_cache = true;
 
   const ret = yield* iommu_init_ga(iommu);
   if (ret) return ret;

@@ -2,15 +2,20 @@ import { RTE } from '../../../../hardware/io-apic';
 import { MSI_ADDRESS_LO, MSI_BASE } from '../../../../hardware/message';
 import type { Op } from '../../../../stepper/op';
 import { arch_create_remap_msi_irq_domain } from '../../../arch/x86/apic/msi';
+import { isolated_msi, remapped_msi_flags } from '../../../arch/x86/apic/msi_parent';
 import { apic_ack_irq, irqd_cfg } from '../../../arch/x86/apic/vector';
 import { send_cleanup_vector } from '../../../arch/x86/apic/vector_move';
 import { type irq_alloc_info, type irq_cfg, msi_dev_of } from '../../../arch/x86/hw_irq';
 import { IRQ_MOVE_PCNTXT, IRQ_SET_MASK_OK_DONE, type irq_chip, type irq_data } from '../../../include/irq';
-import type { irq_domain, irq_domain_ops } from '../../../include/irqdomain';
-import { msi_desc_to_dev, type msi_msg, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
+import { DOMAIN_BUS, type irq_domain, IRQ_DOMAIN_FLAG, type irq_domain_ops } from '../../../include/irqdomain';
+import { msi_desc_to_dev, type msi_msg, type msi_parent_ops, X86_IRQ_ALLOC_CONTIGUOUS_VECTORS, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import { pci_dev_id, to_pci_dev } from '../../../include/pci';
 import { irq_set_status_flags } from '../../../irq/chip';
-import { irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_tree, irq_domain_free_irqs_common, irq_domain_get_irq_data } from '../../../irq/irqdomain';
+import {
+  irq_domain_alloc_irqs_parent, irq_domain_alloc_named_id_fwnode, irq_domain_create_hierarchy, irq_domain_create_tree, irq_domain_free_irqs_common, irq_domain_get_irq_data,
+  irq_domain_update_bus_token,
+} from '../../../irq/irqdomain';
+import { msi_parent_init_dev_msi_info } from '../../../irq/msi_device_data';
 import type { cpumask } from '../../../lib/cpumask';
 import { EINVAL, ENODEV, ENOMEM } from '../../../lib/errno';
 import { raw_spinlock } from '../../../lib/locking';
@@ -289,9 +294,20 @@ function* ir_compose_msi_msg(irq_data: irq_data, msg: msi_msg): Op {
   Object.assign(msg, (irq_data.chip_data as amd_ir_data).msi_entry);
 }
 
-/** The unit's two domains. @returns 0. Source: amd_iommu_create_irq_domain() */
+const amdvi_msi_parent_ops = (): msi_parent_ops => ({ supported_flags: remapped_msi_flags(false), prefix: 'IR-', init_dev_msi_info: msi_parent_init_dev_msi_info });
+const virt_amdvi_msi_parent_ops = (): msi_parent_ops => ({ supported_flags: remapped_msi_flags(true), prefix: 'vIR-', init_dev_msi_info: msi_parent_init_dev_msi_info });
+
+/** The unit's domains. @returns 0. Source: amd_iommu_create_irq_domain() */
 export function* amd_iommu_create_irq_domain(iommu: amd_iommu): Op<number> {
   const fn = yield* irq_domain_alloc_named_id_fwnode('AMD-IR', iommu.index);
+  if (has('amd-msi-parent-domains')) {
+    iommu.ir_domain = yield* irq_domain_create_hierarchy(kernel.x86_vector_domain, 0, 0, fn, amd_ir_domain_ops, iommu);
+    yield* irq_domain_update_bus_token(iommu.ir_domain, DOMAIN_BUS.AMDVI);
+    iommu.ir_domain.flags |= IRQ_DOMAIN_FLAG.MSI_PARENT | isolated_msi();
+    // Whether a hypervisor made the unit up is read later, in iommu_init_pci(): here it never is.
+    iommu.ir_domain.msi_parent_ops = kernel.amd_iommu_np_cache ? virt_amdvi_msi_parent_ops() : amdvi_msi_parent_ops();
+    return 0;
+  }
   iommu.ir_domain = yield* irq_domain_create_tree(fn, amd_ir_domain_ops, iommu);
 
   iommu.ir_domain.parent = kernel.x86_vector_domain;

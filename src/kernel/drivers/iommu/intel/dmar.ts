@@ -16,7 +16,7 @@ import type { bitmap } from '../../../lib/bitmap';
 import { EINVAL, ENODEV, ENOENT } from '../../../lib/errno';
 import { raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, raw_spinlock, rw_semaphore } from '../../../lib/locking';
 import { BUG_ON, pr_err, pr_info } from '../../../lib/printk';
-import { kernel, machine } from '../../../world';
+import { has, kernel, machine } from '../../../world';
 import { dmar_pci_device_match } from './dmar_scope';
 
 // VT-d units as the ACPI DMAR table lists them: drivers/iommu/intel/dmar.c.
@@ -352,6 +352,7 @@ export function* dmar_set_interrupt(iommu: intel_iommu): Op<number> {
 /** Every unit reports faults by an interrupt. @returns 0 or -1. Source: drivers/iommu/intel/dmar.c, enable_drhd_fault_handling() */
 export function* enable_drhd_fault_handling(): Op<number> {
   for (const { iommu, reg_base_addr } of kernel.dmar_drhd_units) {
+    if (has('dmar-fault-local') && (iommu.irq || iommu.node !== kernel.cpu_to_node[kernel.this_cpu])) continue;
     const ret = yield* dmar_set_interrupt(iommu);
     if (ret) {
       pr_err(`DMAR: DRHD ${reg_base_addr.toString(16)}: failed to enable fault, interrupt, ret ${ret}`);

@@ -3,11 +3,13 @@ import { IRTE_SIZE } from '../../../../hardware/irte';
 import type { Op } from '../../../../stepper/op';
 import { x2apic_supported } from '../../../arch/x86/apic/apic';
 import { arch_create_remap_msi_irq_domain } from '../../../arch/x86/apic/msi';
+import { isolated_msi, pci_dev_has_default_msi_parent_domain, remapped_msi_flags } from '../../../arch/x86/apic/msi_parent';
 import { type irq_alloc_info, msi_dev_of } from '../../../arch/x86/hw_irq';
-import type { irq_domain } from '../../../include/irqdomain';
-import { X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
+import { DOMAIN_BUS, type irq_domain, IRQ_DOMAIN_FLAG } from '../../../include/irqdomain';
+import { type msi_parent_ops, X86_IRQ_ALLOC_TYPE } from '../../../include/msi';
 import type { PciDev } from '../../../include/pci';
-import { irq_domain_alloc_named_id_fwnode, irq_domain_create_hierarchy, irq_domain_remove } from '../../../irq/irqdomain';
+import { irq_domain_alloc_named_id_fwnode, irq_domain_create_hierarchy, irq_domain_remove, irq_domain_update_bus_token } from '../../../irq/irqdomain';
+import { msi_parent_init_dev_msi_info } from '../../../irq/msi_device_data';
 import { bitmap } from '../../../lib/bitmap';
 import { ENODEV, ENOMEM } from '../../../lib/errno';
 import { down_write, raw_spin_lock_irqsave, raw_spin_unlock_irqrestore, up_write } from '../../../lib/locking';
@@ -47,7 +49,8 @@ function* map_hpet_to_ir(hpet_id: number): Op<irq_domain | null> {
 
 /** Source: drivers/iommu/intel/irq_remapping.c, map_dev_to_ir() */
 function* map_dev_to_ir(dev: PciDev): Op<irq_domain | null> {
-  return (yield* dmar_find_matched_drhd_unit(dev))?.iommu.ir_msi_domain ?? null;
+  const drhd = yield* dmar_find_matched_drhd_unit(dev);
+  return (has('vtd-msi-parent-domains') ? drhd?.iommu.ir_domain : drhd?.iommu.ir_msi_domain) ?? null;
 }
 
 /** Tell the unit where its table is. Source: drivers/iommu/intel/irq_remapping.c, iommu_set_irq_remapping() */
@@ -82,7 +85,10 @@ function* iommu_enable_irq_remapping(iommu: intel_iommu): Op {
   yield* raw_spin_unlock_irqrestore(iommu.register_lock, flags);
 }
 
-/** The unit's table, its two domains, its queue. @returns 0 or -ENOMEM. Source: drivers/iommu/intel/irq_remapping.c, intel_setup_irq_remapping() */
+const dmar_msi_parent_ops = (): msi_parent_ops => ({ supported_flags: remapped_msi_flags(false), prefix: 'IR-', init_dev_msi_info: msi_parent_init_dev_msi_info });
+const virt_dmar_msi_parent_ops = (): msi_parent_ops => ({ supported_flags: remapped_msi_flags(true), prefix: 'vIR-', init_dev_msi_info: msi_parent_init_dev_msi_info });
+
+/** The unit's table, its domains, its queue. @returns 0 or -ENOMEM. Source: drivers/iommu/intel/irq_remapping.c, intel_setup_irq_remapping() */
 function* intel_setup_irq_remapping(iommu: intel_iommu): Op<number> {
   if (iommu.ir_table) return 0;
 
@@ -91,7 +97,14 @@ function* intel_setup_irq_remapping(iommu: intel_iommu): Op<number> {
 
   const fn = yield* irq_domain_alloc_named_id_fwnode('INTEL-IR', iommu.seq_id);
   iommu.ir_domain = yield* irq_domain_create_hierarchy(kernel.x86_vector_domain, 0, INTR_REMAP_TABLE_ENTRIES, fn, intel_ir_domain_ops, iommu);
-  iommu.ir_msi_domain = yield* arch_create_remap_msi_irq_domain(iommu.ir_domain, 'INTEL-IR-MSI', iommu.seq_id);
+  if (has('vtd-msi-parent-domains')) {
+    yield* irq_domain_update_bus_token(iommu.ir_domain, DOMAIN_BUS.DMAR);
+    iommu.ir_domain.flags |= IRQ_DOMAIN_FLAG.MSI_PARENT | isolated_msi();
+    // Entries that are not present are cached: a unit that a hypervisor made up.
+    iommu.ir_domain.msi_parent_ops = CAP.get(iommu.cap, 'cm') === 1 ? virt_dmar_msi_parent_ops() : dmar_msi_parent_ops();
+  } else {
+    iommu.ir_msi_domain = yield* arch_create_remap_msi_irq_domain(iommu.ir_domain, 'INTEL-IR-MSI', iommu.seq_id);
+  }
 
   iommu.ir_table = { base, bitmap: new bitmap(INTR_REMAP_TABLE_ENTRIES) };
 
@@ -229,7 +242,9 @@ export function* ir_dev_scope_init(): Op<number> {
 
 /** Source: drivers/iommu/intel/irq_remapping.c, intel_irq_remap_add_device() */
 export function* intel_irq_remap_add_device(dev: PciDev): Op {
-  if (!kernel.irq_remapping_enabled || (yield* pci_dev_has_special_msi_domain(dev))) return;
+  if (!kernel.irq_remapping_enabled) return;
+  const special = has('msi-parent-domains') ? !(yield* pci_dev_has_default_msi_parent_domain(dev)) : yield* pci_dev_has_special_msi_domain(dev);
+  if (special) return;
 
   dev.msi_domain = yield* map_dev_to_ir(dev);
 }
