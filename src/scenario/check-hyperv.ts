@@ -33,6 +33,9 @@ export function checkOnBus({ name, kind, address, gsi, behind }: DeviceSection, 
   return gsi === undefined ? [] : [source.error(path('gsi'), `${name} has no INTx line on a virtual PCI bus; expected no gsi`, 'key')];
 }
 
+/** Names of buses, for a step that may name one. */
+export const busesFor = ({ machine }: ScenarioFile, step: StepMap): string[] => ((BUS_ACTIONS as readonly string[]).includes(actionsOf(step)[0]) ? busesOf(machine).map(({ name }) => name) : []);
+
 /** Steps that name a bus, and steps of what a host does. @returns undefined for other steps */
 export function checkBusStep({ machine }: ScenarioFile, source: YamlSource, step: StepMap, path: Path): Diagnostic[] | undefined {
   const [action] = actionsOf(step);

@@ -1,6 +1,6 @@
 import { UV_GLOBAL_MMR64_PNODE_SHIFT } from '../hardware/uv-hub';
 import { errnoName } from '../kernel/lib/errno';
-import { checkBuses, checkBusStep, checkHostStep } from './check-hyperv';
+import { busesFor, checkBuses, checkBusStep, checkHostStep } from './check-hyperv';
 import { checkIms, checkPart, checkWhole } from './check-ims';
 import { checkMachine } from './check-machine';
 import { checkGuestStep } from './check-xen';
@@ -83,7 +83,7 @@ function checkDevice(file: ScenarioFile, source: YamlSource, step: StepMap, path
   const part = findPart(devices, named.name);
   if (part !== undefined) return checkPart(file, step, part, path, source);
   if (!device) {
-    const known = devices.flatMap(d => [d.name, ...virtualOf(d).map(({ name }) => name), ...(d.ims?.subdevices ?? [])]);
+    const known = [...devices.flatMap(d => [d.name, ...virtualOf(d).map(({ name }) => name), ...(d.ims?.subdevices ?? [])]), ...busesFor(file, step)];
     return [source.error([...path, ...named.path], `unknown device ${named.name}${suggestion(named.name, known)}`)];
   }
   return [...checkWhole(step, device, path, source), ...checkSriov(source, step, device, path), ...checkHostStep(file, source, step, device, path), ...checkDriver(file, source, step, device, path, modules), ...checkEntry(source, step, device, path)];

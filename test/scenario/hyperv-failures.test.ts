@@ -204,6 +204,7 @@ describe('eject and refuse in a scenario', () => {
 
   it('are of a bus, or of a device, and each has its own', () => {
     for (const step of ['eject: vpci0', 'eject: { device: vpci0, at: d0 }', 'refuse: { device: vpci0, at: d0 }', 'eject: { device: vf0, unlisted: true }']) assert.deepEqual(problems(step), [], step);
+    assert.deepEqual([problems('eject: vpci9'), problems('raise: vpci9')], [['7:12: unknown device vpci9; did you mean vpci0?'], ['7:12: unknown device vpci9; expected vf0']]);
     assert.deepEqual(problems('eject: { device: vpci0, at: create }'), ['7:33: a bus has no messages; expected now, d0 or d0exit']);
     assert.deepEqual(problems('eject: { device: vf0, at: d0 }'), ["7:31: power is a bus's; expected now or create"]);
     assert.deepEqual(problems('eject: { device: vpci0, forced: true }'), ['7:29: the host takes a bus back in one way only; expected neither forced nor unlisted']);
