@@ -112,3 +112,9 @@ function nextId(text: string): string {
 /** As parseKernel() reads it. */
 export const kernelText = (choice: KernelChoice): string =>
   [nameOf(choice), ...(choice.with ?? []).map(id => `+${id}`), ...(choice.without ?? []).map(id => `-${id}`)].join('');
+
+/** The same as a scenario writes it: `{ series: 19, with: [dmar-hpet-msi-flags] }`. */
+export function kernelMap({ base, series, with: added = [], without = [] }: KernelChoice): string {
+  const entries = [series === undefined ? `base: ${base!}` : `series: ${series}`, ...(added.length > 0 ? [`with: [${added.join(', ')}]`] : []), ...(without.length > 0 ? [`without: [${without.join(', ')}]`] : [])];
+  return `{ ${entries.join(', ')} }`;
+}

@@ -1,5 +1,6 @@
 import Ajv, { type ErrorObject } from 'ajv';
 import schema from '../../schemas/irq-scenario.schema.json';
+import { kernelMap, kernelOf, parseKernel } from '../kernel/kernel_choice';
 import type { Diagnostic } from './diagnostic';
 import { choice, list, suggestion } from './nearest';
 import type { ScenarioFile } from './scenario-file';
@@ -57,6 +58,8 @@ function diagnostic(source: YamlSource, e: ErrorObject): Diagnostic {
     const what = path.length === 0 ? 'the scenario' : nameOf(path);
     return source.error(path, `${what} has no ${params.missingProperty}; expected ${describe(properties(parent)[params.missingProperty])} there`, 'key');
   }
+  const meant = e.instancePath === '/kernel' && typeof e.data === 'string' ? meantKernel(e.data) : undefined;
+  if (meant !== undefined) return source.error(path, `kernel: found ${show(e.data)}, which is how a command line says it; expected ${meant}`);
   const expected = e.keyword === 'anyOf' ? branches(e).map(describe) : [describe(parent)];
   if (typeof e.data === 'string' && e.keyword !== 'type') {
     const choices = (e.keyword === 'anyOf' ? branches(e) : [parent]).flatMap(values).filter(v => typeof v === 'string');
@@ -64,6 +67,12 @@ function diagnostic(source: YamlSource, e: ErrorObject): Diagnostic {
   }
   const found = typeof e.data === 'number' ? source.written(path) : show(e.data);
   return source.error(path, `${nameOf(path)}: found ${found}; expected ${list([...new Set(expected)], 'or')}`);
+}
+
+/** A kernel in the one word that command lines take, as a file has it. @returns undefined for what is none */
+function meantKernel(text: string): string | undefined {
+  const kernel = parseKernel(text);
+  return kernelOf(kernel).ok ? kernelMap(kernel) : undefined;
 }
 
 /** The branches of a choice, with references followed. */

@@ -18,7 +18,7 @@ export interface Setup {
   readonly memoryNodes?: readonly number[];
   /** the first number for an interrupt that may have any */
   readonly gsiTop?: number;
-  readonly kernel?: 'v5.10' | 'v5.10.223';
+  readonly kernel?: 'v5.9' | 'v5.10' | 'v5.10.223';
   readonly cmdline?: readonly string[];
 }
 

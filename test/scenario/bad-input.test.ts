@@ -21,6 +21,11 @@ describe('a broken scenario', () => {
     'a wrong type': ['machine:\n  cpus: four\nsteps: [boot]', ['2:9: cpus: found "four"; expected a number of CPUs from 1 to 1024 or a list, each entry a map with apicId and node']],
     'a value out of range': ['machine: { cpus: 5000 }\nsteps: [boot]', ['1:18: cpus: found 5000; expected a number of CPUs from 1 to 1024']],
     'a wrong choice': ['kernel: v5.1\nsteps: [boot]', ['1:9: kernel: found "v5.1"; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost']],
+    'a kernel as a command line says it': ['kernel: series:27\nsteps: [boot]', ['1:9: kernel: found "series:27", which is how a command line says it; expected { series: 27 }']],
+    'the same, with changes': [
+      'kernel: v5.10-v2-04+offline-retries-online\nsteps: [boot]',
+      ['1:9: kernel: found "v5.10-v2-04+offline-retries-online", which is how a command line says it; expected { base: v5.10, with: [offline-retries-online], without: [v2-04] }'],
+    ],
     'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost or a map with base, series, with and without']],
     'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, vmd, bridge, ims or custom']],
     'a guest of Xen that there is not': ['machine: { hypervisor: { xen: pvm } }\nsteps: [boot]', ['1:31: xen: found "pvm"; expected pv-domu, pv-dom0, hvm or pvh-dom0']],
