@@ -3,10 +3,10 @@ import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { root, UserError } from './project.mjs';
 
-const ENTRY = 'src/scenario/modules/model.ts';
+export const ENTRY = 'src/scenario/modules/model.ts';
 const HEAD = '// The functions and types that a module of an irqstep scenario may use. Made by irqstep: do not edit, it is written anew with each new irq domain.\n';
 
-/** @typedef {{ file: string, name: string }} Target */
+/** @typedef {{ file: string, name: string }} Target a declaration, by its file */
 /**
  * @typedef {object} Declarations what a source file declares
  * @property {Map<string, ts.Statement[]>} own by name
@@ -36,7 +36,7 @@ function options() {
   return ts.parseJsonConfigFileContent(config.config, ts.sys, root).options;
 }
 
-class Typings {
+export class Typings {
   /** @type {Map<string, Declarations>} */
   files = new Map();
   /** by name: where it is declared @type {Map<string, string>} */
@@ -157,7 +157,7 @@ function references(node) {
 }
 
 /** @param {ts.Node} node @returns {string} */
-const firstName = node => (ts.isQualifiedName(node) ? firstName(node.left) : node.getText());
+export const firstName = node => (ts.isQualifiedName(node) ? firstName(node.left) : node.getText());
 
 /** With its comment; what surrounds it exports. @param {ts.Statement} statement @param {ts.SourceFile} file */
 function print(statement, file) {

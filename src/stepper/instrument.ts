@@ -13,7 +13,7 @@ export interface InstrumentOptions {
   readonly frames: boolean;
   /** Where the code imports `$` from; absent: whoever loads it puts `$` and the module's base `$b` into its scope. */
   readonly runtime?: string;
-  /** Each call of a plain function has to be paid for, not only the turns of its loops: somebody else wrote it. */
+  /** Somebody else wrote it: each call of a plain function has to be paid for, not only the turns of its loops, and what it delegates to has to be an Op. */
   readonly guard?: boolean;
 }
 
@@ -305,7 +305,10 @@ class Instrumenter {
       const site = this.site(node, place);
       this.open(node.start!, `($.c($d,$b+${site},${values(place.scope.visible())}),`);
     }
+    const guarded = this.options.guard && node.delegate ? node.argument : null;
+    if (guarded) this.open(guarded.start!, '$.op(');
     if (node.argument) this.walk(node.argument, { ...place, name: '' });
+    if (guarded) this.close(guarded.end!, ')');
     if (framed) this.close(node.end!, ')');
   }
 

@@ -1,5 +1,6 @@
 // The one object that instrumented code talks to. Its fields belong to the run that was resumed last.
-import { addModule, functionOf, probeOf, type ModuleTable } from './registry';
+import { addModule, functionOf, probeOf, type ModuleTable, type ProbeInfo } from './registry';
+import { isOp, shown } from './shown';
 
 /** Iterations that the loops of plain functions may make within one statement. */
 const LOOP_BUDGET = 10_000_000;
@@ -12,6 +13,7 @@ const MAX_DEPTH = 1000;
 
 const NO_MARKS = new Uint8Array(0);
 const NEVER = 2 ** 31 - 1;
+const NOWHERE = -1;
 
 /** A plain function's loop cannot be paused, so it is ended. */
 export class BudgetError extends Error {
@@ -44,6 +46,8 @@ class Runtime {
   pos: number[] = [];
   vals: unknown[][] = [];
 
+  /** the first plain function of somebody else's code that was called since plainly() */
+  private plain = NOWHERE;
   private loopStep = -1;
   private fuel = 0;
   private guards = 0;
@@ -84,6 +88,7 @@ class Runtime {
 
   /** The same in somebody else's code, and a call of a plain function there. */
   guard(place: number): void {
+    if (this.plain === NOWHERE) this.plain = place;
     if (++this.guards === TIRING) {
       this.tired = true;
       this.lim = this.n;
@@ -91,6 +96,19 @@ class Runtime {
     if (this.burn(LOOP_BUDGET / GUARD_BUDGET)) return;
     const { path, line, column } = probeOf(place);
     throw new BudgetError(`${path}:${line}:${column}: plain functions were called, or went round their loops, ${GUARD_BUDGET} times within one statement; write what takes long in a generator function (function*), where it can be paused`);
+  }
+
+  /** What somebody else's code delegates to: the run would take whatever else yields for one of its own stops. @throws TypeError for what is no Op */
+  op<T>(called: T): T {
+    if (isOp(called)) return called;
+    throw new TypeError(`yield* of ${shown(called)}; expected an Op: the call of a generator function`);
+  }
+
+  /** Calls what should only make an Op. @returns its value, and where it stands if it is a plain function of somebody else's code */
+  plainly<T>(call: () => T): { readonly value: T; readonly place: ProbeInfo | undefined } {
+    this.plain = NOWHERE;
+    const value = call();
+    return { value, place: this.plain === NOWHERE ? undefined : probeOf(this.plain) };
   }
 
   /** @returns whether there was so much left of the statement's budget */

@@ -58,7 +58,17 @@ class Checker {
       case 'MemberExpression':
         if (node.object.type === 'Identifier' && node.object.name === 'Math' && !node.computed && (node.property as t.Identifier).name === 'random') this.report(node, NO_RANDOM);
         return;
+      case 'AssignmentExpression':
+        this.changed(node.left);
+        return;
+      case 'UpdateExpression':
+        this.changed(node.argument);
+        return;
+      case 'UnaryExpression':
+        if (node.operator === 'delete') this.changed(node.argument);
+        return;
       case 'CallExpression':
+        if (changesItsFirst(node.callee) && node.arguments.length > 0) this.changed(node.arguments[0]);
         if (node.callee.type === 'Import') this.report(node, `import() is not here: ${NOT_HERE.get('Promise')!}`);
         else this.call(node, above);
         return;
@@ -81,6 +91,14 @@ class Checker {
     if (this.declared.has(name)) return;
     if (NOT_HERE.has(name)) this.report(node, notHere(name));
     else if (!LANGUAGE.has(name)) this.report(node, modelNames.includes(name) ? `${name} is not imported; expected import { ${name} } from '${MODEL}'` : `unknown name ${name}${suggestion(name, [...this.declared, ...modelNames])}`);
+  }
+
+  /** JavaScript's own objects are those of the debugger too. */
+  private changed(node: t.Node): void {
+    let root = node;
+    while (root.type === 'MemberExpression') root = root.object;
+    if (root.type !== 'Identifier' || this.declared.has(root.name) || !LANGUAGE.has(root.name) || root.name === 'arguments') return;
+    this.report(node, `${this.module.script.slice(node.start!, node.end!)} is JavaScript's own, and stays as it is; expected a function or an object of the module's`);
   }
 
   /** An Op that is called without yield* does nothing, and nobody says so. */
@@ -132,6 +150,10 @@ class Checker {
 function note(kinds: Map<string, Kind>, name: string, kind: Kind): void {
   kinds.set(name, kinds.has(name) && kinds.get(name) !== kind ? undefined : kind);
 }
+
+/** Object.defineProperty() and the like. */
+const changesItsFirst = (callee: t.Node): boolean =>
+  callee.type === 'MemberExpression' && callee.object.type === 'Identifier' && callee.object.name === 'Object' && /^(assign|defineProperty|defineProperties|setPrototypeOf)$/.test((callee.property as t.Identifier).name);
 
 const kindOfFunction = (node: Parameters<typeof isGenerator>[0]): Kind => (isGenerator(node) ? 'op' : returnsACall(node) ? undefined : 'plain');
 

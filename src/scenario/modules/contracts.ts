@@ -8,12 +8,10 @@ import { no_irq_chip } from '../../kernel/irq/dummychip';
 import { irq_get_irq_data } from '../../kernel/irq/irqdesc';
 import { functionOf, functionsNamed, type FunctionInfo } from '../../stepper/registry';
 import { $ } from '../../stepper/runtime';
+import { isOp, shown } from '../../stepper/shown';
 import type { Op } from '../../stepper/op';
-
-/** A module did what no domain, chip or driver may do. */
-export class ModuleError extends Error {
-  override readonly name = 'module error';
-}
+import { at, ModuleError, type Place } from './module-error';
+import { refused } from './thrown';
 
 interface Contract {
   /** of the value */
@@ -113,7 +111,7 @@ function checked<T extends object>(table: T, contracts: Contracts<T>): T {
   for (const [op, contract] of Object.entries(contracts) as [string, Contract][]) {
     const fn = target[op];
     if (fn === undefined || wrappers.has(fn as Callback)) continue;
-    if (typeof fn !== 'function') throw new ModuleError(`${op} is ${shown(fn)}; expected a generator function, or nothing`);
+    if (typeof fn !== 'function') throw refused(`${op} is ${shown(fn)}; expected a generator function, or nothing`);
     target[op] = wrapped(fn as Callback, op, contract);
   }
   return target as T;
@@ -123,19 +121,20 @@ export const checkedDomainOps = (ops: irq_domain_ops): irq_domain_ops => checked
 export const checkedChip = (chip: irq_chip | null): irq_chip | null => chip && checked(chip, CHIP);
 export const checkedMsiOps = (ops: msi_domain_ops): msi_domain_ops => checked(ops, MSI);
 export const checkedHandler = (handler: irq_handler_t | null): irq_handler_t | null => handler && (wrapped(handler as Callback, 'handler', HANDLER) as irq_handler_t);
-/** What a scenario calls by name. */
-export const checkedCall = (fn: unknown, name: string, contract: Contract): Callback => {
+/** What a scenario calls by name. @param place where the module declares it */
+export const checkedCall = (fn: unknown, name: string, contract: Contract, place: Place): Callback => {
   if (typeof fn === 'function') return wrapped(fn as Callback, name, contract);
-  throw new ModuleError(`${name} is ${shown(fn)}; expected a generator function`);
+  throw new ModuleError(`${at(place)}${name} is ${shown(fn)}; expected a generator function: export function* ${name}(...)`);
 };
 export const ZERO_OR_ERRNO = zeroOrErrno;
 
 /** Of a driver. */
 const DRIVER: Contracts<pci_driver> = { probe: zeroOrErrno, remove: nothing };
 
-export function checkedDriver(driver: unknown, name: string): pci_driver {
+/** @param place where the module declares it */
+export function checkedDriver(driver: unknown, name: string, place: Place): pci_driver {
   const { name: own, probe, remove } = (driver ?? {}) as Partial<Record<keyof pci_driver, unknown>>;
-  if (typeof own !== 'string' || typeof probe !== 'function' || typeof remove !== 'function') throw new ModuleError(`${name} is ${shown(driver)}; expected a driver: { name: 'text', *probe(pdev) {...}, *remove(pdev) {...} }`);
+  if (typeof own !== 'string' || typeof probe !== 'function' || typeof remove !== 'function') throw new ModuleError(`${at(place)}${name} is ${shown(driver)}; expected a driver: { name: 'text', *probe(pdev) {...}, *remove(pdev) {...} }`);
   return checked(driver as pci_driver, DRIVER);
 }
 
@@ -145,9 +144,9 @@ export const NUMBER_OR_NOTHING: Contract = { expected: 'a number (an errno, a co
 function wrapped(fn: Callback, op: string, { expected, holds, after }: Contract): Callback {
   const wrapper = function* (this: unknown, ...args: unknown[]): Op<unknown> {
     // eslint-disable-next-line irqstep/yield-star -- it need not be one
-    const called = fn.apply(this, args) as Op<unknown> | undefined;
-    if (typeof called?.[Symbol.iterator] !== 'function') throw broken(fn, op, `is a plain function and returned ${shown(called)}; expected a generator function: function* ${fn.name || op}(...)`);
-    const value = yield* called;
+    const called = $.plainly(() => fn.apply(this, args));
+    if (!isOp(called.value)) throw broken(fn, op, `is a plain function and returned ${shown(called.value)}; expected a generator function: function* ${fn.name || op}(...)`, called.place);
+    const value = yield* called.value as Op<unknown>;
     const wrong = holds(value) ? after?.(value, ...(args as never[])) : `returned ${shown(value)}; expected ${expected}`;
     if (wrong !== undefined) throw broken(fn, op, wrong);
     return value;
@@ -157,23 +156,16 @@ function wrapped(fn: Callback, op: string, { expected, holds, after }: Contract)
   return wrapper;
 }
 
-function broken(fn: Callback, op: string, what: string): ModuleError {
-  const place = placeOf(fn);
+function broken(fn: Callback, op: string, what: string, place: Place | undefined = placeOf(fn)): ModuleError {
   const name = fn.name && fn.name !== op ? `${op}, ${fn.name}(),` : `${op}()`;
-  return new ModuleError(`${place ? `${place.module.path}:${place.line}:${place.column}: ` : ''}${name} ${what}`);
+  return new ModuleError(`${place ? at(place) : ''}${name} ${what}`);
 }
 
 /** The frame that has just been left was its; a plain function has none. */
-function placeOf(fn: Callback): FunctionInfo | undefined {
+function placeOf(fn: Callback): Place | undefined {
   const id = $.fn[$.sp + 1] as number | undefined;
   const last = id === undefined ? undefined : functionOf(id < 0 ? ~id : id);
   const isIt = ({ name }: FunctionInfo): boolean => name === fn.name || name.endsWith(`.${fn.name}`);
-  return last && isIt(last) ? last : functionsNamed(fn.name).find(isIt);
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'function') return `the function ${value.name}`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
+  const found = last && isIt(last) ? last : functionsNamed(fn.name).find(isIt);
+  return found && { path: found.module.path, line: found.line, column: found.column };
 }

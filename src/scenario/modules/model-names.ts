@@ -1,3 +1,4 @@
+import { checkedArguments } from './arguments';
 import * as model from './model';
 
 /** What a module can import from irqstep/model and has when it runs; types are not among it. */
@@ -5,8 +6,8 @@ export const modelNames: readonly string[] = Object.keys(model);
 
 export const modelValue = (name: string): unknown => (Object.hasOwn(model, name) ? (model as Record<string, unknown>)[name] : undefined);
 
-/** All of it as it is now: what depends on the World is that of the current one. */
-export const modelValues = (): Readonly<Record<string, unknown>> => Object.freeze({ ...model });
+/** What a module gets by each name. */
+export const modelValues: Readonly<Record<string, unknown>> = Object.freeze(Object.fromEntries(Object.entries(model).map(([name, value]) => [name, checkedArguments(name, value)])));
 
 /** Inlines of the kernel's headers: they hand on another function's Op. */
 const HAND_ON: ReadonlySet<string> = new Set<keyof typeof model>([

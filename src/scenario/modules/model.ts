@@ -19,7 +19,8 @@ import * as manage_c from '../../kernel/irq/manage';
 import * as msi_c from '../../kernel/irq/msi';
 import { cpumask } from '../../kernel/lib/cpumask';
 import { has, kernel as current_kernel, machine } from '../../kernel/world';
-import { checkedChip, checkedDomainOps, checkedHandler, checkedMsiOps, ModuleError } from './contracts';
+import { checkedChip, checkedDomainOps, checkedHandler, checkedMsiOps } from './contracts';
+import { refused } from './thrown';
 
 export type { Op, irq_cfg, device, irq_handler_t, irq_chip, irq_data, irq_flow_handler, fwnode_handle, irq_domain, irq_domain_ops, msi_desc, msi_domain_info, msi_domain_ops, PciDev };
 export type { irq_common_data, irqchip_irq_state } from '../../kernel/include/irq';
@@ -108,7 +109,7 @@ export function* msi_create_irq_domain(fwnode: fwnode_handle | null, info: msi_d
 
 /** The same for the parts of a PCI device (subdevice), on the parent of the device's own domain: v5.10+device-msi has it, posted in 2020 and never merged. @returns it, or null without one. Source: [V2 44/46] drivers/base/platform-msi.c, pci_subdevice_msi_create_irq_domain() */
 export function* pci_subdevice_msi_create_irq_domain(pdev: PciDev, info: msi_domain_info): Op<irq_domain | null> {
-  if (!has('v2-44')) throw new ModuleError('pci_subdevice_msi_create_irq_domain() is not in this kernel; expected kernel: v5.10+device-msi, or irq_domain_create_hierarchy()');
+  if (!has('v2-44')) throw refused('pci_subdevice_msi_create_irq_domain() is not in this kernel; expected kernel: v5.10+device-msi, or irq_domain_create_hierarchy()');
   return yield* kernel_subdevice_domain(pdev, checkedInfo(info));
 }
 
@@ -163,7 +164,7 @@ export { pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } 
 export function pci_device(name: string): PciDev {
   const found = current_kernel.pci_devices.find(dev => dev.hw.config.name === name);
   if (found) return found;
-  throw new ModuleError(`there is no device ${name}; there are ${current_kernel.pci_devices.map(dev => dev.hw.config.name ?? dev.name).join(', ')}`);
+  throw refused(`there is no device ${name}; there are ${current_kernel.pci_devices.map(dev => dev.hw.config.name ?? dev.name).join(', ')}`);
 }
 
 /** The slots for messages that a device with `kind: ims` has in its memory, 16 bytes each: address_lo, address_hi, data, ctrl (bit 0: masked). */
@@ -176,25 +177,29 @@ export interface message_slots {
 /** @throws for a device without such slots */
 export function device_slots(dev: PciDev): message_slots {
   const { ims } = dev.hw;
-  if (ims?.config.store !== 'array') throw new ModuleError(`${dev.name} has no slots for messages; expected a device with kind: ims`);
+  if (ims?.config.store !== 'array') throw refused(`${dev.name} has no slots for messages; expected a device with kind: ims`);
   return { address: ims.address, count: ims.slots };
 }
 
 /** The device's interrupt of this slot: it sends the message that is there, once the slot is not masked. What it raises enters here. */
 export function* device_raise(dev: PciDev, slot: number): Op {
-  if (slot >= device_slots(dev).count) throw new ModuleError(`${dev.name} has no slot ${slot}; expected 0 to ${device_slots(dev).count - 1}`);
+  if (slot >= device_slots(dev).count) throw refused(`${dev.name} has no slot ${slot}; expected 0 to ${device_slots(dev).count - 1}`);
   dev.hw.ims!.raise(slot);
   yield { wait: 'window' };
 }
 
 /** The device writes to memory of its own accord: an interrupt where the address is in 0xfeexxxxx. */
-export function* device_write(dev: PciDev, { address_hi, address_lo, data }: Pick<msi_msg, 'address_hi' | 'address_lo' | 'data'>): Op {
-  dev.hw.writeOut(address_hi, address_lo, data);
+export function* device_write(dev: PciDev, msg: Pick<msi_msg, 'address_hi' | 'address_lo' | 'data'>): Op {
+  dev.hw.writeOut(msg.address_hi, msg.address_lo, msg.data);
   yield { wait: 'window' };
 }
 
-/** Memory for a device's tables, zeroed. @param align a power of two @returns its physical address, for readl() and writel() */
-export const dma_alloc = (bytes: number, align = 8): number => machine.memory.alloc(bytes, align);
+/** Memory for a device's tables, zeroed. @param align a power of two @returns its physical address, for readl() and writel(). @throws where RAM is used up */
+export function dma_alloc(bytes: number, align = 8): number {
+  if (bytes <= 0) throw refused(`dma_alloc() of ${bytes} bytes; expected at least 1`);
+  if (align <= 0 || 2 ** Math.round(Math.log2(align)) !== align) throw refused(`dma_alloc() at a multiple of ${align}; expected a power of two`);
+  return machine.memory.alloc(bytes, Math.max(align, 8));
+}
 
 /** A turn of a loop that waits: others run, interrupts come. */
 export function* cpu_relax(): Op {

@@ -6,6 +6,7 @@ import { parseModule, SourceError } from '../../stepper/syntax';
 import type { Diagnostic } from '../diagnostic';
 import { readText } from '../read-text';
 import { blankTypes } from './blank-types';
+import type { Place } from './module-error';
 
 /** What every module may import. */
 export const MODEL = 'irqstep/model';
@@ -157,6 +158,19 @@ const isBelow = (path: string, folder: string): boolean => {
   const way = relative(folder, path);
   return !isAbsolute(way) && way.split(sep)[0] !== '..';
 };
+
+/** Where a module's name for others is declared, in it or in the one that it comes from. */
+export function placeIn(module: ModuleSource, name: string): Place {
+  const from = module.reexports.get(name);
+  if (from) return placeIn(from.module, from.name);
+  const own = module.exports.get(name);
+  const found = module.program.body.flatMap(declarators).find(({ id }) => id?.type === 'Identifier' && id.name === own);
+  const { line, column } = found?.loc?.start ?? { line: 1, column: 0 };
+  return { path: module.path, line, column: column + 1 };
+}
+
+const declarators = (node: t.Statement): (t.VariableDeclarator | t.FunctionDeclaration | t.ClassDeclaration)[] =>
+  node.type === 'VariableDeclaration' ? node.declarations : node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration' ? [node] : [];
 
 const nameOf = (node: t.Identifier | t.StringLiteral): string => (node.type === 'Identifier' ? node.name : node.value);
 

@@ -88,9 +88,8 @@ function evaluator(source: ModuleSource, made: Instrumented, base: number): Eval
 }
 
 function exportsOf(module: ModuleSource, done: ReadonlyMap<ModuleSource, Exports>): Exports {
-  const model = modelValues();
   const values = module.imports.map(({ name, module: from }) => {
-    const all = from ? Object.fromEntries(done.get(from)!) : model;
+    const all = from ? Object.fromEntries(done.get(from)!) : modelValues;
     return name === undefined ? Object.freeze(all) : all[name];
   });
   const own = compile(module).evaluate(values);

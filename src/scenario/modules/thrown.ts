@@ -1,13 +1,8 @@
 // Where in a module an error was thrown, also in a plain function, which has no frame.
 import type { Instrumented } from '../../stepper/instrument';
-import { BudgetError, DepthError } from '../../stepper/runtime';
-import { ModuleError } from './contracts';
-
-export interface Thrown {
-  readonly path: string;
-  readonly line: number;
-  readonly column: number;
-}
+import { probeOf } from '../../stepper/registry';
+import { $, BudgetError, DepthError } from '../../stepper/runtime';
+import { at, ModuleError, type Place } from './module-error';
 
 interface Code {
   readonly path: string;
@@ -19,11 +14,17 @@ interface Code {
 
 /** The error, with the place of it that a module's author looks for. */
 export function placed(error: Error): Error {
-  const at = thrownAt(error);
-  if (!at || error instanceof BudgetError || error instanceof DepthError || error instanceof ModuleError) return error;
-  const found = new Error(`${at.path}:${at.line}:${at.column}: ${error.message || error.name}`);
+  const place = thrownAt(error);
+  if (!place || error instanceof BudgetError || error instanceof DepthError || error instanceof ModuleError) return error;
+  const found = new Error(`${at(place)}${error.message || error.name}`);
   found.name = error.name;
   return found;
+}
+
+/** What a function of irqstep/model says to a call that it cannot do, with the place of the call. */
+export function refused(what: string): ModuleError {
+  const place = thrownAt(new Error()) ?? ($.sp > 0 ? probeOf($.pos[$.sp]) : undefined);
+  return new ModuleError(`${place ? at(place) : ''}${what}`);
 }
 
 /** Whether a module is to blame, and not the model. */
@@ -47,7 +48,7 @@ const RESUMED = /\n\s+at \S*\.?next \(<anonymous>\)/;
 const PLACE = new RegExp(`${SCHEME}(\\d+):(\\d+):(\\d+)`);
 
 /** @returns undefined for what was not thrown by a module's own statement, or by what is no Op and was called there */
-export function thrownAt(error: Error): Thrown | undefined {
+export function thrownAt(error: Error): Place | undefined {
   const stack = error.stack ?? '';
   const resumed = stack.search(RESUMED);
   const found = PLACE.exec(resumed < 0 ? stack : stack.slice(0, resumed));

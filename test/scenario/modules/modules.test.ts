@@ -119,6 +119,8 @@ export function* go<T extends Pair>(dev?: PciDev): Op<number> {
       "a chip's callback that nobody runs": ['export function* go(data) { data.parent_data.chip.irq_ack(data.parent_data); }', 'm.ts:1:29: error: data.parent_data.chip.irq_ack() is an Op, and nobody runs it; expected yield* data.parent_data.chip.irq_ack(...)'],
       'a plain function that is run as an Op': ['const help = () => 1;\nexport function* go() { return yield* help(); }', 'm.ts:2:39: error: help() is a plain function, no Op; expected it without yield*, or function* where it is declared'],
       'a yield of its own': ['export function* go() { yield 1; }', 'm.ts:1:25: error: found yield; expected yield*: an Op waits by calling what waits, such as mutex_lock() or cpu_relax()'],
+      "a change to what is JavaScript's own": ['export function* go() { Array.prototype.map = () => []; }', "m.ts:1:25: error: Array.prototype.map is JavaScript's own, and stays as it is; expected a function or an object of the module's"],
+      'the same by a function of Object': ["export function* go() { Object.defineProperty(Map.prototype, 'x', { value: 1 }); }", "m.ts:1:47: error: Map.prototype is JavaScript's own, and stays as it is; expected a function or an object of the module's"],
       'no function of the name that is called': ['export function* gone() {}', 'a.irq.yaml:3:11: error: no module exports a function go; expected gone'],
       'modules that import each other': ["import { b } from './b';\nexport function* go() { return b; }", 'b.ts:1:20: error: ./m imports this module in turn; expected modules that do not go round in a circle'],
     };
@@ -183,6 +185,47 @@ export function* go<T extends Pair>(dev?: PciDev): Op<number> {
     });
   });
 
+  describe('that goes on with what is no Op', () => {
+    for (const [what, [written, shown]] of Object.entries({
+      'a list of numbers, which would be places to stop at': ['[1, 2, 3]', 'an array'],
+      'a text': ["'abc'", '"abc"'],
+      nothing: ['undefined', 'undefined'],
+    })) {
+      it(`is told so: ${what}`, async () => {
+        const found = await failure(`const given: any = ${written};\nexport function* go() {\n  yield* given;\n}`);
+        assert.equal(found, `m.ts:3:12: yield* of ${shown}; expected an Op: the call of a generator function`);
+      });
+    }
+
+    it('also where a plain function makes an iterator that would wait for nothing', async () => {
+      const found = await failure("const endless = { next: () => ({ done: false, value: { wait: 'until', on: 'x' } }), [Symbol.iterator]() { return this; } };\nexport const go = () => endless;");
+      assert.equal(found, 'm.ts:2:19: go() is a plain function and returned an object; expected a generator function: function* go(...)');
+    });
+  });
+
+  describe('that calls the model with what it cannot take is told where, and what it takes', () => {
+    const calls: Readonly<Record<string, [call: string, message: string]>> = {
+      'a text for a number': ["request_irq('24', null, 0, 'x', null)", 'request_irq(): irq is "24"; expected a whole number'],
+      'a number for a function': ["request_irq(24, 5, 0, 'x', null)", 'request_irq(): handler is 5; expected a function, or null'],
+      'too little': ['irq_domain_free_irqs(24)', 'irq_domain_free_irqs(): nr_irqs is missing; expected a whole number'],
+      'what is no number': ['irq_domain_free_irqs(NaN, 1)', 'irq_domain_free_irqs(): virq is NaN; expected a whole number'],
+      'another structure': ["irq_domain_remove(pci_device('card'))", 'irq_domain_remove(): domain is a PciDev; expected a struct irq_domain'],
+      'a number for an object': ['irq_domain_create_linear(null, 8, 5, null)', 'irq_domain_create_linear(): ops is 5; expected an object'],
+      'a chip with something else for a callback': ['irq_domain_set_info(kernel.x86_vector_domain, 1, 1, { irq_mask: 5 }, null, null, null, null)', 'irq_mask is 5; expected a generator function, or nothing'],
+      'a device that is not there': ["msi_parent_domain(pci_device('crad'))", 'there is no device crad; there are card'],
+      'a device without slots': ["device_raise(pci_device('card'), 0)", '0000:00:05.0 has no slots for messages; expected a device with kind: ims'],
+    };
+    const scenario = 'modules: [./m.ts]\nmachine: { devices: [{ name: card, kind: custom, address: 00:05.0, msix: 1 }] }\nsteps:\n  - call: go\n';
+    for (const [what, [call, message]] of Object.entries(calls)) {
+      it(what, async () => {
+        const names = [...new Set(call.match(/\b(?:irq_domain_\w+|request_irq|pci_device|msi_parent_domain|device_raise|kernel)\b/g))].join(', ');
+        const found = await failure(`import { ${names} } from 'irqstep/model';\nexport function* go() {\n  return yield* ${call};\n}`, { 'a.irq.yaml': scenario });
+        assert.match(found, /^m\.ts:3:\d+: /);
+        assert.equal(found.replace(/^m\.ts:3:\d+: /, ''), message);
+      });
+    }
+  });
+
   describe('may not return', () => {
     /** A domain on top of VECTOR, with one thing that is wrong. */
     const domain = (ops: string, chip = ''): string => `import { handle_edge_irq, irq_chip_ack_parent, irq_domain_alloc_irqs, irq_domain_alloc_irqs_parent, irq_domain_alloc_named_fwnode, irq_domain_create_hierarchy,
@@ -222,7 +265,7 @@ export function* go() {
       'nothing from alloc': ['*alloc() {},', '', `m.ts:${OPS}:3: alloc() returned undefined; expected 0 or a negative errno such as -ENOSPC`],
       'a positive number from alloc': ['*alloc() { return 22; },', '', `m.ts:${OPS}:3: alloc() returned 22; expected 0 or a negative errno such as -ENOSPC`],
       'a word from alloc': ["*alloc() { return '-ENOSPC'; },", '', `m.ts:${OPS}:3: alloc() returned "-ENOSPC"; expected 0 or a negative errno such as -ENOSPC`],
-      'a number from an alloc that is no Op': ['alloc() { return 0; },', '', 'alloc() is a plain function and returned 0; expected a generator function: function* alloc(...)'],
+      'a number from an alloc that is no Op': ['alloc() { return 0; },', '', `m.ts:${OPS}:3: alloc() is a plain function and returned 0; expected a generator function: function* alloc(...)`],
       '0 from an alloc that gave no chip': ['alloc: irq_domain_alloc_irqs_parent,', '', 'alloc, irq_domain_alloc_irqs_parent(), returned 0, and irq 24 has no chip in MINE; expected irq_domain_set_hwirq_and_chip() or irq_domain_set_info() for each of 1'],
       'NaN from activate': ['*activate() { return NaN; },', '', `m.ts:${OPS}:3: activate() returned NaN; expected 0 or a negative errno such as -ENOSPC`],
       'no message': ['*activate(domain, data) { return yield* irq_chip_compose_msi_msg(data, new msi_msg()); },', 'irq_compose_msi_msg: function* empty(data, msg) {},', `m.ts:${CHIP}:24: irq_compose_msi_msg, empty(), left no message for irq 24: address and data are 0; expected msg.address_lo, msg.address_hi and msg.data to say where it goes`],
