@@ -67,7 +67,7 @@ function named(typings, file, name) {
   const { own, imports } = typings.declarations(file);
   const imported = imports.get(name);
   const target = imported ? typings.resolve(imported.file, imported.name) : { file, name };
-  const [declared] = typings.declarations(target.file).own.get(target.name) ?? own.get(name) ?? [];
+  const declared = (typings.declarations(target.file).own.get(target.name) ?? own.get(name))?.at(0);
   if (declared && ts.isClassDeclaration(declared)) return target.name;
   if (declared && ts.isInterfaceDeclaration(declared)) return 'object';
   return declared && ts.isTypeAliasDeclaration(declared) ? kindOf(typings, target.file, declared.type) : 'unknown';

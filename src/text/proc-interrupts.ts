@@ -3,6 +3,7 @@ import type { irq_cpustat } from '../kernel/arch/x86/irq';
 import type { ChangeId } from '../kernel/changes';
 import { IRQ_HIDDEN } from '../kernel/include/irq';
 import type { irq_desc } from '../kernel/include/irqdesc';
+import { irq_desc_is_chained } from '../kernel/irq/chip';
 import { kstat_irqs_cpu } from '../kernel/irq/irqdesc';
 import type { World } from '../kernel/world';
 import { left, right } from './format';
@@ -24,7 +25,7 @@ const counts = (values: readonly number[]): string => values.map(value => `${rig
 /** @returns undefined for an irq that nobody handles and, in kernels that look, that never came */
 function irqRow(irq: number, desc: irq_desc, cpus: readonly number[], width: number, changes: ReadonlySet<ChangeId>): string | undefined {
   const handled = cpus.map(cpu => kstat_irqs_cpu(desc, cpu));
-  if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || (!desc.action && (changes.has('proc-requested-only') || handled.every(count => count === 0)))) return undefined;
+  if ((desc.status_use_accessors & IRQ_HIDDEN) !== 0 || ((!desc.action || irq_desc_is_chained(desc)) && (changes.has('proc-requested-only') || handled.every(count => count === 0)))) return undefined;
 
   const { chip, domain, hwirq } = desc.irq_data;
   const flow = desc.name === null ? '' : `-${left(desc.name, 8)}`;

@@ -66,6 +66,17 @@ describe("irqstep with a domain of the user's own", function () {
     assert.match(stdout, /accel_domain_alloc|accel_probe/);
   });
 
+  it('runs elsewhere: the example copied, with the typings beside it, passes its type check and ends as it does here', () => {
+    cpSync('examples/own-domain', folder, { recursive: true });
+    copyFileSync('dist/irqstep-model.d.ts', join(folder, 'irqstep-model.d.ts'));
+    const types = spawnSync(process.execPath, [TSC, '-p', '.'], { cwd: folder, encoding: 'utf8' });
+    assert.deepEqual([types.status, types.stdout], [0, '']);
+    for (const file of ['own-domain.irq.yaml', 'pins.irq.yaml']) {
+      const { status, stderr } = irqstep(['run', file, '--check'], folder);
+      assert.equal(status, 0, stderr);
+    }
+  });
+
   it('has a template that passes its own type check, and runs', () => {
     cpSync('templates/irq-domain', folder, { recursive: true });
     copyFileSync('dist/irqstep-model.d.ts', join(folder, 'irqstep-model.d.ts'));

@@ -2,15 +2,19 @@ import type { Op } from '../../stepper/op';
 import type { cpumask } from '../lib/cpumask';
 
 export const IRQF_TRIGGER_MASK = 0xf;
+/** Request_irq(): other handlers of the line are welcome; each must say so. */
 export const IRQF_SHARED = 0x80;
 export const IRQF_PROBE_SHARED = 0x100;
 export const __IRQF_TIMER = 0x200;
 export const IRQF_PERCPU = 0x400;
+/** Request_irq(): the affinity is not for users to write. */
 export const IRQF_NOBALANCING = 0x800;
 export const IRQF_IRQPOLL = 0x1000;
+/** Request_threaded_irq(): the line stays masked until the thread is done. */
 export const IRQF_ONESHOT = 0x2000;
 export const IRQF_NO_SUSPEND = 0x4000;
 export const IRQF_FORCE_RESUME = 0x8000;
+/** Request_irq(): no thread, also with threadirqs. */
 export const IRQF_NO_THREAD = 0x10000;
 export const IRQF_EARLY_RESUME = 0x20000;
 export const IRQF_COND_SUSPEND = 0x40000;
@@ -19,10 +23,14 @@ export const IRQF_TIMER = __IRQF_TIMER | IRQF_NO_SUSPEND | IRQF_NO_THREAD;
 /** The irq of a device whose line is not wired. */
 export const IRQ_NOTCONNECTED = 0x80000000;
 
+/** A handler's answer: the interrupt was not from its device. */
 export const IRQ_NONE = 0;
+/** A handler's answer: done. */
 export const IRQ_HANDLED = 1;
+/** A handler's answer: its thread shall do the rest. */
 export const IRQ_WAKE_THREAD = 2;
 
+/** A handler. @param dev_id what request_irq() was given @returns IRQ_NONE, IRQ_HANDLED or IRQ_WAKE_THREAD */
 export type irq_handler_t = (irq: number, dev_id: unknown) => Op<number>;
 
 /** irqaction.thread_flags */

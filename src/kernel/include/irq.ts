@@ -6,9 +6,13 @@ import type { msi_desc, msi_msg } from './msi';
 // Types, constants and inline accessors of include/linux/irq.h. Plain functions here are the header's inlines; whatever is a function in a .c file is an Op.
 
 export const IRQ_TYPE_NONE = 0;
+/** Trigger types: low bits of the state, and arguments of irq_set_type(). */
 export const IRQ_TYPE_EDGE_RISING = 1;
+/** On a falling edge. */
 export const IRQ_TYPE_EDGE_FALLING = 2;
+/** As long as the line is high. */
 export const IRQ_TYPE_LEVEL_HIGH = 4;
+/** As long as the line is low. */
 export const IRQ_TYPE_LEVEL_LOW = 8;
 export const IRQ_TYPE_LEVEL_MASK = 0xc;
 export const IRQ_TYPE_SENSE_MASK = 0xf;
@@ -19,6 +23,7 @@ export const IRQ_PER_CPU = 1 << 9;
 export const IRQ_NOPROBE = 1 << 10;
 export const IRQ_NOREQUEST = 1 << 11;
 export const IRQ_NOAUTOEN = 1 << 12;
+/** For irq_set_status_flags(): the affinity is not for users to write. */
 export const IRQ_NO_BALANCING = 1 << 13;
 export const IRQ_MOVE_PCNTXT = 1 << 14;
 export const IRQ_NESTED_THREAD = 1 << 15;
@@ -30,7 +35,9 @@ export const IRQ_HIDDEN = 1 << 20;
 
 /** What irq_chip.irq_set_affinity() returns besides an errno. */
 export const IRQ_SET_MASK_OK = 0;
+/** Done, and the chip has noted the affinity itself. */
 export const IRQ_SET_MASK_OK_NOCOPY = 1;
+/** Done, and for the chips above there is nothing left to do: the message stays as it is. */
 export const IRQ_SET_MASK_OK_DONE = 2;
 
 /** irq_common_data.state_use_accessors */
@@ -61,10 +68,14 @@ export const IRQD = {
   IRQ_ENABLED_ON_SUSPEND: 1 << 30,
 } as const;
 
+/** irq_chip.flags: masked while the trigger type is changed. */
 export const IRQCHIP_SET_TYPE_MASKED = 1 << 0;
 export const IRQCHIP_EOI_IF_HANDLED = 1 << 1;
+/** irq_chip.flags: nothing to do for wakeup. */
 export const IRQCHIP_SKIP_SET_WAKE = 1 << 4;
+/** irq_chip.flags: edges that need no IRQF_ONESHOT for a thread alone, as messages are. */
 export const IRQCHIP_ONESHOT_SAFE = 1 << 5;
+/** irq_chip.flags: irq_eoi also when the thread of a one-shot interrupt is done. */
 export const IRQCHIP_EOI_THREADED = 1 << 6;
 export const IRQCHIP_SUPPORTS_LEVEL_MSI = 1 << 7;
 export const IRQCHIP_AFFINITY_PRE_STARTUP = 1 << 10;
@@ -97,6 +108,7 @@ export class irq_data {
   ) {}
 }
 
+/** What irq_get_irqchip_state() is asked for. Source: include/linux/interrupt.h, enum irqchip_irq_state */
 export type irqchip_irq_state = 'pending' | 'active' | 'masked' | 'line-level';
 
 /** Callbacks into one interrupt controller level. Absent = NULL. */
@@ -142,7 +154,9 @@ export const irqd_set_move_pending = (d: irq_data): void => set_state(d, IRQD.SE
 export const irqd_clr_move_pending = (d: irq_data): void => clear_state(d, IRQD.SETAFFINITY_PENDING);
 export const irqd_is_per_cpu = (d: irq_data): boolean => (state(d) & IRQD.PER_CPU) !== 0;
 export const irqd_can_balance = (d: irq_data): boolean => (state(d) & (IRQD.PER_CPU | IRQD.NO_BALANCING)) === 0;
+/** @returns IRQ_TYPE_* */
 export const irqd_get_trigger_type = (d: irq_data): number => state(d) & IRQD_TRIGGER_MASK;
+/** @param type IRQ_TYPE_* */
 export const irqd_set_trigger_type = (d: irq_data, type: number): void => {
   clear_state(d, IRQD_TRIGGER_MASK);
   set_state(d, (type & IRQD_TRIGGER_MASK) | IRQD.DEFAULT_TRIGGER_SET);
@@ -154,10 +168,14 @@ export const irqd_is_single_target = (d: irq_data): boolean => (state(d) & IRQD.
 export const irqd_set_handle_enforce_irqctx = (d: irq_data): void => set_state(d, IRQD.HANDLE_ENFORCE_IRQCTX);
 export const irqd_is_handle_enforce_irqctx = (d: irq_data): boolean => (state(d) & IRQD.HANDLE_ENFORCE_IRQCTX) !== 0;
 export const irqd_can_move_in_process_context = (d: irq_data): boolean => (state(d) & IRQD.MOVE_PCNTXT) !== 0;
+/** Disable_irq() has been called, or nobody has requested it. */
 export const irqd_irq_disabled = (d: irq_data): boolean => (state(d) & IRQD.IRQ_DISABLED) !== 0;
+/** As the kernel believes; the chip may know better. */
 export const irqd_irq_masked = (d: irq_data): boolean => (state(d) & IRQD.IRQ_MASKED) !== 0;
 export const irqd_irq_inprogress = (d: irq_data): boolean => (state(d) & IRQD.IRQ_INPROGRESS) !== 0;
+/** Its CPUs were chosen by the kernel, for life: users cannot write them. */
 export const irqd_affinity_is_managed = (d: irq_data): boolean => (state(d) & IRQD.AFFINITY_MANAGED) !== 0;
+/** Irq_domain_activate_irq() has run: the hardware is programmed. */
 export const irqd_is_activated = (d: irq_data): boolean => (state(d) & IRQD.ACTIVATED) !== 0;
 export const irqd_set_activated = (d: irq_data): void => set_state(d, IRQD.ACTIVATED);
 export const irqd_clr_activated = (d: irq_data): void => clear_state(d, IRQD.ACTIVATED);
@@ -178,9 +196,13 @@ export const irqd_clear = (d: irq_data, bits: number): void => clear_state(d, bi
 export const irqd_has_set = (d: irq_data, bits: number): boolean => (state(d) & bits) !== 0;
 
 export const irq_data_get_node = (d: irq_data): number => d.common.node;
+/** The CPUs that are asked for. */
 export const irq_data_get_affinity_mask = (d: irq_data): cpumask => d.common.affinity;
+/** The CPUs that get the interrupt: on x86 one. */
 export const irq_data_get_effective_affinity_mask = (d: irq_data): cpumask => d.common.effective_affinity;
+/** For a chip that decides itself which CPUs get the interrupt. */
 export const irq_data_update_effective_affinity = (d: irq_data, mask: cpumask): void => {
   d.common.effective_affinity.copyFrom(mask);
 };
+/** @returns the message that the interrupt belongs to, or null */
 export const irq_data_get_msi_desc = (d: irq_data): msi_desc | null => d.common.msi_desc;

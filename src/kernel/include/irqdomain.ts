@@ -33,6 +33,7 @@ export function bus_token_name(bus_token: number): string | undefined {
   return names.length > 1 && has('msi-parent-domains') && !has('v2-44') ? names[1] : names.at(0);
 }
 
+/** IRQ_DOMAIN_FLAG_* of irq_domain.flags */
 export const IRQ_DOMAIN_FLAG = {
   HIERARCHY: 1 << 0,
   NAME_ALLOCATED: 1 << 1,
@@ -47,8 +48,11 @@ export const IRQ_DOMAIN_FLAG = {
   NONCORE: 1 << 16,
 } as const;
 
-/** Callbacks of a domain. `arg` is the allocation info that travels up the hierarchy. Errors are negative errnos. */
+/** Callbacks of a domain: `alloc` makes it one of a hierarchy, `map` is for one that stands alone. `arg` is the allocation info that travels up the hierarchy. Errors are negative errnos. Source: include/linux/irqdomain.h */
 export interface irq_domain_ops {
+  /** Sets `virq` up, for irq_create_mapping(): chip and flow handler. */
+  map?: (domain: irq_domain, virq: number, hwirq: number) => Op<number>;
+  unmap?: (domain: irq_domain, virq: number) => Op;
   alloc?: (domain: irq_domain, virq: number, nr_irqs: number, arg: unknown) => Op<number>;
   free?: (domain: irq_domain, virq: number, nr_irqs: number) => Op;
   activate?: (domain: irq_domain, irqd: irq_data, reserve: boolean) => Op<number>;

@@ -116,10 +116,11 @@ export function irq_alloc_type_name(type: number): string | undefined {
   return name !== undefined && !has('v2-07') ? (OLD_TYPE_NAMES[name] ?? name) : name;
 }
 
+/** irq_alloc_info.flags: the vectors of one MSI follow each other. */
 export const X86_IRQ_ALLOC_CONTIGUOUS_VECTORS = 1;
 export const X86_IRQ_ALLOC_LEGACY = 2;
 
-/** By the numbers of v5.10, and of v6.2 where v5.10 has none; DEV_SYSFS, ALLOC_SIMPLE_MSI_DESCS and FREE_MSI_DESCS, whose numbers mean something else in v5.10, have free ones. */
+/** MSI_FLAG_* of msi_domain_info.flags, by the numbers of v5.10, and of v6.2 where v5.10 has none; DEV_SYSFS, ALLOC_SIMPLE_MSI_DESCS and FREE_MSI_DESCS, whose numbers mean something else in v5.10, have free ones. */
 export const MSI_FLAG = {
   USE_DEF_DOM_OPS: 0x01,
   USE_DEF_CHIP_OPS: 0x02,
@@ -143,6 +144,7 @@ export const MSI_GENERIC_FLAGS_MASK =
 import type { irq_alloc_info } from '../arch/x86/hw_irq';
 export type msi_alloc_info_t = irq_alloc_info;
 
+/** A domain's own part of the work on messages; what is absent has a default with MSI_FLAG.USE_DEF_DOM_OPS, and is called as NULL without. Errors are negative errnos. Source: include/linux/msi.h */
 export interface msi_domain_ops {
   get_hwirq?: (info: msi_domain_info, arg: msi_alloc_info_t) => Op<number>;
   msi_init?: (domain: irq_domain, info: msi_domain_info, virq: number, hwirq: number, arg: msi_alloc_info_t) => Op<number>;

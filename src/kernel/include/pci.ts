@@ -6,11 +6,16 @@ import { device } from './device';
 import type { fwnode_handle, irq_domain } from './irqdomain';
 import type { msi_device_data } from './msi';
 
+/** pci_alloc_irq_vectors_affinity() may fall back on the INTx line. */
 export const PCI_IRQ_LEGACY = 1;
+/** It may take MSI. */
 export const PCI_IRQ_MSI = 2;
+/** It may take MSI-X. */
 export const PCI_IRQ_MSIX = 4;
+/** The vectors are spread over the CPUs, for life. */
 export const PCI_IRQ_AFFINITY = 8;
 export const PCI_IRQ_VIRTUAL = 16;
+/** Whatever the device has. */
 export const PCI_IRQ_ALL_TYPES = 7;
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');

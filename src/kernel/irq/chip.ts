@@ -43,6 +43,7 @@ export function* irq_set_chip(irq: number, chip: irq_chip | null): Op<number> {
   return 0;
 }
 
+/** What the flow handler finds in irq_common_data.handler_data. @returns 0, or -EINVAL without a descriptor. Source: kernel/irq/chip.c, irq_set_handler_data() */
 export function* irq_set_handler_data(irq: number, data: unknown): Op<number> {
   const held = yield* irq_get_desc_lock(irq, 0);
   if (!held) return -EINVAL;
@@ -61,6 +62,7 @@ export function* irq_set_msi_desc_off(irq_base: number, irq_offset: number, entr
   return 0;
 }
 
+/** What the outermost level's chip finds in irq_data.chip_data. @returns 0, or -EINVAL without a descriptor. Source: kernel/irq/chip.c, irq_set_chip_data() */
 export function* irq_set_chip_data(irq: number, data: unknown): Op<number> {
   const held = yield* irq_get_desc_lock(irq, 0);
   if (!held) return -EINVAL;
@@ -231,6 +233,9 @@ export function* unmask_irq(desc: irq_desc): Op {
   }
 }
 
+/** Its flow handler is a demultiplexer's. Source: kernel/irq/internals.h, irq_desc_is_chained() */
+export const irq_desc_is_chained = ({ action }: irq_desc): boolean => action?.handler === bad_chained_irq;
+
 /** @param handle null: handle_bad_irq(), and the line is shut */
 function* __irq_do_set_handler(desc: irq_desc, handle: irq_flow_handler | null, is_chained: boolean, name: string | null): Op {
   const where = 'kernel/irq/chip.c __irq_do_set_handler';
@@ -263,7 +268,8 @@ function* __irq_do_set_handler(desc: irq_desc, handle: irq_flow_handler | null, 
     settings.irq_settings_set_noprobe(desc);
     settings.irq_settings_set_norequest(desc);
     settings.irq_settings_set_nothread(desc);
-    desc.action = new irqaction(bad_chained_irq, null, 'chained', 0, desc.irq_data.irq);
+    // a structure without a name, which is printed so
+    desc.action = new irqaction(bad_chained_irq, null, '(null)', 0, desc.irq_data.irq);
     yield* irq_activate_and_startup(desc, IRQ_RESEND);
   }
 }
@@ -306,6 +312,7 @@ export function* irq_modify_status(irq: number, clr: number, set: number): Op {
 
 /** Inlines of include/linux/irq.h. */
 export const irq_set_status_flags = (irq: number, set: number): Op => irq_modify_status(irq, 0, set);
+/** @param clr IRQ_* flags. Source: include/linux/irq.h */
 export const irq_clear_status_flags = (irq: number, clr: number): Op => irq_modify_status(irq, clr, 0);
 
 /** The message that raises the interrupt, by the outermost chip that can say it; before v2-04 by the innermost. @returns 0 or -ENOSYS for none. Source: kernel/irq/chip.c, irq_chip_compose_msi_msg() */

@@ -9,33 +9,39 @@ import { ENOSYS } from '../lib/errno';
 
 const parent_of = (data: irq_data): irq_data => data.parent_data!;
 
+/** The parent's irq_enable, or its irq_unmask. Source: kernel/irq/chip.c, irq_chip_enable_parent() */
 export function* irq_chip_enable_parent(data: irq_data): Op {
   const parent = parent_of(data);
   if (parent.chip.irq_enable) yield* parent.chip.irq_enable(parent);
   else yield* parent.chip.irq_unmask!(parent);
 }
 
+/** The parent's irq_disable, or its irq_mask. Source: kernel/irq/chip.c, irq_chip_disable_parent() */
 export function* irq_chip_disable_parent(data: irq_data): Op {
   const parent = parent_of(data);
   if (parent.chip.irq_disable) yield* parent.chip.irq_disable(parent);
   else yield* parent.chip.irq_mask!(parent);
 }
 
+/** For a chip's callback of the same name: what the parent's chip does. Source: kernel/irq/chip.c, irq_chip_ack_parent() */
 export function* irq_chip_ack_parent(data: irq_data): Op {
   const parent = parent_of(data);
   yield* parent.chip.irq_ack!(parent);
 }
 
+/** What the parent's chip does. Source: kernel/irq/chip.c, irq_chip_mask_parent() */
 export function* irq_chip_mask_parent(data: irq_data): Op {
   const parent = parent_of(data);
   yield* parent.chip.irq_mask!(parent);
 }
 
+/** What the parent's chip does. Source: kernel/irq/chip.c, irq_chip_unmask_parent() */
 export function* irq_chip_unmask_parent(data: irq_data): Op {
   const parent = parent_of(data);
   yield* parent.chip.irq_unmask!(parent);
 }
 
+/** What the parent's chip does. Source: kernel/irq/chip.c, irq_chip_eoi_parent() */
 export function* irq_chip_eoi_parent(data: irq_data): Op {
   const parent = parent_of(data);
   yield* parent.chip.irq_eoi!(parent);
@@ -48,6 +54,7 @@ export function* irq_chip_set_affinity_parent(data: irq_data, dest: cpumask, for
   return yield* parent.chip.irq_set_affinity(parent, dest, force);
 }
 
+/** @param type IRQ_TYPE_* @returns what the parent's chip says, -ENOSYS when it cannot. Source: kernel/irq/chip.c, irq_chip_set_type_parent() */
 export function* irq_chip_set_type_parent(data: irq_data, type: number): Op<number> {
   const parent = parent_of(data);
   if (!parent.chip.irq_set_type) return -ENOSYS;
@@ -70,6 +77,7 @@ export function* irq_chip_retrigger_hierarchy(data: irq_data): Op<number> {
   return 0;
 }
 
+/** @returns what the parent's chip says, -ENOSYS when it cannot. Source: kernel/irq/chip.c, irq_chip_set_vcpu_affinity_parent() */
 export function* irq_chip_set_vcpu_affinity_parent(data: irq_data, vcpu_info: unknown): Op<number> {
   const parent = parent_of(data);
   if (!parent.chip.irq_set_vcpu_affinity) return -ENOSYS;

@@ -33,6 +33,7 @@ export function* __irq_domain_alloc_fwnode(type: number, id: number, name: strin
 
 /** Inlines of include/linux/irqdomain.h: "X" and "X-n". */
 export const irq_domain_alloc_named_fwnode = (name: string): Op<fwnode_handle> => __irq_domain_alloc_fwnode(IRQCHIP_FWNODE_NAMED, 0, name);
+/** A name and a number: the domain is called "name-id". Source: include/linux/irqdomain.h */
 export const irq_domain_alloc_named_id_fwnode = (name: string, id: number): Op<fwnode_handle> => __irq_domain_alloc_fwnode(IRQCHIP_FWNODE_NAMED_ID, id, name);
 
 /**
@@ -59,6 +60,7 @@ export const irq_domain_create_linear = (fwnode: fwnode_handle | null, size: num
 export const irq_domain_create_tree = (fwnode: fwnode_handle | null, ops: irq_domain_ops, host_data: unknown): Op<irq_domain> =>
   __irq_domain_add(fwnode, 0, NO_LIMIT, ops, host_data);
 
+/** The domain must be empty. Source: kernel/irq/irqdomain.c, irq_domain_remove() */
 export function* irq_domain_remove(domain: irq_domain): Op {
   yield* mutex_lock(kernel.irq_domain_mutex);
   WARN_ON(domain.revmap_tree.size > 0, 'kernel/irq/irqdomain.c irq_domain_remove');
@@ -123,6 +125,7 @@ export function* irq_find_mapping(domain: irq_domain | null, hwirq: number): Op<
   return domain.revmap_tree.get(hwirq)?.irq ?? 0;
 }
 
+/** Forget hwirq, chip and chip_data of a level. Source: kernel/irq/irqdomain.c, irq_domain_reset_irq_data() */
 export function* irq_domain_reset_irq_data(data: irq_data): Op {
   data.hwirq = 0;
   data.chip = no_irq_chip;

@@ -18,7 +18,7 @@ import { synchronize_irq } from './manage';
 const disconnected_chip: irq_chip = Object.freeze({ name: 'ERR_PTR(-ENOTCONN)', flags: 0 });
 
 /** Interrupt numbers for a domain: `virq` itself, or with -1 from a hint on. @returns as __irq_alloc_descs() */
-function* irq_domain_alloc_descs(virq: number, cnt: number, hwirq: number, node: number, affinity: readonly irq_affinity_desc[] | null): Op<number> {
+export function* irq_domain_alloc_descs(virq: number, cnt: number, hwirq: number, node: number, affinity: readonly irq_affinity_desc[] | null): Op<number> {
   if (virq >= 0) return yield* __irq_alloc_descs(virq, virq, cnt, node, affinity);
 
   const hint = hwirq % kernel.nr_irqs || 1;

@@ -68,6 +68,7 @@ function* __disable_irq_nosync(irq: number): Op<number> {
   return 0;
 }
 
+/** Keep `irq` from coming; a handler may still run. Nests. Source: kernel/irq/manage.c, disable_irq_nosync() */
 export function* disable_irq_nosync(irq: number): Op {
   yield* __disable_irq_nosync(irq);
 }
@@ -91,6 +92,7 @@ export function* __enable_irq(desc: irq_desc): Op {
   yield* irq_startup(desc, IRQ_RESEND, IRQ_START_FORCE);
 }
 
+/** Undo one disable_irq(). Source: kernel/irq/manage.c, enable_irq() */
 export function* enable_irq(irq: number): Op {
   const held = yield* irq_get_desc_buslock(irq, IRQ_GET_DESC_CHECK_GLOBAL);
   if (!held) return;

@@ -355,6 +355,7 @@ export function* msi_domain_free_irqs(domain: irq_domain, dev: device): Op {
   else yield* __msi_domain_free_irqs(domain, dev);
 }
 
+/** @returns what msi_create_irq_domain() was given. Source: kernel/irq/msi.c, msi_get_domain_info() */
 export function* msi_get_domain_info(domain: irq_domain): Op<msi_domain_info> {
   return info_of(domain);
 }

@@ -8,7 +8,9 @@ abstract class lock {
   constructor(readonly name: string) {}
 }
 
+/** `new raw_spinlock(name)`: who waits for it spins; for interrupt context. */
 export class raw_spinlock extends lock {}
+/** `new mutex(name)`: who waits for it sleeps; not for interrupt context. */
 export class mutex extends lock {}
 
 /** Many readers, or one writer. */
@@ -16,11 +18,13 @@ export class rw_semaphore extends lock {
   readers = 0;
 }
 
+/** Waits until it is free. Interrupts may come meanwhile: see raw_spin_lock_irqsave(). */
 export function* raw_spin_lock(l: raw_spinlock): Op {
   while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
   l.owner = kernel.this_cpu;
 }
 
+/** Lets it go. */
 export function* raw_spin_unlock(l: raw_spinlock): Op {
   l.owner = null;
 }
@@ -32,6 +36,7 @@ export function* raw_spin_lock_irqsave(l: raw_spinlock): Op<boolean> {
   return flags;
 }
 
+/** @param flags what raw_spin_lock_irqsave() returned */
 export function* raw_spin_unlock_irqrestore(l: raw_spinlock, flags: boolean): Op {
   yield* raw_spin_unlock(l);
   yield* local_irq_restore(flags);
@@ -45,11 +50,13 @@ export function* raw_spin_unlock_irq(l: raw_spinlock): Op {
   yield* raw_spin_unlock_irqrestore(l, true);
 }
 
+/** Waits until it is free: for ever, where its owner waits itself. */
 export function* mutex_lock(l: mutex): Op {
   while (l.owner !== null) yield { wait: 'until', on: l.name, ready: () => l.owner === null };
   l.owner = kernel.this_cpu;
 }
 
+/** Lets it go; interrupts that wait may come now. */
 export function* mutex_unlock(l: mutex): Op {
   l.owner = null;
   yield* irq_window();
@@ -88,7 +95,7 @@ export function* local_irq_restore(flags: boolean): Op {
   if (flags) yield* irq_window();
 }
 
-/** A busy-wait's turn: others run. */
+/** A turn of a loop that waits: others run, interrupts come. */
 export function* cpu_relax(): Op {
   yield { wait: 'window' };
 }

@@ -35,8 +35,11 @@ export function pr_cont(text: string): void {
 
 export const pr_emerg = (text: string): void => printk('emerg', text);
 export const pr_alert = (text: string): void => printk('alert', text);
+/** A line in the kernel's log, level err. */
 export const pr_err = (text: string): void => printk('err', text);
+/** A line in the kernel's log, level warn. */
 export const pr_warn = (text: string): void => printk('warn', text);
+/** A line in the kernel's log, level info. */
 export const pr_info = (text: string): void => printk('info', text);
 
 /** Says nothing: dynamic debug is off, as nobody switches it on. What shows at this level is printk('debug'). */

@@ -11,8 +11,8 @@ interface Parameter {
 }
 
 const read = (text: string): Parameter => {
-  const [, name, optional, kind, orNull] = /^(\w+)(\??): (\w+)( \| null)?$/.exec(text)!;
-  return { name, kind, optional: optional !== '', orNull: orNull !== undefined };
+  const [, name, optional, kind] = /^(\w+)(\??): (\w+)/.exec(text)!;
+  return { name, kind, optional: optional !== '', orNull: text.endsWith(' | null') };
 };
 
 const PARAMETERS: ReadonlyMap<string, readonly Parameter[]> = new Map(Object.entries(parameters).map(([fn, list]) => [fn, list.map(read)]));

@@ -31,6 +31,8 @@ const flag: Contract = { expected: '0 or 1, or a negative errno', holds: value =
 const setMask: Contract = { expected: 'IRQ_SET_MASK_OK (0), IRQ_SET_MASK_OK_NOCOPY (1), IRQ_SET_MASK_OK_DONE (2) or a negative errno', holds: value => value === 0 || value === 1 || value === 2 || isErrno(value) };
 
 const DOMAIN: Contracts<irq_domain_ops> = {
+  map: { ...zeroOrErrno, after: (value, domain: irq_domain, virq: number) => withoutChip(value, domain, virq, 1) },
+  unmap: nothing,
   alloc: { ...zeroOrErrno, after: withoutChip },
   free: nothing,
   activate: zeroOrErrno,
@@ -86,7 +88,7 @@ function withoutChip(value: unknown, domain: irq_domain, virq: number, nr_irqs: 
     while (level && level.domain !== domain) level = level.parent_data;
     const chip = level?.chip as irq_chip | null | undefined;
     if (chip && chip !== no_irq_chip) level!.chip = checkedChip(chip)!;
-    else return `returned 0, and irq ${irq} has no chip in ${domain.name}; expected irq_domain_set_hwirq_and_chip() or irq_domain_set_info() for each of ${nr_irqs}`;
+    else return `returned 0, and irq ${irq} has no chip in ${domain.name}; expected ${domain.ops.alloc ? `irq_domain_set_hwirq_and_chip() or irq_domain_set_info() for each of ${nr_irqs}` : 'irq_set_chip_and_handler()'}`;
   }
   return undefined;
 }
@@ -143,10 +145,9 @@ export const NUMBER_OR_NOTHING: Contract = { expected: 'a number (an errno, a co
 /** The same function, by name too, that looks at what it returns. */
 function wrapped(fn: Callback, op: string, { expected, holds, after }: Contract): Callback {
   const wrapper = function* (this: unknown, ...args: unknown[]): Op<unknown> {
-    // eslint-disable-next-line irqstep/yield-star -- it need not be one
     const called = $.plainly(() => fn.apply(this, args));
     if (!isOp(called.value)) throw broken(fn, op, `is a plain function and returned ${shown(called.value)}; expected a generator function: function* ${fn.name || op}(...)`, called.place);
-    const value = yield* called.value as Op<unknown>;
+    const value = yield* called.value;
     const wrong = holds(value) ? after?.(value, ...(args as never[])) : `returned ${shown(value)}; expected ${expected}`;
     if (wrong !== undefined) throw broken(fn, op, wrong);
     return value;

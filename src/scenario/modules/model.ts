@@ -9,7 +9,7 @@ import { irq_remapping_get_irq_domain } from '../../kernel/drivers/iommu/irq_rem
 import type { device } from '../../kernel/include/device';
 import type { irq_handler_t } from '../../kernel/include/interrupt';
 import type { irq_chip, irq_data } from '../../kernel/include/irq';
-import type { irq_flow_handler } from '../../kernel/include/irqdesc';
+import type { irq_desc, irq_flow_handler } from '../../kernel/include/irqdesc';
 import { type fwnode_handle, type irq_domain, irq_domain_is_msi_parent, type irq_domain_ops } from '../../kernel/include/irqdomain';
 import { type msi_desc, type msi_domain_info, type msi_domain_ops, msi_msg, X86_IRQ_ALLOC_TYPE } from '../../kernel/include/msi';
 import type { PciDev } from '../../kernel/include/pci';
@@ -18,6 +18,7 @@ import * as irqdomain_c from '../../kernel/irq/irqdomain';
 import * as manage_c from '../../kernel/irq/manage';
 import * as msi_c from '../../kernel/irq/msi';
 import { cpumask } from '../../kernel/lib/cpumask';
+import { called } from '../../kernel/lib/fault';
 import { has, kernel as current_kernel, machine } from '../../kernel/world';
 import { checkedChip, checkedDomainOps, checkedHandler, checkedMsiOps } from './contracts';
 import { refused } from './thrown';
@@ -35,7 +36,7 @@ export { EACCES, EAGAIN, EBUSY, ECANCELED, EEXIST, EINVAL, EIO, ENODEV, ENOENT, 
 export { BUG_ON, pr_err, pr_info, pr_warn, WARN_ON, WARN_ON_ONCE } from '../../kernel/lib/printk';
 export { kzalloc } from '../../kernel/lib/slab';
 export { bitmap } from '../../kernel/lib/bitmap';
-export { mutex, mutex_lock, mutex_unlock, raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore, raw_spinlock } from '../../kernel/lib/locking';
+export { cpu_relax, mutex, mutex_lock, mutex_unlock, raw_spin_lock, raw_spin_lock_irqsave, raw_spin_unlock, raw_spin_unlock_irqrestore, raw_spinlock } from '../../kernel/lib/locking';
 
 // ---- domains
 
@@ -45,6 +46,7 @@ export {
   irq_domain_disconnect_hierarchy, irq_domain_free_irqs, irq_domain_free_irqs_common, irq_domain_free_irqs_parent, irq_domain_free_irqs_top, irq_domain_get_irq_data, irq_domain_remove,
   irq_domain_reset_irq_data, irq_domain_update_bus_token, irq_find_mapping,
 } from '../../kernel/irq/irqdomain';
+export { irq_create_mapping, irq_dispose_mapping } from '../../kernel/irq/irqdomain_map';
 
 /**
  * A domain on top of `parent`: each of its interrupts has a level there too, and all the way down to VECTOR.
@@ -92,8 +94,29 @@ export {
 } from '../../kernel/irq/chip';
 export { generic_handle_irq, irq_get_irq_data } from '../../kernel/irq/irqdesc';
 
-/** Interrupts of `irq` are for this handler alone, which calls generic_handle_irq() for those behind it. Source: include/linux/irq.h, irq_set_chained_handler() */
-export function* irq_set_chained_handler(irq: number, handler: irq_flow_handler): Op {
+/** For a domain's `map`: who the interrupt's chip is, and what happens when it comes. Source: include/linux/irq.h, irq_set_chip_and_handler() */
+export function* irq_set_chip_and_handler(irq: number, chip: irq_chip | null, handle: irq_flow_handler | null): Op {
+  yield* irq_chip_c.irq_set_chip_and_handler_name(irq, checkedChip(chip), handle, null);
+}
+
+/** A chained handler begins: what the chip needs before those behind it run. @param chip of the chained interrupt: desc.irq_data.chip. Source: include/linux/irqchip/chained_irq.h, chained_irq_enter() */
+export function* chained_irq_enter(chip: irq_chip, desc: irq_desc): Op {
+  if (chip.irq_eoi) return;
+  if (chip.irq_mask_ack) {
+    yield* chip.irq_mask_ack(desc.irq_data);
+    return;
+  }
+  yield* called(chip.irq_mask)(desc.irq_data);
+  if (chip.irq_ack) yield* chip.irq_ack(desc.irq_data);
+}
+
+/** It ends. Source: include/linux/irqchip/chained_irq.h, chained_irq_exit() */
+export function* chained_irq_exit(chip: irq_chip, desc: irq_desc): Op {
+  yield* called(chip.irq_eoi ?? chip.irq_unmask)(desc.irq_data);
+}
+
+/** Interrupts of `irq` are for this handler alone, which calls generic_handle_irq() for those behind it. @param handler null: no longer. Source: include/linux/irq.h, irq_set_chained_handler() */
+export function* irq_set_chained_handler(irq: number, handler: irq_flow_handler | null): Op {
   yield* irq_chip_c.__irq_set_handler(irq, handler, true, null);
 }
 
@@ -156,6 +179,7 @@ export function* request_threaded_irq(irq: number, handler: irq_handler_t | null
 // ---- devices and the hardware
 
 export { bits } from '../../hardware/bits';
+export { PCI_IRQ_AFFINITY, PCI_IRQ_ALL_TYPES, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX } from '../../kernel/include/pci';
 export { readl, writel } from '../../kernel/drivers/pci/access';
 export { pci_disable_device, pci_enable_device, pci_set_master } from '../../kernel/drivers/pci/pci';
 export { pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from '../../kernel/drivers/pci/msi_api';
@@ -166,6 +190,9 @@ export function pci_device(name: string): PciDev {
   if (found) return found;
   throw refused(`there is no device ${name}; there are ${current_kernel.pci_devices.map(dev => dev.hw.config.name ?? dev.name).join(', ')}`);
 }
+
+/** Messages that an MSI capability can have. */
+const MAX_MSI = 32;
 
 /** The slots for messages that a device with `kind: ims` has in its memory, 16 bytes each: address_lo, address_hi, data, ctrl (bit 0: masked). */
 export interface message_slots {
@@ -181,14 +208,16 @@ export function device_slots(dev: PciDev): message_slots {
   return { address: ims.address, count: ims.slots };
 }
 
-/** The device's interrupt of this slot: it sends the message that is there, once the slot is not masked. What it raises enters here. */
-export function* device_raise(dev: PciDev, slot: number): Op {
-  if (slot >= device_slots(dev).count) throw refused(`${dev.name} has no slot ${slot}; expected 0 to ${device_slots(dev).count - 1}`);
-  dev.hw.ims!.raise(slot);
+/** The device has an interrupt: of a slot, where it has slots, else of an MSI-X entry or MSI vector. It sends the message that is there, once that is not masked; what it raises enters here. */
+export function* device_raise(dev: PciDev, entry: number): Op {
+  const { ims, msix } = dev.hw;
+  const count = ims ? device_slots(dev).count : (msix?.place.entries ?? MAX_MSI);
+  if (entry < 0 || entry >= count) throw refused(`${dev.name} has no ${ims ? 'slot' : 'entry'} ${entry}; expected 0 to ${count - 1}`);
+  (ims ?? dev.hw).raise(entry);
   yield { wait: 'window' };
 }
 
-/** The device writes to memory of its own accord: an interrupt where the address is in 0xfeexxxxx. */
+/** The device writes to memory of its own accord: an interrupt where the address is in 0xfeexxxxx. @param msg 32 bits each */
 export function* device_write(dev: PciDev, msg: Pick<msi_msg, 'address_hi' | 'address_lo' | 'data'>): Op {
   dev.hw.writeOut(msg.address_hi, msg.address_lo, msg.data);
   yield { wait: 'window' };
@@ -201,10 +230,6 @@ export function dma_alloc(bytes: number, align = 8): number {
   return machine.memory.alloc(bytes, Math.max(align, 8));
 }
 
-/** A turn of a loop that waits: others run, interrupts come. */
-export function* cpu_relax(): Op {
-  yield { wait: 'window' };
-}
 
 /** The kernel's globals that a domain needs. */
 export interface kernel_globals {

@@ -213,7 +213,7 @@ export function* go<T extends Pair>(dev?: PciDev): Op<number> {
       'a number for an object': ['irq_domain_create_linear(null, 8, 5, null)', 'irq_domain_create_linear(): ops is 5; expected an object'],
       'a chip with something else for a callback': ['irq_domain_set_info(kernel.x86_vector_domain, 1, 1, { irq_mask: 5 }, null, null, null, null)', 'irq_mask is 5; expected a generator function, or nothing'],
       'a device that is not there': ["msi_parent_domain(pci_device('crad'))", 'there is no device crad; there are card'],
-      'a device without slots': ["device_raise(pci_device('card'), 0)", '0000:00:05.0 has no slots for messages; expected a device with kind: ims'],
+      'an entry that a device has not': ["device_raise(pci_device('card'), 1)", '0000:00:05.0 has no entry 1; expected 0 to 0'],
     };
     const scenario = 'modules: [./m.ts]\nmachine: { devices: [{ name: card, kind: custom, address: 00:05.0, msix: 1 }] }\nsteps:\n  - call: go\n';
     for (const [what, [call, message]] of Object.entries(calls)) {

@@ -11,4 +11,5 @@ export const pci_write_config_dword = (dev: PciDev, where: number, value: number
 
 /** Addresses are physical: nothing is mapped. */
 export const readl = (address: number): number => machine.read32(address);
+/** Writes 32 bits to a physical address, a multiple of 4: memory, or the register of a device. */
 export const writel = (value: number, address: number): void => machine.write32(address, value);
