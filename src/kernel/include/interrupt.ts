@@ -2,19 +2,19 @@ import type { Op } from '../../stepper/op';
 import type { cpumask } from '../lib/cpumask';
 
 export const IRQF_TRIGGER_MASK = 0xf;
-/** Request_irq(): other handlers of the line are welcome; each must say so. */
+/** request_irq(): other handlers of the line are welcome; each must say so. */
 export const IRQF_SHARED = 0x80;
 export const IRQF_PROBE_SHARED = 0x100;
 export const __IRQF_TIMER = 0x200;
 export const IRQF_PERCPU = 0x400;
-/** Request_irq(): the affinity is not for users to write. */
+/** request_irq(): the affinity is not for users to write. */
 export const IRQF_NOBALANCING = 0x800;
 export const IRQF_IRQPOLL = 0x1000;
-/** Request_threaded_irq(): the line stays masked until the thread is done. */
+/** request_threaded_irq(): the line stays masked until the thread is done. */
 export const IRQF_ONESHOT = 0x2000;
 export const IRQF_NO_SUSPEND = 0x4000;
 export const IRQF_FORCE_RESUME = 0x8000;
-/** Request_irq(): no thread, also with threadirqs. */
+/** request_irq(): no thread, also with threadirqs. */
 export const IRQF_NO_THREAD = 0x10000;
 export const IRQF_EARLY_RESUME = 0x20000;
 export const IRQF_COND_SUSPEND = 0x40000;

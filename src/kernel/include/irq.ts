@@ -168,14 +168,14 @@ export const irqd_is_single_target = (d: irq_data): boolean => (state(d) & IRQD.
 export const irqd_set_handle_enforce_irqctx = (d: irq_data): void => set_state(d, IRQD.HANDLE_ENFORCE_IRQCTX);
 export const irqd_is_handle_enforce_irqctx = (d: irq_data): boolean => (state(d) & IRQD.HANDLE_ENFORCE_IRQCTX) !== 0;
 export const irqd_can_move_in_process_context = (d: irq_data): boolean => (state(d) & IRQD.MOVE_PCNTXT) !== 0;
-/** Disable_irq() has been called, or nobody has requested it. */
+/** disable_irq() has been called, or nobody has requested it. */
 export const irqd_irq_disabled = (d: irq_data): boolean => (state(d) & IRQD.IRQ_DISABLED) !== 0;
 /** As the kernel believes; the chip may know better. */
 export const irqd_irq_masked = (d: irq_data): boolean => (state(d) & IRQD.IRQ_MASKED) !== 0;
 export const irqd_irq_inprogress = (d: irq_data): boolean => (state(d) & IRQD.IRQ_INPROGRESS) !== 0;
 /** Its CPUs were chosen by the kernel, for life: users cannot write them. */
 export const irqd_affinity_is_managed = (d: irq_data): boolean => (state(d) & IRQD.AFFINITY_MANAGED) !== 0;
-/** Irq_domain_activate_irq() has run: the hardware is programmed. */
+/** irq_domain_activate_irq() has run: the hardware is programmed. */
 export const irqd_is_activated = (d: irq_data): boolean => (state(d) & IRQD.ACTIVATED) !== 0;
 export const irqd_set_activated = (d: irq_data): void => set_state(d, IRQD.ACTIVATED);
 export const irqd_clr_activated = (d: irq_data): void => clear_state(d, IRQD.ACTIVATED);
