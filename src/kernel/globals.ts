@@ -36,6 +36,7 @@ import { events_fifo_globals } from './drivers/xen/events/events_fifo';
 import { events_lateeoi_globals } from './drivers/xen/events/events_lateeoi';
 import { xen_events_globals } from './drivers/xen/events/irq_info';
 import { xen_pciback_globals } from './drivers/xen/xen-pciback/pciback';
+import { xenbus_globals } from './drivers/xen/xenbus';
 import { xen_enlighten_globals } from './include/xen';
 import { irqdesc_globals } from './irq/irqdesc';
 import { irqdomain_globals } from './irq/irqdomain';
@@ -145,6 +146,7 @@ export function make_kernel(nr_cpu_ids: number, config: KernelConfig, changes: R
     ...xen_msi_globals(changes),
     ...events_lateeoi_globals(nr_cpu_ids),
     ...xen_pciback_globals(),
+    ...xenbus_globals(),
     ...xen_pcifront_globals(),
   };
 }

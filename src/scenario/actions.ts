@@ -1,5 +1,6 @@
 import type { MsiWord } from '../hardware/pci';
 import { online_store } from '../kernel/drivers/base/cpu';
+import { do_suspend } from '../kernel/drivers/xen/manage';
 import { sriov_numvfs_store } from '../kernel/drivers/pci/iov';
 import { pci_device_probe, pci_device_remove, type pci_driver } from '../kernel/drivers/pci/pci-driver';
 import { pci_pm_resume, pci_pm_suspend } from '../kernel/drivers/pci/pci-pm';
@@ -20,6 +21,7 @@ import { subdeviceAction } from './subdevice';
 import { uvRaise, uvSetup, uvTeardown } from './uv';
 import { loadVcpu, setVcpuAffinity } from './vcpu';
 import { guestDoes } from './xen-guests';
+import { SAVED_GUEST } from './xen-section';
 import { allocVectors, freeVector, freeVectors, requestVector, switchVector } from './hand-driven';
 import type { DeviceSection } from './machine-sections';
 import type { ScenarioFile, StepMap } from './scenario-file';
@@ -137,6 +139,7 @@ const BUILD: Build = {
     return { title: `refuse the next ${at} of ${device}`, run: () => hostRefuses({ device, at }) };
   },
   suspend(written, file) {
+    if (written === SAVED_GUEST) return { title: 'Xen saves the guest, and restores it', run: do_suspend };
     const device = deviceIn(file, written);
     return { title: `suspend ${device.name}`, run: () => withDriver(device, pci_pm_suspend) };
   },

@@ -6,6 +6,8 @@ import { busesOf, findBus, instanceOf } from './hyperv-buses';
 import { list, suggestion } from './nearest';
 import type { DeviceSection, MachineSection } from './machine-sections';
 import type { ScenarioFile, StepMap } from './scenario-file';
+import { checkSaved } from './check-xen';
+import { SAVED_GUEST } from './xen-section';
 import type { Path, YamlSource } from './yaml-source';
 
 // What about Hyper-V a schema cannot see.
@@ -42,6 +44,7 @@ export function checkBusStep({ machine }: ScenarioFile, source: YamlSource, step
   const named = deviceOf(step);
   const names = [...busesOf(machine), ...(machine?.devices ?? []).filter(({ kind }) => kind === 'vmd')].map(({ name }) => name);
   const written = step.suspend ?? step.resume;
+  if (written === SAVED_GUEST && !names.includes(written)) return checkSaved(machine, source, step, [...path, action]);
   if (written !== undefined && !names.includes(written)) {
     const device = machine?.devices?.some(({ name }) => name === written);
     return [source.error([...path, action], device ? `${written} is a device without a sleep of its own; expected a VMD, or a virtual PCI bus` : `unknown bus or VMD ${written}${suggestion(written, names)}`)];

@@ -75,3 +75,10 @@ export function checkGuestStep({ machine }: ScenarioFile, source: YamlSource, { 
 }
 
 const choiceOf = (known: readonly number[]): string => `; expected ${list(known.map(String), 'or')}`;
+
+/** Only what Xen makes up can be saved with the guest: dom0 has the machine, a PV guest its devices from pciback. */
+export function checkSaved(machine: MachineSection | undefined, source: YamlSource, { resume }: StepMap, at: Path): Diagnostic[] {
+  const xen = xenOf(machine)?.xen;
+  if (xen !== 'hvm') return [source.error(at, `${xen === undefined ? 'the machine is no guest of Xen\'s' : `Xen does not save ${xen === 'pv-domu' ? 'a guest with devices of the machine' : 'dom0'}`}; expected machine.hypervisor: { xen: hvm }`)];
+  return resume === undefined ? [] : [source.error(at, 'a guest that Xen saves is there again when suspend returns; expected suspend alone')];
+}

@@ -225,7 +225,7 @@ export interface StepMap {
   refuse?: RefuseSection;
   /** In dom0 of Xen: another guest starts, asks pciback for something, or ends. Result: XEN_PCI_ERR_*, or what pciback's functions return. */
   guest?: GuestSection;
-  /** The machine is going to sleep: the driver of a virtual PCI bus closes its channel, and the host forgets the interrupts; that of a VMD frees the VMD's own interrupts. */
+  /** The machine is going to sleep: the driver of a virtual PCI bus closes its channel, and the host forgets the interrupts; that of a VMD frees the VMD's own interrupts. xen, in an HVM guest of Xen's: Xen saves the guest and restores it, and both are over when the step is. */
   suspend?: Name;
   /** It has come back: the same bus, and new messages for its interrupts; or the same VMD, whose interrupts are requested anew. */
   resume?: Name;

@@ -32,6 +32,9 @@ export type XenSection = Omit<HypervisorSection, 'hyperv'> & { readonly xen: Xen
 /** The keys of a Xen that mean nothing elsewhere. */
 export const XEN_OPTIONS = ['with', 'without', 'pirqs', 'evtchns', 'deny'] as const satisfies readonly (keyof HypervisorSection)[];
 
+/** In a step `suspend`: the guest itself. */
+export const SAVED_GUEST = 'xen';
+
 /** The Xen below, if there is one. */
 export function xenOf({ hypervisor }: MachineSection = {}): XenSection | undefined {
   return typeof hypervisor === 'object' && hypervisor.xen !== undefined ? { ...hypervisor, xen: hypervisor.xen } : undefined;

@@ -14,7 +14,7 @@ const DEATH = /^(Kernel panic - not syncing: Unable to allocate metadata for IRQ
 
 describe('an allocation that fails in a guest of Xen', () => {
   for (const kernel of ['v5.9', 'v5.10.223']) {
-    for (const name of ['hvm', 'dom0', 'domu', 'pciback', 'hvm-x2apic']) {
+    for (const name of ['hvm', 'dom0', 'domu', 'pciback', 'hvm-restore', 'hvm-x2apic']) {
       it(`loses nothing that no known bug of ${kernel} explains, or is the end: ${name}.irq.yaml`, () => {
         const runs = runsOf(name, kernel);
         assert.ok(runs.length > 0);

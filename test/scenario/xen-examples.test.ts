@@ -109,6 +109,17 @@ describe('examples/xen/ims.irq.yaml (X8)', () => {
   });
 });
 
+describe('examples/xen/hvm-restore.irq.yaml', () => {
+  it('has the line back, and the message lost, before the series as after it', async () => {
+    for (const kernel of ['v5.9', 'v5.10']) {
+      const p = ended(await run('xen/hvm-restore', kernel));
+      assert.deepEqual(dropped(p), ['there is no pirq 79 for messages']);
+      assert.match(procInterrupts(p.guest.world), /^ *\d+: +2 +0 {2}xen-pirq +-ioapic-level {2}old$/m);
+      assert.match(procInterrupts(p.guest.world), /^ *\d+: +1 +0 {2}xen-pirq +-msi-x +card$/m);
+    }
+  });
+});
+
 describe('examples/xen/pciback.irq.yaml', () => {
   it('maps two pirqs for the other guest, and finds them gone with it, before the series as after it', async () => {
     for (const kernel of ['v5.9', 'v5.10']) {
@@ -150,6 +161,11 @@ describe('a Xen guest in a scenario that cannot be', () => {
     assert.deepEqual(await wrong('  remap: intel\n  hypervisor: { xen: hvm }'), ['2:3: Xen keeps the remapping unit for itself: a guest has none; expected no remap']);
     assert.deepEqual(await wrong('  hypervisor: { xen: hvm, deny: [PHYSDEVOP_unmap_irq] }'), ['2:34: there is no hypercall PHYSDEVOP_unmap_irq here; did you mean PHYSDEVOP_unmap_pirq?']);
     assert.deepEqual(await wrong('  hypervisor: { xen: pv-domu }\n  devices: [{ name: p, kind: bridge, address: 00:01.0, secondary: 1 }]'), ['3:30: pciback shows a guest no bridges: p cannot be there; expected another kind']);
+    const saved = (machine: string, text: string): Promise<string[]> => wrong(machine, `[${text}]`);
+    assert.deepEqual(await saved('  hypervisor: { xen: pv-dom0 }', 'suspend: xen'), ['3:18: Xen does not save dom0; expected machine.hypervisor: { xen: hvm }']);
+    assert.deepEqual(await saved('  hypervisor: { xen: pv-domu }', 'suspend: xen'), ['3:18: Xen does not save a guest with devices of the machine; expected machine.hypervisor: { xen: hvm }']);
+    assert.deepEqual(await saved('  cpus: 2', 'suspend: xen'), ["3:18: the machine is no guest of Xen's; expected machine.hypervisor: { xen: hvm }"]);
+    assert.deepEqual(await saved('  hypervisor: { xen: hvm }', 'resume: xen'), ['3:17: a guest that Xen saves is there again when suspend returns; expected suspend alone']);
     const given = '  hypervisor: { xen: pv-dom0 }\n  devices: [{ name: card, kind: custom, address: 00:05.0, msix: 4, guest: 3 }, { name: own, kind: custom, address: 00:06.0, msix: 4 }]';
     assert.deepEqual(await wrong(given.replace('pv-dom0', 'hvm')), ['3:68: only dom0 of Xen gives a device to another guest; expected machine.hypervisor: { xen: pv-dom0 }']);
     assert.deepEqual(await wrong(given.replace('  hypervisor: { xen: pv-dom0 }\n', '')), ['2:68: only dom0 of Xen gives a device to another guest; expected machine.hypervisor: { xen: pv-dom0 }']);

@@ -49,6 +49,16 @@ export class Vcpus {
     this.info = Array.from({ length: count }, (_, vcpu) => sharedInfo + vcpu * VCPU_INFO.size);
   }
 
+  /** As in a guest that has just been built: nothing has come, all is masked. */
+  reset(): void {
+    for (let at = 0; at < SHARED_INFO.evtchn_pending; at += 4) this.memory.write32(this.sharedInfo + at, 0);
+    for (let bit = 0; bit < EVTCHN_2L_NR_CHANNELS; bit += 32) {
+      this.memory.write32(this.sharedInfo + SHARED_INFO.evtchn_pending + bit / 8, 0);
+      this.memory.write32(this.sharedInfo + SHARED_INFO.evtchn_mask + bit / 8, 0xffffffff);
+    }
+    for (const vcpu of this.info.keys()) this.info[vcpu] = this.sharedInfo + vcpu * VCPU_INFO.size;
+  }
+
   upcallPending(vcpu: number): boolean {
     return (this.memory.read32(this.info[vcpu]) & 0xff) !== 0;
   }

@@ -42,8 +42,8 @@ export const isPirqMessage = (data: number): boolean => MSI_DATA.get(data, 'vect
 
 /** Xen and one guest of it: hypercalls with their numbers, structures and errors; interrupts become events. */
 export class XenHypervisor {
-  readonly channels: EventChannels;
-  readonly pirqs: Pirqs;
+  channels: EventChannels;
+  pirqs: Pirqs;
   readonly vcpus: Vcpus;
   /** Other guests that run, by their DOMIDs. */
   readonly others = new Map<number, OtherDomain>();
@@ -52,20 +52,43 @@ export class XenHypervisor {
   callbackVector: number | null = null;
   /** a bit for each pirq that wants to be ended, in the guest's memory; null: the guest gave no page */
   private eoiMap: number | null = null;
+  /** The guest has been saved and built anew. */
+  rebuilt = false;
   /** lines that are driven */
   private readonly driven = new Set<number>();
 
   constructor(private readonly host: XenHost) {
-    const { config, memory, apicIds, gsis, functions } = host;
+    const { config, memory, apicIds, functions } = host;
     this.vcpus = new Vcpus(memory, memory.alloc(PAGE_SIZE, PAGE_SIZE), apicIds.length);
-    this.channels = new EventChannels(this.vcpus, config.evtchns, this.has('fifo'));
+    this.channels = this.firstChannels();
     this.vectors = new PhysicalVectors(apicIds);
-    this.pirqs = new Pirqs(gsis, config.pirqs, this.vectors, functions);
+    this.pirqs = this.noPirqs();
     for (const { config } of functions()) if (config.guest !== undefined) this.begin(config.guest);
-    // Who builds a guest gives it the channel to xenstore, port 1, and that of its console.
-    const channels = config.guest === 'hvm' || config.guest === 'pv-domu' ? 2 : 0;
-    for (let i = 0; i < channels; i++) this.channels.allocUnbound({ dom: DOMID_SELF, remote_dom: 0, port: 0 });
     if (config.guest === 'pv-domu') this.assignLines();
+  }
+
+  /** Who builds a guest gives it the channel to xenstore, port 1, and that of its console. */
+  private firstChannels(): EventChannels {
+    const { guest, evtchns } = this.host.config;
+    const made = new EventChannels(this.vcpus, evtchns, this.has('fifo'));
+    const channels = guest === 'hvm' || guest === 'pv-domu' ? 2 : 0;
+    for (let i = 0; i < channels; i++) made.allocUnbound({ dom: DOMID_SELF, remote_dom: 0, port: 0 });
+    return made;
+  }
+
+  private noPirqs(): Pirqs {
+    const { gsis, config, functions } = this.host;
+    return new Pirqs(gsis, config.pirqs, this.vectors, functions);
+  }
+
+  /** The guest is saved, and another one is built from it: event channels and pirqs are not saved. @returns 0; 1 would be: it goes on as it was */
+  suspend(): number {
+    this.vcpus.reset();
+    this.channels = this.firstChannels();
+    this.pirqs = this.noPirqs();
+    this.callbackVector = null;
+    this.rebuilt = true;
+    return 0;
   }
 
   /** Lines of devices that are passed through are the guest's under their own numbers. */

@@ -71,9 +71,9 @@ export function* irq_set_chip_data(irq: number, data: unknown): Op<number> {
   return 0;
 }
 
-const irq_state_set_disabled = (desc: irq_desc): void => irqd_set(desc.irq_data, IRQD.IRQ_DISABLED);
+export const irq_state_set_disabled = (desc: irq_desc): void => irqd_set(desc.irq_data, IRQD.IRQ_DISABLED);
 const irq_state_clr_disabled = (desc: irq_desc): void => irqd_clear(desc.irq_data, IRQD.IRQ_DISABLED);
-const irq_state_set_masked = (desc: irq_desc): void => irqd_set(desc.irq_data, IRQD.IRQ_MASKED);
+export const irq_state_set_masked = (desc: irq_desc): void => irqd_set(desc.irq_data, IRQD.IRQ_MASKED);
 const irq_state_clr_masked = (desc: irq_desc): void => irqd_clear(desc.irq_data, IRQD.IRQ_MASKED);
 const irq_state_set_started = (desc: irq_desc): void => irqd_set(desc.irq_data, IRQD.IRQ_STARTED);
 const irq_state_clr_started = (desc: irq_desc): void => irqd_clear(desc.irq_data, IRQD.IRQ_STARTED);

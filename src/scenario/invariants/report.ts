@@ -27,6 +27,7 @@ export const KNOWN = {
   MSI_FORGOTTEN: 'device MSI and platform MSI forget interrupts and slots: of an allocation that fails midway, whose msi_descs are freed, and device MSI of an earlier allocation for the same part',
   OFFLINE_TOTAL: 'irq_matrix_free() on a CPU that is offline does not take the vector out of total_allocated',
   XEN_PIRQ_KEPT: 'xen_destroy_irq() gives a pirq back to Xen only in dom0: an HVM guest keeps those of messages until it ends',
+  XEN_SAVED_MESSAGES: 'restore_pirqs() gives lines their pirqs back when a guest has been saved and restored: those of messages are gone, their interrupts stay and never come',
   XEN_UNMAP: 'xen_destroy_irq() keeps the irq when Xen refuses to take the pirq back ("unmap irq failed")',
   PV_OFFLINE: 'cpu_disable_common() takes a CPU out of the vector matrix that a PV guest has never put in',
 } as const;

@@ -24,7 +24,7 @@ function checkInfo({ kernel }: World, xen: XenHypervisor, { irq, type, evtchn, c
   expect(desc !== undefined, 'it has an irq_info, and no descriptor');
   // What a guest that is gone has left goes when pciback hears of it.
   const pirqs = u.pirq.domid === DOMID_SELF ? xen.pirqs : xen.others.get(u.pirq.domid)?.pirqs;
-  if (type === IRQT.PIRQ && pirqs) expect(pirqs.pirqs.has(u.pirq.pirq), `Xen has no pirq ${u.pirq.pirq}`);
+  if (type === IRQT.PIRQ && pirqs) report.expect(pirqs.pirqs.has(u.pirq.pirq), 'xen', () => `irq ${irq}: Xen has no pirq ${u.pirq.pirq}`, xen.rebuilt && u.pirq.gsi === 0 ? KNOWN.XEN_SAVED_MESSAGES : undefined);
   if (evtchn === 0 || !desc) return;
 
   const channel = xen.channels.channels.get(evtchn);

@@ -4,10 +4,16 @@ import { HYPERVISOR_event_channel_op } from '../../arch/x86/xen/hypercall';
 import { IRQ_HANDLED } from '../../include/interrupt';
 import { xen_initial_domain } from '../../include/xen';
 import { pr_err } from '../../lib/printk';
-import { machine } from '../../world';
+import { kernel, machine } from '../../world';
 import { bind_evtchn_to_irqhandler } from './events/events_bind';
+import { rebind_evtchn_irq } from './events/events_resume';
 
 // The channel to xenstore, the first event of every guest: drivers/xen/xenbus/xenbus_probe.c and xenbus_comms.c.
+
+export const xenbus_globals = () => ({
+  /** 0: there is none */
+  xenbus_irq: 0,
+});
 
 /** Source: drivers/xen/xenbus/xenbus_comms.c, wake_waiting() */
 function* wake_waiting(irq: number, dev_id: unknown): Op<number> {
@@ -23,9 +29,22 @@ function* xenstored_local_init(): Op<number> {
 
 /** Source: drivers/xen/xenbus/xenbus_comms.c, xb_init_comms() */
 function* xb_init_comms(xen_store_evtchn: number): Op<number> {
+  if (kernel.xenbus_irq) {
+    yield* rebind_evtchn_irq(xen_store_evtchn, kernel.xenbus_irq);
+    return 0;
+  }
   const err = yield* bind_evtchn_to_irqhandler(xen_store_evtchn, wake_waiting, 0, 'xenbus', 'xb_waitq');
-  if (err < 0) pr_err(`xenbus: request irq failed ${err}`);
-  return Math.min(err, 0);
+  if (err < 0) {
+    pr_err(`xenbus: request irq failed ${err}`);
+    return err;
+  }
+  kernel.xenbus_irq = err;
+  return 0;
+}
+
+/** Source: drivers/xen/xenbus/xenbus_xs.c, xs_resume() */
+export function* xs_resume(): Op {
+  yield* xb_init_comms(machine.xen!.storePort);
 }
 
 /** Source: drivers/xen/xenbus/xenbus_probe.c, xenbus_init() */

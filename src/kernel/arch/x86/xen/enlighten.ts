@@ -28,16 +28,16 @@ export function* xen_vcpu_info_reset(cpu: number): Op {
 
 /** A vcpu_info of the CPU's own memory; Xen takes one only once. Source: arch/x86/xen/enlighten.c, xen_vcpu_setup() */
 export function* xen_vcpu_setup(cpu: number): Op<number> {
-  if (xen_hvm_domain() && kernel.xen_vcpu_info.has(cpu)) return 0;
+  const vcpup = kernel.xen_vcpu_info.get(cpu) ?? machine.memory.alloc(VCPU_INFO.size, VCPU_INFO.size);
+  if (xen_hvm_domain() && kernel.xen_vcpu[cpu] === vcpup) return 0;
 
-  const vcpup = machine.memory.alloc(VCPU_INFO.size, VCPU_INFO.size);
   const offset = vcpup % PAGE_SIZE;
   const err = HYPERVISOR_vcpu_op(cpu, { mfn: (vcpup - offset) / PAGE_SIZE, offset });
   if (err) {
     yield* xen_vcpu_info_reset(cpu);
     return 0;
   }
-  kernel.xen_vcpu_info.add(cpu);
+  kernel.xen_vcpu_info.set(cpu, vcpup);
   kernel.xen_vcpu[cpu] = vcpup;
   return 0;
 }

@@ -10,5 +10,8 @@ export const HYPERVISOR_event_channel_op = <C extends keyof EvtchnArgs>(cmd: C, 
 /** VCPUOP_register_vcpu_info, the only one that is modelled. */
 export const HYPERVISOR_vcpu_op = (vcpu: number, arg: vcpu_register_vcpu_info): number => machine.xen!.registerVcpuInfo(vcpu, arg);
 
+/** SCHEDOP_shutdown with the reason suspend: it returns when the guest has been built anew. @returns 1 where it goes on as it was */
+export const HYPERVISOR_suspend = (): number => machine.xen!.suspend();
+
 /** HVMOP_set_param of HVM_PARAM_CALLBACK_IRQ, the only one that is modelled. */
 export const HYPERVISOR_hvm_op = (value: bigint): number => machine.xen!.setCallback(value);

@@ -15,8 +15,8 @@ export const xen_smp_globals = (nr_cpus: number) => ({
   /** of xen_clock_events */
   xen_timer_irq: new Map<number, number>(),
   lock_kicker_irq: new Map<number, number>(),
-  /** CPUs whose vcpu_info is in their own memory */
-  xen_vcpu_info: new Set<number>(),
+  /** physical address of each CPU's own vcpu_info */
+  xen_vcpu_info: new Map<number, number>(),
 });
 
 /** Source: arch/x86/xen/smp.c, xen_reschedule_interrupt() */

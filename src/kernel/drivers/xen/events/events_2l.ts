@@ -159,6 +159,11 @@ function* handle_word(cpu: number, word_idx: number, from: number): Op {
   } while (bit_idx !== 0);
 }
 
+/** Source: drivers/xen/events/events_2l.c, evtchn_2l_resume() */
+function* evtchn_2l_resume(): Op {
+  for (const cpu of kernel.cpu_online_mask) kernel.cpu_evtchn_mask[cpu] = new bitmap(EVTCHN_2L_NR_CHANNELS);
+}
+
 export const evtchn_ops_2l: evtchn_ops = Object.freeze({
   max_channels: evtchn_2l_max_channels,
   nr_channels: evtchn_2l_max_channels,
@@ -170,6 +175,7 @@ export const evtchn_ops_2l: evtchn_ops = Object.freeze({
   mask: evtchn_2l_mask,
   unmask: evtchn_2l_unmask,
   handle_events: evtchn_2l_handle_events,
+  resume: evtchn_2l_resume,
 });
 
 /** Source: drivers/xen/events/events_2l.c, xen_evtchn_2l_init() */

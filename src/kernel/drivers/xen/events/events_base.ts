@@ -53,7 +53,7 @@ export function* xen_hvm_evtchn_do_upcall(): Op {
 }
 
 /** Source: drivers/xen/events/events_base.c, xen_setup_callback_vector() */
-function* xen_setup_callback_vector(): Op {
+export function* xen_setup_callback_vector(): Op {
   if (!kernel.xen_have_vector_callback) return;
   if (HYPERVISOR_hvm_op(HVM_CALLBACK_VECTOR(HYPERVISOR_CALLBACK_VECTOR)) === 0) return;
   pr_err('xen:events: Request for Xen HVM callback vector failed');

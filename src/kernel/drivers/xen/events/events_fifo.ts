@@ -20,14 +20,15 @@ export const events_fifo_globals = (nr_cpus: number) => ({
   cpu_control_block: new Array<number>(nr_cpus).fill(0),
   /** of each CPU and priority: the port to go on with; 0: ask the control block */
   cpu_queue: Array.from({ length: nr_cpus }, () => new Array<number>(EVTCHN_FIFO_MAX_QUEUES).fill(0)),
-  /** physical addresses of the pages of event words that Xen knows */
+  /** physical addresses of the pages of event words, and how many of them Xen knows */
   event_array: [] as number[],
+  event_array_pages: 0,
 });
 
 const event_word_from_port = (port: number): number => kernel.event_array[Math.floor(port / EVENT_WORDS_PER_PAGE)] + (port % EVENT_WORDS_PER_PAGE) * 4;
 
 const evtchn_fifo_max_channels = (): number => EVTCHN_FIFO_NR_CHANNELS;
-const evtchn_fifo_nr_channels = (): number => kernel.event_array.length * EVENT_WORDS_PER_PAGE;
+const evtchn_fifo_nr_channels = (): number => kernel.event_array_pages * EVENT_WORDS_PER_PAGE;
 
 const test_word = (port: number, n: number): boolean => ((machine.memory.read32(event_word_from_port(port)) >>> n) & 1) === 1;
 
@@ -38,6 +39,7 @@ function change_word(port: number, clear: number, set: number): void {
 
 /** Source: drivers/xen/events/events_fifo.c, init_control_block() */
 function* init_control_block(cpu: number, control_block: number): Op<number> {
+  for (let i = 0; i < PAGE_SIZE; i += 4) machine.memory.write32(control_block + i, 0);
   kernel.cpu_queue[cpu].fill(0);
   return HYPERVISOR_event_channel_op(EVTCHNOP.init_control, { control_gfn: control_block / PAGE_SIZE, offset: 0, vcpu: cpu });
 }
@@ -47,24 +49,28 @@ function* evtchn_fifo_setup(port: number): Op<number> {
   const new_array_pages = Math.floor(port / EVENT_WORDS_PER_PAGE) + 1;
   if (new_array_pages > MAX_EVENT_ARRAY_PAGES) return -EINVAL;
 
-  while (kernel.event_array.length < new_array_pages) {
+  while (kernel.event_array_pages < new_array_pages) {
     const ret = yield* add_array_page();
     if (ret >= 0) continue;
-    if (kernel.event_array.length === 0) panic(`xen: unable to expand event array with initial page (${ret})`);
+    if (kernel.event_array_pages === 0) panic(`xen: unable to expand event array with initial page (${ret})`);
     pr_err(`xen:events: unable to expand event array (${ret})`);
     return ret;
   }
   return 0;
 }
 
-/** The part of evtchn_fifo_setup() for one page. */
+/** The part of evtchn_fifo_setup() for one page, which is there already in a guest that was saved. */
 function* add_array_page(): Op<number> {
-  if (should_fail('evtchn_fifo_setup: array_page')) return -ENOMEM;
-  const array_page = machine.memory.alloc(PAGE_SIZE, PAGE_SIZE);
+  if (kernel.event_array.length === kernel.event_array_pages) {
+    if (should_fail('evtchn_fifo_setup: array_page')) return -ENOMEM;
+    kernel.event_array.push(machine.memory.alloc(PAGE_SIZE, PAGE_SIZE));
+  }
+  const array_page = kernel.event_array[kernel.event_array_pages];
   for (let i = 0; i < EVENT_WORDS_PER_PAGE; i++) machine.memory.write32(array_page + i * 4, bit(EVTCHN_FIFO.MASKED));
 
   const ret = HYPERVISOR_event_channel_op(EVTCHNOP.expand_array, { array_gfn: array_page / PAGE_SIZE });
-  if (ret >= 0) kernel.event_array.push(array_page);
+  if (ret >= 0) kernel.event_array_pages++;
+  else kernel.event_array.length = kernel.event_array_pages; // free_unused_array_pages()
   return ret;
 }
 
@@ -152,6 +158,20 @@ function* evtchn_fifo_handle_events(cpu: number): Op {
   yield* __evtchn_fifo_handle_events(cpu, false);
 }
 
+/** Pages are told to Xen again as ports are bound; control blocks of CPUs that are offline go. Source: drivers/xen/events/events_fifo.c, evtchn_fifo_resume() */
+function* evtchn_fifo_resume(): Op {
+  for (const cpu of kernel.cpu_possible_mask) {
+    const control_block = kernel.cpu_control_block[cpu];
+    if (control_block === 0) continue;
+    if (!kernel.cpu_online_mask.test(cpu)) {
+      kernel.cpu_control_block[cpu] = 0;
+      continue;
+    }
+    BUG_ON((yield* init_control_block(cpu, control_block)) < 0, 'drivers/xen/events/events_fifo.c evtchn_fifo_resume');
+  }
+  kernel.event_array_pages = 0;
+}
+
 /** @returns 0 or an errno. Source: drivers/xen/events/events_fifo.c, evtchn_fifo_alloc_control_block() */
 function* evtchn_fifo_alloc_control_block(cpu: number): Op<number> {
   if (should_fail('evtchn_fifo_alloc_control_block: control_block')) return -ENOMEM;
@@ -187,6 +207,7 @@ const evtchn_ops_fifo: evtchn_ops = Object.freeze({
   mask: evtchn_fifo_mask,
   unmask: evtchn_fifo_unmask,
   handle_events: evtchn_fifo_handle_events,
+  resume: evtchn_fifo_resume,
   percpu_init: evtchn_fifo_percpu_init,
   percpu_deinit: evtchn_fifo_percpu_deinit,
 });

@@ -17,6 +17,8 @@ export interface evtchn_ops {
   readonly mask: (port: number) => Op;
   readonly unmask: (port: number) => Op;
   readonly handle_events: (cpu: number) => Op;
+  /** the guest has been built anew */
+  readonly resume: () => Op;
   /** @returns 0 or an errno */
   readonly percpu_init?: (cpu: number) => Op<number>;
   readonly percpu_deinit?: (cpu: number) => Op<number>;
@@ -42,4 +44,5 @@ export const set_evtchn = (port: number): Op => ops().set_pending(port);
 export const test_and_set_mask = (port: number): Op<boolean> => ops().test_and_set_mask(port);
 export const mask_evtchn = (port: number): Op => ops().mask(port);
 export const unmask_evtchn = (port: number): Op => ops().unmask(port);
+export const xen_evtchn_resume = (): Op => ops().resume();
 export const xen_evtchn_handle_events = (cpu: number): Op => ops().handle_events(cpu);

@@ -54,7 +54,7 @@ export function* mask_ack_pirq(data: irq_data): Op {
 }
 
 /** The pirq gets an event channel. @returns 0, also where it gets none: then it is requested and never comes. Source: drivers/xen/events/events_base.c, __startup_pirq() */
-function* __startup_pirq(irq: number): Op<number> {
+export function* __startup_pirq(irq: number): Op<number> {
   const info = info_for_irq(irq)!;
   BUG_ON(info.type !== IRQT.PIRQ, `${FILE} __startup_pirq`);
 

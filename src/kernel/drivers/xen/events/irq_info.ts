@@ -69,6 +69,11 @@ export const xen_events_globals = (nr_cpus: number) => ({
   pirq_eoi_map: 0,
 });
 
+/** Source: drivers/xen/events/events_base.c, clear_evtchn_to_irq_all() */
+export function* clear_evtchn_to_irq_all(): Op {
+  for (const row of kernel.evtchn_to_irq) row?.fill(NONE);
+}
+
 /** @returns 0, -EINVAL beyond the ABI's ports, or -ENOMEM. Source: drivers/xen/events/events_base.c, set_evtchn_to_irq() */
 export function* set_evtchn_to_irq(evtchn: number, irq: number): Op<number> {
   if (evtchn >= xen_evtchn_max_channels()) return -EINVAL;
