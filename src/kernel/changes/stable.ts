@@ -151,6 +151,12 @@ export const STABLE = {
     effect: "an AMD IOMMU's extended features are logged on one line, without its function",
     removable: true,
   },
+  'xen-hvm-ignore-mask': {
+    subject: 'x86/pci/xen: Disable PCI/MSI[-X] masking for XEN_HVM guests',
+    effect: 'in an HVM guest of Xen with pirqs, too, mask bits of devices are not written: pci_msi_ignore_mask',
+    needs: ['v2-28'],
+    removable: true,
+  },
   'hv-multi-msi': {
     commit: '08e61e861a0e',
     subject: 'PCI: hv: Fix multi-MSI to allow more than one MSI vector',

@@ -175,6 +175,7 @@ export function* xen_setup_pci_msi(): Op {
   } else if (xen_hvm_domain()) {
     ops.setup_msi_irqs = xen_hvm_setup_msi_irqs;
     ops.teardown_msi_irqs = xen_teardown_msi_irqs;
+    if (has('xen-hvm-ignore-mask')) kernel.pci_msi_ignore_mask = true;
   } else {
     WARN_ON_ONCE(true, 'arch/x86/pci/xen.c xen_setup_pci_msi');
     return;
