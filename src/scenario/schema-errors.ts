@@ -61,6 +61,10 @@ function diagnostic(source: YamlSource, e: ErrorObject): Diagnostic {
   const meant = e.instancePath === '/kernel' && typeof e.data === 'string' ? meantKernel(e.data) : undefined;
   if (meant !== undefined) return source.error(path, `kernel: found ${show(e.data)}, which is how a command line says it; expected ${meant}`);
   const expected = e.keyword === 'anyOf' ? branches(e).map(describe) : [describe(parent)];
+  const { data } = e;
+  if (typeof data === 'string' && e.keyword === 'anyOf' && branches(e).some(branch => Object.hasOwn(properties(branch), data))) {
+    return source.error(path, `${nameOf(path)}: found ${show(data)}; expected a map, { ${data}: ... }`);
+  }
   if (typeof e.data === 'string' && e.keyword !== 'type') {
     const choices = (e.keyword === 'anyOf' ? branches(e) : [parent]).flatMap(values).filter(v => typeof v === 'string');
     if (choices.length > 0) return source.error(path, `${nameOf(path)}: found ${show(e.data)}${choice(e.data, choices)}`);

@@ -29,6 +29,7 @@ describe('a broken scenario', () => {
     'a number, as it is written': ['kernel: 5.10\nsteps: [boot]', ['1:9: kernel: found 5.10; expected v5.9, v5.10, v5.10.223, v5.10+device-msi or v5.10+ims-repost or a map with base, series, with and without']],
     'a kind that does not exist': ['machine: { devices: [{ name: a, kind: scsi, address: 00:04.0 }] }\nsteps: [boot]', ['1:39: kind: found "scsi"; expected nvme, nic, edu, vmd, bridge, ims or custom']],
     'a guest of Xen that there is not': ['machine: { hypervisor: { xen: pvm } }\nsteps: [boot]', ['1:31: xen: found "pvm"; expected pv-domu, pv-dom0, hvm or pvh-dom0']],
+    'a key where its map should be': ['machine: { hypervisor: xen }\nsteps: [boot]', ['1:24: hypervisor: found "xen"; expected a map, { xen: ... }']],
     'a hypervisor that there is not': ['machine: { hypervisor: { qemu: hvm } }\nsteps: [boot]', ['1:26: unknown key qemu; expected xen, hyperv, with, without, pirqs, evtchns or deny']],
     'a key of no Xen': ['machine: { hypervisor: { xen: hvm, wihtout: [fifo] } }\nsteps: [boot]', ['1:36: unknown key wihtout; did you mean without?']],
     'two hypervisors': ['machine: { hypervisor: { xen: hvm, hyperv: {} } }\nsteps: [boot]', ["1:36: the machine is a guest of Xen's already; expected xen or hyperv"]],
