@@ -243,7 +243,7 @@ describe('the chips of Xen (1.6)', () => {
 describe('how a guest talks to Xen (1.7, 1.11)', () => {
   it('is by the numbers of Xen\'s headers', () => {
     assert.deepEqual(PHYSDEVOP, { irq_status_query: 5, alloc_irq_vector: 10, eoi: 12, map_pirq: 13, unmap_pirq: 14, restore_msi: 19, setup_gsi: 21, get_free_pirq: 23, restore_msi_ext: 27, pirq_eoi_gmfn_v2: 28, prepare_msix: 30, release_msix: 31 });
-    assert.deepEqual(EVTCHNOP, { bind_interdomain: 0, bind_virq: 1, bind_pirq: 2, close: 3, send: 4, alloc_unbound: 6, bind_ipi: 7, bind_vcpu: 8, unmask: 9, init_control: 11, expand_array: 12 });
+    assert.deepEqual(EVTCHNOP, { bind_interdomain: 0, bind_virq: 1, bind_pirq: 2, close: 3, send: 4, alloc_unbound: 6, bind_ipi: 7, bind_vcpu: 8, unmask: 9, init_control: 11, expand_array: 12, set_priority: 13 });
     assert.deepEqual(MAP_PIRQ_TYPE, { MSI: 0, GSI: 1, UNKNOWN: 2, MSI_SEG: 3, MULTI_MSI: 4 });
     assert.deepEqual([XENFEAT.hvm_pirqs, HYPERVISOR_CALLBACK_VECTOR], [10, 0xf3]);
     assert.deepEqual([EVTCHN_FIFO.PENDING, EVTCHN_FIFO.MASKED, EVTCHN_FIFO.LINKED, EVTCHN_FIFO.BUSY, EVTCHN_FIFO.LINK_MASK, EVTCHN_FIFO_MAX_QUEUES, EVTCHN_FIFO_PRIORITY_DEFAULT], [31, 30, 29, 28, 0x1ffff, 16, 7]);
@@ -266,6 +266,52 @@ describe('how a guest talks to Xen (1.7, 1.11)', () => {
     const { evtchn } = infoOf(near, dev(near).msi_list[0].irq);
     assert.deepEqual(hypercalls(near, 'EVTCHNOP_unmask').filter(({ arg }) => arg['port'] === evtchn), []);
     assert.equal(near.desc(dev(near).msi_list[0].irq).kstat_irqs.get(0), 1);
+  });
+});
+
+/** Events for these irqs of CPU 0, by the names of their handlers, in this order. @returns the order in which they are handled */
+function handled(p: Played, names: readonly string[]): string[] {
+  const { kernel, machine } = p.guest.world;
+  const seen: string[] = [];
+  for (const chip of [kernel.xen_pirq_chip, kernel.xen_dynamic_chip, kernel.xen_percpu_chip]) {
+    const { irq_ack } = chip;
+    chip.irq_ack = function* (data) {
+      seen.push(p.desc(data.irq).action!.name);
+      yield* irq_ack!(data);
+    };
+  }
+  for (const name of names) {
+    const desc = [...kernel.irq_desc_tree.values()].find(({ action }) => action?.name === name)!;
+    const channel = machine.xen!.channels.channels.get(infoOf(p, desc.irq_data.irq).evtchn)!;
+    machine.xen!.channels.abi.setPending(channel);
+  }
+  kernel.cpus[0].irqs_enabled = false;
+  result(p, () => xen_hvm_evtchn_do_upcall());
+  return seen;
+}
+
+describe('the order of events (1.11)', () => {
+  const CARD = [ALLOC, 'request: { device: card, vector: 0, name: a }', 'request: { device: card, vector: 1, name: b }'];
+
+  it('is the timer first, then by ports from where it ended the last time, with the 2-level ABI', async () => {
+    for (const kernel of [BEFORE, AFTER]) {
+      const p = await run('xen: hvm, without: [fifo]', CARD, kernel);
+      // xenstore's port is 1, the timer's is higher, those of the card are the highest
+      assert.deepEqual(handled(p, ['b', 'a', 'xenbus', 'timer0']), ['timer0', 'xenbus', 'a', 'b']);
+      const q = await run('xen: hvm, without: [fifo]', CARD, kernel);
+      assert.deepEqual(handled(q, ['a']), ['a']);
+      assert.deepEqual(handled(q, ['a', 'xenbus', 'b']), ['b', 'xenbus', 'a']);
+    }
+  });
+
+  it('is by priority, and in a priority as they came, with the FIFO ABI: the timer has the highest (EVTCHNOP_set_priority)', async () => {
+    for (const kernel of [BEFORE, AFTER]) {
+      const p = await run('xen: hvm', CARD, kernel);
+      assert.deepEqual(handled(p, ['b', 'xenbus', 'timer0', 'a']), ['timer0', 'b', 'xenbus', 'a']);
+      assert.deepEqual(hypercalls(p, 'EVTCHNOP_set_priority').map(({ arg, result }) => [arg['priority'], result]), [[0, 0], [0, 0]]);
+      const q = await run('xen: hvm, without: [fifo]', ['boot'], kernel);
+      assert.deepEqual(hypercalls(q, 'EVTCHNOP_set_priority').map(({ result }) => result), [ENOSYS, ENOSYS]);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { type EventAbi, FifoAbi, TwoLevelAbi, Vcpus } from './event-abi';
 import {
-  EVTCHN_FIFO_PRIORITY_DEFAULT, type evtchn_alloc_unbound, type evtchn_bind_interdomain, type evtchn_bind_ipi, type evtchn_bind_vcpu, type evtchn_bind_virq, type evtchn_expand_array,
-  type evtchn_init_control, PAGE_SIZE, XEN_ERRNO,
+  EVTCHN_FIFO_MAX_QUEUES, EVTCHN_FIFO_PRIORITY_DEFAULT, type evtchn_alloc_unbound, type evtchn_bind_interdomain, type evtchn_bind_ipi, type evtchn_bind_vcpu, type evtchn_bind_virq, type evtchn_expand_array,
+  type evtchn_init_control, type evtchn_set_priority, PAGE_SIZE, XEN_ERRNO,
 } from './interface';
 
 const { EEXIST, EINVAL, ENOENT, ENOSPC } = XEN_ERRNO;
@@ -11,7 +11,8 @@ export interface Channel {
   readonly port: number;
   state: 'unbound' | 'interdomain' | 'pirq' | 'virq' | 'ipi';
   vcpu: number;
-  readonly priority: number;
+  /** 0 is the highest; counts with the FIFO ABI */
+  priority: number;
   /** number of the pirq, or of the virq; the domain at the other end */
   readonly of: number;
   /** of what is bound to another domain: what happens there when the guest sends */
@@ -118,6 +119,14 @@ export class EventChannels {
     if (vcpu >= this.vcpus.info.length) return -ENOENT;
     this.fifo.controlBlocks.set(vcpu, control_gfn * PAGE_SIZE + offset);
     this.abi = this.fifo;
+    return 0;
+  }
+
+  setPriority({ port, priority }: evtchn_set_priority): number {
+    if (this.abi !== this.fifo) return -XEN_ERRNO.ENOSYS;
+    const channel = this.channels.get(port);
+    if (!channel || priority >= EVTCHN_FIFO_MAX_QUEUES) return -EINVAL;
+    channel.priority = priority;
     return 0;
   }
 

@@ -251,6 +251,7 @@ export class XenHypervisor {
     [EVTCHNOP.unmask]: ({ port }) => this.channels.unmask(port),
     [EVTCHNOP.init_control]: arg => this.channels.initControl(arg),
     [EVTCHNOP.expand_array]: arg => this.channels.expandArray(arg),
+    [EVTCHNOP.set_priority]: arg => this.channels.setPriority(arg),
   };
 
   private bindInterdomain(arg: evtchn_bind_interdomain): number {

@@ -31,6 +31,7 @@ export const EVTCHNOP = {
   unmask: 9,
   init_control: 11,
   expand_array: 12,
+  set_priority: 13,
 } as const;
 
 /** The kind of callback stands in the upper byte; 2: a vector. */
@@ -99,6 +100,7 @@ export interface evtchn_bind_ipi { vcpu: number; port: number }
 export interface evtchn_bind_vcpu { port: number; vcpu: number }
 export interface evtchn_init_control { control_gfn: number; offset: number; vcpu: number }
 export interface evtchn_expand_array { array_gfn: number }
+export interface evtchn_set_priority { port: number; priority: number }
 
 export interface EvtchnArgs {
   0: evtchn_bind_interdomain;
@@ -112,6 +114,7 @@ export interface EvtchnArgs {
   9: evtchn_port;
   11: evtchn_init_control;
   12: evtchn_expand_array;
+  13: evtchn_set_priority;
 }
 
 export interface vcpu_register_vcpu_info { mfn: number; offset: number }
@@ -130,6 +133,7 @@ export const BITS_PER_EVTCHN_WORD = 64;
 /** The FIFO ABI: a word for each port, which names the next one that is ready; a queue for each priority of each virtual CPU. */
 export const EVTCHN_FIFO_NR_CHANNELS = 1 << 17;
 export const EVTCHN_FIFO_MAX_QUEUES = 16;
+export const EVTCHN_FIFO_PRIORITY_MAX = 0;
 export const EVTCHN_FIFO_PRIORITY_DEFAULT = 7;
 export const EVTCHN_FIFO = { PENDING: 31, MASKED: 30, LINKED: 29, BUSY: 28, LINK_MASK: (1 << 17) - 1 } as const;
 /** struct evtchn_fifo_control_block: byte offsets. */

@@ -1,9 +1,10 @@
-import { VIRQ } from '../../../../hardware/xen/interface';
+import { EVTCHN_FIFO_PRIORITY_MAX, VIRQ } from '../../../../hardware/xen/interface';
 import type { Op } from '../../../../stepper/op';
-import { bind_ipi_to_irqhandler, bind_virq_to_irqhandler, unbind_from_irqhandler, xen_send_IPI_one } from '../../../drivers/xen/events/events_bind';
+import { bind_ipi_to_irqhandler, bind_virq_to_irqhandler, unbind_from_irqhandler, xen_send_IPI_one, xen_set_irq_priority } from '../../../drivers/xen/events/events_bind';
 import { XEN_IPI } from '../../../drivers/xen/events/irq_info';
 import { IRQ_HANDLED, IRQF_EARLY_RESUME, IRQF_FORCE_RESUME, IRQF_NOBALANCING, IRQF_NO_THREAD, IRQF_PERCPU, IRQF_TIMER, type irq_handler_t } from '../../../include/interrupt';
 import { generic_smp_call_function_single_interrupt } from '../../../smp';
+import { printk } from '../../../lib/printk';
 import { has, kernel } from '../../../world';
 import { this_irq_stat } from '../irq';
 
@@ -99,7 +100,10 @@ function* xen_timer_interrupt(irq: number, dev_id: unknown): Op<number> {
 /** Source: arch/x86/xen/time.c, xen_setup_timer() */
 export function* xen_setup_timer(cpu: number): Op {
   const flags = IRQF_PERCPU | IRQF_NOBALANCING | IRQF_TIMER | IRQF_FORCE_RESUME | IRQF_EARLY_RESUME | IRQF_NO_THREAD;
-  kernel.xen_timer_irq.set(cpu, yield* bind_virq_to_irqhandler(VIRQ.TIMER, cpu, xen_timer_interrupt, flags, `timer${cpu}`, null));
+  printk('info', `installing Xen timer for CPU ${cpu}`);
+  const irq = yield* bind_virq_to_irqhandler(VIRQ.TIMER, cpu, xen_timer_interrupt, flags, `timer${cpu}`, null);
+  yield* xen_set_irq_priority(irq, EVTCHN_FIFO_PRIORITY_MAX);
+  kernel.xen_timer_irq.set(cpu, irq);
 }
 
 /** Source: arch/x86/xen/time.c, xen_teardown_timer() */

@@ -153,6 +153,11 @@ export function* unbind_from_irqhandler(irq: number, dev_id: unknown): Op {
   yield* unbind_from_irq(irq);
 }
 
+/** Events of the irq come before those of lower priority; -ENOSYS with the 2-level ABI. Source: drivers/xen/events/events_base.c, xen_set_irq_priority() */
+export function* xen_set_irq_priority(irq: number, priority: number): Op<number> {
+  return HYPERVISOR_event_channel_op(EVTCHNOP.set_priority, { port: evtchn_from_irq(irq), priority });
+}
+
 /** Source: drivers/xen/events/events_base.c, notify_remote_via_irq() */
 export function* notify_remote_via_irq(irq: number): Op {
   const evtchn = evtchn_from_irq(irq);
