@@ -6,7 +6,7 @@ import { pci_xen_init } from '../../src/kernel/arch/x86/pci/xen';
 import { xen_setup_pci_msi } from '../../src/kernel/arch/x86/pci/xen_msi';
 import { pci_dev_has_special_msi_domain } from '../../src/kernel/drivers/pci/msi_irqdomain';
 import { xen_hvm_evtchn_do_upcall } from '../../src/kernel/drivers/xen/events/events_base';
-import { info_for_irq, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
+import { info_for_irq, IRQT, PIRQ_MSI_GROUP, PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
 import { subdevice } from '../../src/kernel/include/device';
 import type { irq_chip } from '../../src/kernel/include/irq';
 import { PCI_CAP_ID_MSIX } from '../../src/hardware/pci-registers';
@@ -171,7 +171,7 @@ describe('what a guest of Xen keeps of an irq (1.5)', () => {
     assert.deepEqual([PIRQ_NEEDS_EOI, PIRQ_SHAREABLE, PIRQ_MSI_GROUP], [1, 2, 4]);
     const p = await run('xen: pv-dom0', LINE);
     const { refcnt, type, u } = infoOf(p, dev(p).irq);
-    assert.deepEqual([refcnt, type, u.pirq.gsi, u.pirq.flags & PIRQ_SHAREABLE], [-1, 'IRQT_PIRQ', 21, PIRQ_SHAREABLE]);
+    assert.deepEqual([refcnt, type, u.pirq.gsi, u.pirq.flags & PIRQ_SHAREABLE], [-1, IRQT.PIRQ, 21, PIRQ_SHAREABLE]);
     assert.equal(infoOf(p, 1).u.pirq.flags & PIRQ_SHAREABLE, 0);
   });
 
@@ -186,7 +186,7 @@ describe('what a guest of Xen keeps of an irq (1.5)', () => {
     const p = await run('xen: hvm');
     const { evtchn_to_irq, xen_irq_list_head } = kernelOf(p);
     assert.equal(evtchn_to_irq[0]![1000], -1);
-    assert.ok(xen_irq_list_head.every(({ type, evtchn }) => type === 'IRQT_PIRQ' || evtchn > 0));
+    assert.ok(xen_irq_list_head.every(({ type, evtchn }) => type === IRQT.PIRQ || evtchn > 0));
   });
 
   it('is not taken away while events are handled: evtchn_rwlock in v5.10, which v5.9 has not', async () => {
@@ -345,7 +345,7 @@ describe('allocations that fail in a guest of Xen (1.9, 11.3)', () => {
       const p = await run('xen: pv-dom0, deny: [PHYSDEVOP_alloc_irq_vector]', [...LINE], kernel);
       assert.equal(p.results[0], ENOSPC);
       assert.equal(hypercalls(p, 'PHYSDEVOP_alloc_irq_vector').at(-1)!.result, EPERM);
-      assert.equal(kernelOf(p).xen_irq_list_head.filter(({ type }) => type === 'IRQT_PIRQ').length, 0);
+      assert.equal(kernelOf(p).xen_irq_list_head.filter(({ type }) => type === IRQT.PIRQ).length, 0);
     }
   });
 

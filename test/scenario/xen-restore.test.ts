@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { xen_arch_post_suspend } from '../../src/kernel/arch/x86/xen/suspend';
 import { xen_irq_resume } from '../../src/kernel/drivers/xen/events/events_resume';
-import { info_for_irq, type irq_info } from '../../src/kernel/drivers/xen/events/irq_info';
+import { info_for_irq, type irq_info, IRQT } from '../../src/kernel/drivers/xen/events/irq_info';
 import { IRQF_EARLY_RESUME } from '../../src/kernel/include/interrupt';
 import type { PciDev } from '../../src/kernel/include/pci';
 import { enterWorld } from '../../src/kernel/world';
@@ -52,7 +52,7 @@ describe('an HVM guest of Xen that is saved and restored (1.14)', () => {
       assert.deepEqual([...new Set(cpu)].sort(), ['bind_ipi', 'bind_virq']);
       // 1, 4, 8, 9, 12: of ISA; 22: the device's. Each has the pirq that it had, and is bound to a channel if it is requested
       const maps = calls.filter(call => call.startsWith('map'));
-      assert.deepEqual(maps.map(call => call.split(' ')[2]), kernelOf(p).xen_irq_list_head.flatMap(({ type, u }) => (type === 'IRQT_PIRQ' && u.pirq.gsi !== 0 ? [`${u.pirq.gsi}`] : [])));
+      assert.deepEqual(maps.map(call => call.split(' ')[2]), kernelOf(p).xen_irq_list_head.flatMap(({ type, u }) => (type === IRQT.PIRQ && u.pirq.gsi !== 0 ? [`${u.pirq.gsi}`] : [])));
       assert.ok(maps.some(call => call.startsWith('map_pirq gsi 22 ')));
       assert.equal(calls.filter(call => call.startsWith('bind_pirq')).length, maps.length);
       const seen = await see(EXAMPLE, kernel);

@@ -11,7 +11,7 @@ import { xen_evtchn_resume } from './events_internal';
 import { xen_free_irq } from './events_irq';
 import { __startup_pirq } from './events_pirq';
 import {
-  bind_evtchn_to_cpu, clear_evtchn_to_irq_all, get_evtchn_to_irq, info_for_irq, xen_irq_info_evtchn_setup, xen_irq_info_ipi_setup, xen_irq_info_virq_setup,
+  bind_evtchn_to_cpu, clear_evtchn_to_irq_all, get_evtchn_to_irq, info_for_irq, IRQT, xen_irq_info_evtchn_setup, xen_irq_info_ipi_setup, xen_irq_info_virq_setup,
 } from './irq_info';
 
 // The guest was saved and has been built anew: no event channel of before is left. This part of drivers/xen/events/events_base.c.
@@ -27,7 +27,7 @@ export function* rebind_evtchn_irq(evtchn: number, irq: number): Op {
   yield* disable_irq(irq);
 
   yield* mutex_lock(kernel.irq_mapping_update_lock);
-  BUG_ON(get_evtchn_to_irq(evtchn) !== -1 || info!.type === 'IRQT_UNBOUND', `${FILE} rebind_evtchn_irq`);
+  BUG_ON(get_evtchn_to_irq(evtchn) !== -1 || info!.type === IRQT.UNBOUND, `${FILE} rebind_evtchn_irq`);
   yield* xen_irq_info_evtchn_setup(irq, evtchn);
   yield* mutex_unlock(kernel.irq_mapping_update_lock);
 
@@ -40,7 +40,7 @@ export function* rebind_evtchn_irq(evtchn: number, irq: number): Op {
 function* restore_pirqs(): Op {
   for (const { type, irq, u } of [...kernel.xen_irq_list_head]) {
     const { pirq, gsi } = u.pirq;
-    if (type !== 'IRQT_PIRQ' || gsi === 0) continue;
+    if (type !== IRQT.PIRQ || gsi === 0) continue;
 
     const map_irq = { domid: DOMID_SELF, type: MAP_PIRQ_TYPE.GSI, index: gsi, pirq, bus: 0, devfn: 0, entry_nr: 0, table_base: 0 };
     const rc = HYPERVISOR_physdev_op(PHYSDEVOP.map_pirq, map_irq);
