@@ -1,7 +1,8 @@
 // The panel's view of the domains, with the devices and the interrupts in each.
-import type { device } from '../../src/kernel/include/device';
+import { ims_messages } from '../../src/kernel/drivers/misc/ims_device';
+import { type device, subdevice } from '../../src/kernel/include/device';
 import type { irq_domain } from '../../src/kernel/include/irqdomain';
-import { MSI_DEFAULT_DOMAIN } from '../../src/kernel/include/msi';
+import { MSI_DEFAULT_DOMAIN, type msi_desc } from '../../src/kernel/include/msi';
 import { dev_is_pci, type PciDev, to_pci_dev } from '../../src/kernel/include/pci';
 import type { Kernel } from '../../src/kernel/globals';
 import { no_irq_chip } from '../../src/kernel/irq/dummychip';
@@ -71,15 +72,15 @@ const domainOfFirst = ({ irq_desc_tree }: Kernel, { irqs }: Device): irq_domain 
 const pciDeviceOf = (kernel: Kernel, dev: PciDev): Device => ({ ...deviceOf(kernel, dev), driver: dev.driver, kind: dev.msix_enabled ? 'MSI-X' : dev.msi_enabled ? 'MSI' : null });
 
 /** A part of a device that has a message store: its driver's. */
-const partOf = (kernel: Kernel, dev: device): Device => ({ ...deviceOf(kernel, dev), driver: to_pci_dev(dev.parent).driver, kind: dev.msi_list.length > 0 ? 'IMS' : null });
+const partOf = (kernel: Kernel, dev: subdevice): Device => ({ ...deviceOf(kernel, dev), driver: to_pci_dev(dev.parent).driver, kind: ims_messages(dev).length > 0 ? 'IMS' : null });
 
 const deviceOf = (kernel: Kernel, dev: device): Pick<Device, 'name' | 'pointsNowhere' | 'irqs'> => ({
   name: dev.name,
   ...(!dev.msi_domain && { pointsNowhere: true }),
-  irqs: irqsOf(dev).map(irq => irqOf(kernel, irq)),
+  irqs: irqsOf(dev instanceof subdevice ? ims_messages(dev) : dev.msi_list).map(irq => irqOf(kernel, irq)),
 });
 
-const irqsOf = ({ msi_list }: device): number[] => msi_list.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i)));
+const irqsOf = (descs: readonly msi_desc[]): number[] => descs.flatMap(desc => (desc.irq === 0 ? [] : Array.from({ length: desc.nvec_used }, (_, i) => desc.irq + i)));
 
 function irqOf({ irq_desc_tree }: Kernel, irq: number): Irq {
   const desc = irq_desc_tree.get(irq);

@@ -1,11 +1,10 @@
 // The interrupt that a frame is about, and its levels.
 import { irq_alloc_info } from '../../src/kernel/arch/x86/hw_irq';
-import { slot_number } from '../../src/kernel/drivers/misc/ims_device';
+import { slot_number, store_of_message } from '../../src/kernel/drivers/misc/ims_device';
 import type { Kernel } from '../../src/kernel/globals';
 import { irq_data, type irq_chip } from '../../src/kernel/include/irq';
 import { irq_desc } from '../../src/kernel/include/irqdesc';
 import { msi_desc, msi_msg } from '../../src/kernel/include/msi';
-import { to_pci_dev } from '../../src/kernel/include/pci';
 import type { irq_matrix } from '../../src/kernel/irq/matrix';
 
 /** The variables of a frame. */
@@ -61,12 +60,12 @@ export function messageOf(frames: readonly Variables[], kernel: Kernel, irq: num
   const composed = innermost(frames, msi_msg);
   if (composed) return composed;
   const desc = msiDescOf(frames, kernel, irq);
-  return desc?.device_msi ?? desc?.platform ? storedMessage(desc) : desc?.msg;
+  return desc?.device_msi ?? desc?.platform ?? desc?.data ? storedMessage(desc) : desc?.msg;
 }
 
 /** Of a part of a device the kernel keeps no copy: what its device has. */
 function storedMessage(desc: msi_desc): msi_msg {
-  const { lo, hi, data } = to_pci_dev(desc.dev.parent).hw.ims!.message(slot_number(desc));
+  const { lo, hi, data } = store_of_message(desc).message(slot_number(desc));
   return Object.assign(new msi_msg(), { address_lo: lo, address_hi: hi, data });
 }
 

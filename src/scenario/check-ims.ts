@@ -80,18 +80,25 @@ export function checkWhole(step: StepMap, { name, ims }: DeviceSection, path: Pa
 export function checkStores({ machine, steps }: ScenarioFile, kernel: KernelChoice, source: YamlSource): Diagnostic[] {
   const found = kernelOf(kernel);
   if (!found.ok) return [];
+  const { changes } = found;
   return steps.flatMap((step, i) => {
+    if (step !== 'boot' && step.msiAlloc?.pasid !== undefined && !secondary(changes)) {
+      return [source.error(['steps', i, 'msiAlloc', 'pasid'], `kernel ${kernelText(kernel)} takes no pasid with an allocation; expected a step auxdata behind it, or a kernel with pci-ims`, 'key')];
+    }
     if (step === 'boot' || step.probe === undefined || step.expect !== undefined) return [];
     // A driver of the scenario's own may do with the store what it likes.
     if (typeof step.probe === 'object' && step.probe.driver !== undefined) return [];
     const device = machine?.devices?.find(({ name }) => name === deviceOf(step)?.name);
-    const wrong = device?.ims && unusable(device.ims, found.changes);
+    const wrong = device?.ims && unusable(device.ims, changes);
     return wrong === undefined ? [] : [source.error(['steps', i, 'probe'], `kernel ${kernelText(kernel)} ${wrong}, or expect: -ENODEV`)];
   });
 }
 
+/** Messages of a PCI device's own, and none of its parts. */
+const secondary = (changes: ReadonlySet<ChangeId>): boolean => changes.has('pci-ims') && !changes.has('v2-46');
+
 function unusable({ store, msi }: ImsSection, changes: ReadonlySet<ChangeId>): string | undefined {
-  if (msi === 'platform') return undefined;
-  if (!changes.has('v2-46')) return 'has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021)';
+  if (msi === 'platform' || secondary(changes)) return undefined;
+  if (!changes.has('v2-46')) return 'has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021), or a kernel with pci-ims';
   return store === 'queue' && changes.has('repost-ims') ? 'has no queue store, which was not posted again; expected v5.10+device-msi+ims-queue-usable' : undefined;
 }

@@ -2,7 +2,7 @@ import type { DeviceName, Name, Unsigned, VectorCount, VectorIndex, VectorList }
 
 // The scenario language: devices with a message store of their own, and what is done with their parts.
 
-/** A store of interrupt messages besides MSI-X (IMS), as the kernel of `v5.10+device-msi` or `v5.10+ims-repost` can use it: posted in 2020 and 2021, never merged. */
+/** A store of interrupt messages besides MSI-X (IMS), as the kernel of `v5.10+device-msi` or `v5.10+ims-repost` can use it: posted in 2020 and 2021, never merged; or as one with `pci-ims` can, which v6.2 to v6.9 had. */
 export interface ImsSection {
   /** array (default): slots in device memory; queue: in the memory of queues, one for each part, which the driver changes by commands. */
   store?: 'array' | 'queue';
@@ -47,6 +47,13 @@ export interface MsiAllocSection {
   /** A part of a device. */
   device: DeviceName;
   vectors: VectorCount;
+  /**
+   * Of the address space that their slots shall belong to, on a kernel with pci-ims: there it is said with the allocation, and not by `auxdata`.
+   * @asType integer
+   * @minimum 0
+   * @maximum 1048575
+   */
+  pasid?: Unsigned;
 }
 
 export interface AuxdataSection {

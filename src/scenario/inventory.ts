@@ -1,6 +1,4 @@
-import type { ims_array_data } from '../kernel/drivers/irqchip/irq-ims-msi';
-import type { ims_device } from '../kernel/drivers/misc/ims_device';
-import type { msi_domain_info } from '../kernel/include/msi';
+import { ims_messages, slots_taken } from '../kernel/drivers/misc/ims_device';
 import type { World } from '../kernel/world';
 import { taken } from './invariants/amd-tables';
 
@@ -26,8 +24,8 @@ export function inventory(world: World): ReadonlyMap<string, number> {
     ['message descriptors', sum(pci_devices.map(({ msi_list }) => msi_list.length))],
     ['directories msi_irqs', pci_devices.filter(({ msi_irqs }) => msi_irqs !== null).length],
     ['devices with a driver', pci_devices.filter(({ driver }) => driver !== null).length],
-    ['message descriptors of parts of devices', sum(parts.map(({ msi_list }) => msi_list.length))],
-    ['slots of message stores', sum(kernel.ims_devices.map(slotsTaken))],
+    ['message descriptors of parts of devices', sum(parts.map(part => ims_messages(part).length))],
+    ['slots of message stores', sum(kernel.ims_devices.map(ims => slots_taken(ims).length))],
     ['AMD remapping entries', amdEntries(world)],
     ["entries of the Hyper-V host's table", machine.hyperv?.irt.entries.size ?? 0],
     ['PCI domains of virtual PCI buses', kernel.hvpci_dom_map.size - 1],
@@ -35,12 +33,6 @@ export function inventory(world: World): ReadonlyMap<string, number> {
   for (const { iommu } of kernel.dmar_drhd_units) counts.set(`remapping entries of ${iommu.name}`, iommu.ir_table?.bitmap.weight ?? 0);
   for (const { name, mapcount } of kernel.irq_domain_list) counts.set(`interrupts of ${name}`, mapcount);
   return counts;
-}
-
-/** Of an array; a queue has its slots whether they are used or not. */
-function slotsTaken({ domain }: ims_device): number {
-  const { data } = domain.host_data as msi_domain_info;
-  return data === undefined ? 0 : (data as ims_array_data).map.weight;
 }
 
 /** Those of an IOAPIC's pins are its pins' for good. */

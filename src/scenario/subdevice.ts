@@ -1,5 +1,5 @@
 import { IMS_AUXDATA_CONTROL_WORD, ims_ctrl_pasid_aux } from '../kernel/drivers/irqchip/irq-ims-msi';
-import { ims_alloc_irqs, ims_free_irqs, slot_number, write_ctrl_directly } from '../kernel/drivers/misc/ims_device';
+import { ims_alloc_irqs, ims_free_irqs, ims_messages, slot_number, write_ctrl_directly } from '../kernel/drivers/misc/ims_device';
 import type { subdevice } from '../kernel/include/device';
 import { IRQ_HANDLED } from '../kernel/include/interrupt';
 import type { msi_desc } from '../kernel/include/msi';
@@ -23,7 +23,10 @@ type Sections = { readonly [K in ActionKey]: NonNullable<StepMap[K]> };
 type Build<K extends ActionKey> = (name: string, action: Sections[K]) => Action;
 
 const BUILD = {
-  msiAlloc: (name, { vectors }) => ({ title: `msiAlloc ${vectors} vectors of ${name}`, run: () => withPart(name, dev => ims_alloc_irqs(dev, vectors)) }),
+  msiAlloc: (name, { vectors, pasid }) => ({
+    title: `msiAlloc ${vectors} vectors of ${name}${pasid === undefined ? '' : ` for pasid ${pasid}`}`,
+    run: () => withPart(name, dev => ims_alloc_irqs(dev, vectors, pasid)),
+  }),
   msiFree: name => ({ title: `msiFree ${name}`, run: () => withPart(name, freeVectors) }),
   auxdata: (name, { vector = 0, pasid, value = ims_ctrl_pasid_aux(pasid!, true), which = IMS_AUXDATA_CONTROL_WORD, direct = false }) => ({
     title: `auxdata of ${name} vector ${vector}: ${pasid === undefined ? `value ${value}` : `pasid ${pasid}`}${which === IMS_AUXDATA_CONTROL_WORD ? '' : ` of word ${which}`}${direct ? ', directly' : ''}`,
@@ -59,8 +62,8 @@ function* withPart(name: string, run: (dev: subdevice) => Op<number>): Op<number
 /** @returns -EINVAL for a message that is not allocated */
 const withMessage = (name: string, vector: number, run: (desc: msi_desc) => Op<number>): Op<number> =>
   withPart(name, function* message(dev) {
-    const irq = has('repost-auxdata') ? yield* msi_irq_vector(dev, vector) : (dev.msi_list.at(vector)?.irq ?? -EINVAL);
-    return irq > 0 ? yield* run(dev.msi_list[vector]) : -EINVAL;
+    const irq = has('repost-auxdata') ? yield* msi_irq_vector(dev, vector) : (ims_messages(dev).at(vector)?.irq ?? -EINVAL);
+    return irq > 0 ? yield* run(ims_messages(dev)[vector]) : -EINVAL;
   });
 
 function* part_handler(_irq: number, _dev_id: unknown): Op<number> {
@@ -89,7 +92,7 @@ function* setAuxdata({ irq }: msi_desc, which: number, auxval: number): Op<numbe
 
 /** The part's interrupt comes now, or right behind the next access to a word of its slot. */
 function* raise(dev: subdevice, entry: number, at: SlotWord | undefined): Op<number> {
-  const desc = dev.msi_list.at(entry);
+  const desc = ims_messages(dev).at(entry);
   if (!desc) return -EINVAL;
   const store = to_pci_dev(dev.parent).hw.ims!;
   if (at === undefined) store.raise(slot_number(desc));

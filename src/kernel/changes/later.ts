@@ -93,7 +93,7 @@ export const LATER = {
     subject: 'x86/apic/vector: Provide MSI parent domain',
     release: 'v6.2',
     effect: 'each device has an MSI domain of its own, named after it, right on the vector domain, in which a message has its number in the device; below a remapping unit still one for all',
-    needs: ['msi-device-data'],
+    needs: ['msi-device-data', 'multi-msi-early-reject'],
     removable: true,
   },
   'vtd-msi-parent-domains': {

@@ -108,7 +108,7 @@ function* __msi_domain_alloc_irqs(dev: PciDev, domain: irq_domain, ctrl: msi_ctr
 
 /**
  * One interrupt of one of a device's domains, whose numbers the kernel keeps.
- * @param index of the message, or MSI_ANY_INDEX @param icookie for the chip's and the domain's callbacks; undefined: none
+ * @param index of the message, or MSI_ANY_INDEX @param icookie for the chip's and the domain's callbacks, in a secondary domain
  * @returns the interrupt; or as index -ENODEV without such a domain, -ENOMEM, -ERANGE, -EBUSY, or what the allocation says. Source: kernel/irq/msi.c (v6.2), msi_domain_alloc_irq_at()
  */
 export function* msi_domain_alloc_irq_at(dev: PciDev, domid: number, index: number, affdesc: irq_affinity_desc | null, icookie: unknown): Op<msi_map> {
@@ -118,7 +118,7 @@ export function* msi_domain_alloc_irq_at(dev: PciDev, domid: number, index: numb
 
   const desc = yield* alloc_msi_entry(dev, 1, affdesc && [affdesc]);
   if (!desc) return { index: -ENOMEM, virq: 0 };
-  if (icookie !== undefined) desc.data = { dcookie: 0, icookie };
+  if (domid !== MSI_DEFAULT_DOMAIN) desc.data = { dcookie: 0, icookie };
 
   let ret = yield* msi_insert_desc(dev, desc, domid, index);
   if (ret) return { index: ret, virq: 0 };

@@ -22,7 +22,7 @@ export function checkHardware(world: World, irqs: readonly VectorIrq[], report: 
   checkAmdTables(world, irqs, report);
   for (const irq of irqs) {
     const msi = irq.desc.irq_common_data.msi_desc;
-    if (msi?.device_msi ?? msi?.platform) checkStore(world, irq, msi, report, (message, what, known) => checkAgainst(irq, message, what, report, known));
+    if (msi?.device_msi ?? msi?.platform ?? msi?.data) checkStore(world, irq, msi, report, (message, what, known) => checkAgainst(irq, message, what, report, known));
     else if (msi && dev_is_pci(msi.dev) && !msi.msi_attrib.is_virtual) checkMessage(irq, msi, msi.dev, report);
     const top = irq.desc.irq_data.chip_data;
     // A line that Xen has taken over keeps its level of the IOAPIC, and leaves it alone.

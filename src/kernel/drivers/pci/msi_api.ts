@@ -1,9 +1,10 @@
 import type { Op } from '../../../stepper/op';
 import type { irq_affinity } from '../../include/interrupt';
-import { MSI_FLAG } from '../../include/msi';
+import { MSI_DEFAULT_DOMAIN, MSI_FLAG } from '../../include/msi';
 import { PCI_IRQ_AFFINITY, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_IRQ_MSIX, PCI_IRQ_VIRTUAL, dev_driver_string, type PciDev } from '../../include/pci';
 import { irq_calc_affinity_vectors, irq_create_affinity_masks } from '../../irq/affinity';
 import { msi_setup_device_data } from '../../irq/msi_device_data';
+import { msi_domain_get_virq } from '../../irq/msi_device_irqs';
 import type { cpumask } from '../../lib/cpumask';
 import { EINVAL, ENODEV, ENOSPC, ENOTSUPP, ERANGE } from '../../lib/errno';
 import { limit_bound } from '../../lib/limit';
@@ -206,6 +207,7 @@ export function* pci_free_irq_vectors(dev: PciDev): Op {
 
 /** @returns the Linux irq of the device's vector `nr`; -EINVAL beyond those allocated. Source: drivers/pci/msi.c, pci_irq_vector() */
 export function* pci_irq_vector(dev: PciDev, nr: number): Op<number> {
+  if (dev.msix_enabled && has('msix-alloc-dyn')) return (yield* msi_domain_get_virq(dev, MSI_DEFAULT_DOMAIN, nr)) || -EINVAL;
   if (dev.msix_enabled) {
     if (nr < dev.msi_list.length) return dev.msi_list[nr].irq;
     WARN_ON_ONCE(true, 'drivers/pci/msi.c pci_irq_vector');
@@ -219,6 +221,7 @@ export function* pci_irq_vector(dev: PciDev, nr: number): Op<number> {
 
 /** @returns where the vector was spread to; null for none. Source: drivers/pci/msi.c, pci_irq_get_affinity() */
 export function* pci_irq_get_affinity(dev: PciDev, nr: number): Op<cpumask | null> {
+  if (dev.msix_enabled && has('msix-alloc-dyn')) return dev.msi_list.find(({ msi_attrib }) => msi_attrib.entry_nr === nr)?.affinity?.[0].mask ?? null;
   if (dev.msix_enabled) {
     if (nr < dev.msi_list.length) return dev.msi_list[nr].affinity?.[0].mask ?? null;
     WARN_ON_ONCE(true, 'drivers/pci/msi.c pci_irq_get_affinity');
