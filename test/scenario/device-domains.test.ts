@@ -78,7 +78,7 @@ describe('domains of each device (facts 8)', () => {
     it('chips PCI-MSI and PCI-MSIX are called as the domain, without the token', () => {
       assert.deepEqual([chip(later, 24), chip(later, 27)], ['PCI-MSIX-0000:00:03.0', 'PCI-MSI-0000:00:05.0']);
       assert.deepEqual([chip(before, 24), chip(before, 27)], ['PCI-MSI', 'PCI-MSI']);
-      assert.match(readTextFile(later.guest.world, '/proc/interrupts')!, /^ 25: .* PCI-MSIX-0000:00:03\.0 {3}1-edge {6}eth0-tx-0$/m);
+      assert.match(readTextFile(later.guest.world, '/proc/interrupts'), /^ 25: .* PCI-MSIX-0000:00:03\.0 {3}1-edge {6}eth0-tx-0$/m);
     });
 
     it('hwirq is the number of the message in the device, not pci_msi_domain_calc_hwirq()', () => {
@@ -195,7 +195,7 @@ describe('domains of each device (facts 8)', () => {
   });
 
   it('debugfs: the chain of the domain, by its names', async () => {
-    const text = readTextFile((await example('device-domains-intel')).guest.world, '/sys/kernel/debug/irq/domains/IR-PCI-MSIX-0000:00:03.0-12')!;
+    const text = readTextFile((await example('device-domains-intel')).guest.world, '/sys/kernel/debug/irq/domains/IR-PCI-MSIX-0000:00:03.0-12');
     assert.match(text, /^name: {3}IR-PCI-MSIX-0000:00:03\.0-12\n size: {3}0\n mapped: 3\n flags: {2}0x00000213\n parent: INTEL-IR-0-13\n/);
   });
 });
@@ -274,6 +274,13 @@ describe('message stores as a second domain (facts 8): pci-ims', () => {
     const called = await calls(`${machine('intel', ACCEL)}\nsteps:\n  - probe: accel\n  - msiAlloc: { device: mdev0, vectors: 1 }\n`, IMS);
     const { args } = called.filter(({ name }) => name === 'intel_irq_remapping_alloc').at(-1)!;
     assert.equal(args.find(({ name }) => name === 'arg')!.value, 'PCI_MSIX hwirq 0x0');
+  });
+
+  it('a pasid with an allocation is for kernels with pci-ims, which the scenario is told', () => {
+    const text = (kernel: string): string => `kernel: ${kernel}\n${machine('intel', ACCEL)}\nsteps:\n  - probe: accel\n  - msiAlloc: { device: mdev0, vectors: 1, pasid: 5 }\n`;
+    const loaded = loadScenario('x.irq.yaml', text('v5.10+ims-repost'));
+    assert.deepEqual(loaded.ok ? [] : loaded.diagnostics.map(({ message }) => message), ['kernel v5.10+ims-repost takes no pasid with an allocation; expected a step auxdata behind it, or a kernel with pci-ims']);
+    assert.ok(loadScenario('x.irq.yaml', text(`{ base: v5.10, with: [${IMS.split('+').slice(1).join(', ')}] }`)).ok);
   });
 
   it('is refused on VECTOR and on a unit of a guest, and allowed on an AMD unit', async () => {

@@ -75,6 +75,8 @@ const RELEASES: Record<string, Record<string, DeathName>> = {
     'ims/v2-intel': 'VT-d does not know DEV_MSI (I3)',
     'ims/queue': 'the bus lock of an IMS queue reads an interrupt without a descriptor (6.3)',
     'series/42-bus-lock': 'the bus lock of an IMS queue reads an interrupt without a descriptor (6.3)',
+    'later/ims': 'VT-d does not know DEV_MSI (I3)',
+    'later/ims-queue': 'VT-d does not know DEV_MSI (I3)',
     'xen/ims': 'no level composes a message (0.5)',
   },
   'v5.10+ims-repost': {},

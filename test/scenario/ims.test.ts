@@ -251,7 +251,7 @@ describe('a message store on a kernel that has no use for it', () => {
   };
 
   it('is told with its place, and where there is one', () => {
-    const none = 'x.irq.yaml:4:12: error: kernel v5.10 has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021), or expect: -ENODEV';
+    const none = 'x.irq.yaml:4:12: error: kernel v5.10 has no driver for message stores; expected v5.10+device-msi (as posted in August 2020) or v5.10+ims-repost (as posted again until February 2021), or a kernel with pci-ims, or expect: -ENODEV';
     assert.deepEqual(on('v5.10', 'slots: 4').map(withoutSource), [none]);
     assert.match(on('{ series: 45 }', 'slots: 4').join(), /4:12: error: kernel series:45 has no driver/);
     assert.match(on(REPOST, 'slots: 4, store: queue').join(), /4:12: error: kernel v5\.10\+ims-repost has no queue store, which was not posted again; expected v5\.10\+device-msi\+ims-queue-usable/);

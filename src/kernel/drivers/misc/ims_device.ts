@@ -156,9 +156,10 @@ export function slot_number(desc: msi_desc): number {
 }
 
 function secondary_slot({ dev, data, msi_attrib }: msi_desc): number {
-  const { config } = to_pci_dev(dev).hw.ims!;
+  const pdev = to_pci_dev(dev);
+  const { config } = pdev.hw.ims!;
   if (config.store === 'array') return msi_attrib.entry_nr;
-  const queues = (dev as PciDev).msi_data!.__domains[MSI_SECONDARY_DOMAIN].domain!.host_data as msi_domain_info;
+  const queues = pdev.msi_data!.__domains[MSI_SECONDARY_DOMAIN].domain!.host_data as msi_domain_info;
   const shadow = data!.icookie as ims_slot;
   const queue = queue_of(queues.data as ims_queue[], shadow);
   return queue.id * config.slots + queue.shadows.indexOf(shadow);
