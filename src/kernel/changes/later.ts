@@ -3,7 +3,9 @@ import type { Change } from './change';
 /** Single changes of kernels behind v5.10, none of which is modelled as a whole: what captures of them show, and a newer protocol of Hyper-V. */
 export const LATER = {
   'hv-create-interrupt-v3': {
+    commit: '8f6a6b3c50ce',
     subject: 'PCI: hv: Support for create interrupt v3',
+    release: 'v5.15',
     effect: 'the front end of a virtual PCI bus speaks version 1.4 of its protocol too, in which a message is asked for by PCI_CREATE_INTERRUPT_MESSAGE3',
     removable: true,
   },

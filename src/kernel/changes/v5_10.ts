@@ -25,6 +25,7 @@ export const V5_10 = {
     removable: true,
   },
   'vmd-generic-pm': {
+    commit: '93c9fce7d5f3',
     subject: 'PCI: vmd: Update VMD PM to correctly use generic PCI PM',
     release: 'v5.10',
     effect: "a VMD's driver leaves it to the PCI code to save and restore its registers over a sleep",
