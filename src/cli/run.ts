@@ -1,7 +1,7 @@
 import { neverMerged } from '../kernel/changes';
 import { kernel_death } from '../kernel/lib/printk';
 import type { Scenario } from '../scenario/load';
-import { placed } from '../scenario/modules/thrown';
+import { isOfModule, placed } from '../scenario/modules/thrown';
 import { readTextFile } from '../text/files';
 import type { Arguments } from './arguments';
 import { brief } from '../recording/brief';
@@ -88,7 +88,10 @@ function jsonCall(call: Call): object {
 function failureText({ stop, failedAt }: Recording): string {
   const frames = failedAt.map(({ fn, path, line, column }) => `    at ${fn.name} (${path}:${line}:${column})\n`);
   const report = reportOf(stop.error).map(line => `  ! ${line}\n`);
-  return `irqstep: the run failed: ${placed(stop.error!).message}\n${report.join('')}${frames.join('')}`;
+  return `irqstep: the run failed: ${said(stop.error!)}\n${report.join('')}${frames.join('')}`;
 }
+
+/** What is nothing in the model is a NULL pointer in the kernel. */
+const said = (error: Error): string => (error instanceof TypeError && !isOfModule(error) ? `NULL dereference: ${error.message}` : placed(error).message);
 
 const reportOf = (error: Error | undefined): readonly string[] => (error instanceof kernel_death ? error.report : []);

@@ -47,6 +47,13 @@ describe("irqstep with a domain of the user's own", function () {
     assert.match(stderr, /irqstep: the run failed: \.\/m\.ts:2:20: too many: 3\n {4}at help \(\.\/m\.ts:2:14\)\n {4}at go \(\.\/m\.ts:6:3\)\n {4}at call go\(\) \(a\.irq\.yaml:3:5\)\n$/);
   });
 
+  it('calls a NULL pointer of the kernel by that name, also where the module led there', () => {
+    scenario("import { irq_domain_free_irqs } from 'irqstep/model';\nexport function* go() {\n  yield* irq_domain_free_irqs(0, 5000);\n}\n");
+    const { status, stderr } = irqstep(['run', 'a.irq.yaml'], folder);
+    assert.equal(status, 1);
+    assert.match(stderr, /irqstep: the run failed: NULL dereference: .*\n {4}at irq_domain_remove_irq \(.*\n {4}at irq_domain_free_irqs \(.*\n {4}at go \(\.\/m\.ts:3:3\)\n/);
+  });
+
   it('runs no line of a module that is refused', () => {
     scenario('export function* go() {\n  return process.exit(3);\n}\n');
     const { status, stderr } = irqstep(['run', 'a.irq.yaml'], folder);

@@ -152,7 +152,11 @@ export function* msi_parent_domain(dev: PciDev): Op<irq_domain> {
   return domain?.parent ?? current_kernel.x86_vector_domain!;
 }
 
-/** What an allocation below msi_parent_domain() asks for: a message of this device, as one of its MSI-X entries would. @returns it, or null where memory is short */
+/**
+ * What an allocation below msi_parent_domain() asks for: a message of this device, as one of its MSI-X entries would. An MSI domain for parts of the device,
+ * which are no PCI functions, has it in its msi_prepare: `Object.assign(arg, yield* init_msi_alloc_info(pdev))`, and set_desc sets arg.hwirq alone.
+ * @returns it, or null where memory is short
+ */
 export function* init_msi_alloc_info(dev: PciDev): Op<irq_alloc_info | null> {
   const info = new irq_alloc_info();
   info.type = X86_IRQ_ALLOC_TYPE.PCI_MSIX;
