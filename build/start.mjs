@@ -39,7 +39,8 @@ async function browser() {
   console.log('packaging and installing the extension ...');
   await runQuietly(process.execPath, ['node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', extension]);
   await runQuietly(vscode.node, [vscode.main, '--server-data-dir', data, '--install-extension', extension, '--force']);
-  const server = await startServer(vscode, data, env);
+  // This VS Code does not ask whether a folder is trusted: the examples are.
+  const server = await startServer(vscode, data, { ...env, IRQSTEP_TRUSTED_FOLDER: EXAMPLES });
   const url = server.url(EXAMPLES);
   console.log(`\nVS Code: ${url}\nend it with Ctrl-C`);
   openInBrowser(url);

@@ -1,3 +1,4 @@
+import { isAbsolute, relative, resolve } from 'node:path';
 import * as vscode from 'vscode';
 
 export const DEBUG_TYPE = 'irqstep';
@@ -56,7 +57,16 @@ class ConfigurationProvider implements vscode.DebugConfigurationProvider {
 /** Modules are the workspace's own code. Whether it may run is the user's word alone: no launch.json can say it in place of him. */
 function withModules(config: vscode.DebugConfiguration, folder: vscode.WorkspaceFolder | undefined): vscode.DebugConfiguration {
   const cwd = (config['cwd'] as string | undefined) ?? folder?.uri.fsPath;
-  return { ...config, ...(cwd !== undefined && { cwd }), allowModules: vscode.workspace.isTrusted && config['allowModules'] !== false };
+  const trusted = vscode.workspace.isTrusted && isOfTrustedFolder(resolve(cwd ?? '', String(config['program'])));
+  return { ...config, ...(cwd !== undefined && { cwd }), allowModules: trusted && config['allowModules'] !== false };
+}
+
+/** Who starts a VS Code without its question of trust says which folder the answer is for. */
+function isOfTrustedFolder(program: string): boolean {
+  const folder = process.env['IRQSTEP_TRUSTED_FOLDER'];
+  if (folder === undefined) return true;
+  const path = relative(folder, program);
+  return !path.startsWith('..') && !isAbsolute(path);
 }
 
 /** The adapter is a process of its own: a long run in it cannot hold up the editor. */

@@ -72,6 +72,12 @@ describe("a domain of the user's own in VS Code", function () {
     await vscode.debug.stopDebugging();
     // VS Code shows what the adapter says in a dialog, which a test may not have.
     await Promise.resolve(start(false)).catch((error: unknown) => assert.match(String(error), /door-bell\.irq\.yaml:4:1: modules are code that runs in the debugger.* expected a trusted workspace/s));
-    assert.deepEqual(launches.seen.map((args) => args['allowModules']), [true, false]);
+    process.env['IRQSTEP_TRUSTED_FOLDER'] = '/elsewhere';
+    try {
+      await Promise.resolve(start(true)).catch((error: unknown) => assert.match(String(error), /expected a trusted workspace/));
+    } finally {
+      delete process.env['IRQSTEP_TRUSTED_FOLDER'];
+    }
+    assert.deepEqual(launches.seen.map((args) => args['allowModules']), [true, false, false]);
   });
 });
