@@ -25,7 +25,7 @@ const calls = (op: string): Look => ({ guest }) => guest.world.machine.events.fi
 const [ENODEV, ENOSPC, ENOSYS, ENOTSUPP] = [-19, -28, -38, -524];
 const V2 = 'v5.10+device-msi';
 const REPOST = 'v5.10+ims-repost';
-const PER_DEVICE = 'v5.10.223+msi-device-data+msi-parent-domains';
+const PER_DEVICE = 'v5.10.223+msi-device-data+multi-msi-early-reject+msi-parent-domains';
 
 const ROWS: readonly Row[] = [
   [1, 'the pointer of a device', 'series/33-device-domain', domainOf('card'), ['v5.9', undefined], ['v5.10', 'PCI-MSI-3']],
