@@ -1,16 +1,11 @@
 // What is shown of a stack.
-import { functionOf, probeOf, type FunctionInfo } from './registry';
+import { functionOf, probeOf, type FunctionInfo, type SourceRange } from './registry';
 import { $ } from './runtime';
 import { findLast, type Task } from './task';
 
-/** A frame, where it stands and its variables. The range is that of the statement (or of a compound one's head), 1-based, its end exclusive. */
-export interface FrameInfo {
+/** A frame, where it stands and its variables. The range is that of the statement (or of a compound one's head). */
+export interface FrameInfo extends SourceRange {
   readonly fn: FunctionInfo;
-  readonly path: string;
-  readonly line: number;
-  readonly column: number;
-  readonly endLine: number;
-  readonly endColumn: number;
   /** Visible and initialised variables, outermost scope first; `this` in a method. */
   readonly names: readonly string[];
   /** Their values, by index; of a caller those at the call. */

@@ -13,17 +13,21 @@ export interface FunctionInfo {
 /** `probe`: before a statement. `call`: only the position of a call in a loop's head. `loop`: a loop of a plain function. */
 export type ProbeKind = 'probe' | 'call' | 'loop';
 
-/** A place in the source; a compound statement's range is its head. Lines and columns are 1-based, the end is exclusive. */
-export interface ProbeInfo {
-  readonly id: number;
-  readonly kind: ProbeKind;
-  /** Absent for a loop of a plain function. */
-  readonly fn: FunctionInfo | undefined;
+/** A part of a source. Lines and columns are 1-based, the end is exclusive. */
+export interface SourceRange {
   readonly path: string;
   readonly line: number;
   readonly column: number;
   readonly endLine: number;
   readonly endColumn: number;
+}
+
+/** A place in the source; a compound statement's range is its head. */
+export interface ProbeInfo extends SourceRange {
+  readonly id: number;
+  readonly kind: ProbeKind;
+  /** Absent for a loop of a plain function. */
+  readonly fn: FunctionInfo | undefined;
   /** The variables that are visible and initialised here, outermost scope first. */
   readonly names: readonly string[];
   /** The function's first probe: passed exactly once an activation. */
