@@ -106,8 +106,11 @@ export function* faultRuns(scenario: Scenario, make: MakeScenario, every = 1): G
   for (let nth = 1; nth <= count; nth += every) {
     const { guest, error } = ended(toEnd(host => make(host, nth)));
     const fault = guest.findings.faults.at(0) ?? unfinished(guest);
-    const leaks = error ? [] : [...fault.lost.map(what => `memory of ${what}`), ...(before ? additions(before, inventoryAfterRemoval(scenario, guest)) : []), ...brokenIn(guest)];
-    yield { nth, fault, died: error && placed(error).message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
+    const late = error || !before ? undefined : afterRemoval(scenario, guest);
+    const end = error ?? (late instanceof kernel_death ? late : undefined);
+    const left = before && late && !(late instanceof kernel_death) ? additions(before, late) : [];
+    const leaks = end ? [] : [...fault.lost.map(what => `memory of ${what}`), ...left, ...brokenIn(guest)];
+    yield { nth, fault, died: end && placed(end).message, leaks, known: leaks.length > 0 ? knownLeak(guest, fault, leaks) : undefined };
   }
 }
 
@@ -118,6 +121,16 @@ function ended(run: Ended): Ended {
 
 /** The step did not end. */
 const unfinished = ({ world, findings }: ScenarioGuest): Fault => ({ step: findings.action, site: world.kernel.fail_nth.failed!, lost: [], value: undefined });
+
+/** The same of a run in which something failed: the kernel may give up only now. */
+function afterRemoval(scenario: Scenario, guest: ScenarioGuest): ReadonlyMap<string, number> | kernel_death {
+  try {
+    return inventoryAfterRemoval(scenario, guest);
+  } catch (error) {
+    if (error instanceof kernel_death) return error;
+    throw error;
+  }
+}
 
 /** What the kernel has, when no driver has a device any more and all CPUs run. */
 function inventoryAfterRemoval({ file }: Scenario, guest: ScenarioGuest): ReadonlyMap<string, number> {
