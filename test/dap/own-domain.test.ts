@@ -125,6 +125,48 @@ describe("debug adapter: a domain of the user's own", () => {
     assert.deepEqual((await client.scope('Locals')).map(({ name, value }) => [name, value]), [['n', '3']]);
   });
 
+  it('stops at the load that throws, or that goes round for ever, and the next session is well', async () => {
+    for (const [module, said] of [
+      ['const n: number = 1;\nthrow new Error(`no ${n}`);\nexport function* go() {}\n', 'm.ts:2:7: no 1'],
+      ['for (;;) {}\nexport function* go() {}\n', 'm.ts:1:10: plain functions were called, or went round their loops, 500000 times within one statement'],
+    ]) {
+      const client = await launched(scenario(module));
+      await client.ask('configurationDone');
+      const { text, description } = await client.stops('exception');
+      assert.equal(description, 'Paused on module error');
+      assert.ok(text!.startsWith(`${folder}/${said}`), text);
+    }
+    const client = await launched(scenario('export function* go() {}'));
+    await client.ask('configurationDone');
+    await client.stops('end');
+  });
+
+  it('is paused in an endless callback of its chip, which the kernel called with a lock held, and ended there', async () => {
+    const module = `import { handle_edge_irq, irq_create_mapping, irq_domain_create_linear, irq_set_chip_and_handler, request_irq } from 'irqstep/model';
+const chip = { name: 'MINE', flags: 0, *irq_mask() {}, *irq_ack() {},
+  *irq_unmask(data) {
+    for (;;) {}
+  } };
+export function* go() {
+  const domain = yield* irq_domain_create_linear(null, 1, { *map(domain, virq) { yield* irq_set_chip_and_handler(virq, chip, handle_edge_irq); return 0; } }, null);
+  return yield* request_irq(yield* irq_create_mapping(domain, 0), function* () { return 1; }, 0, 'mine', null);
+}
+`;
+    const client = await launched(scenario(module));
+    await client.breakOn('MINE:irq_unmask');
+    await client.ask('configurationDone');
+    await client.stops('function breakpoint');
+    await client.breakOn();
+    await client.ask('continue', { threadId: 1 });
+    await client.ask('pause', { threadId: 1 });
+    await client.stops('pause');
+    const stack = await client.stack();
+    assert.match(stack[0], /irq_unmask:4$/);
+    assert.ok(stack.some(frame => frame.startsWith('__setup_irq:')), stack.join());
+    await client.ask('continue', { threadId: 1 });
+    await client.ask('disconnect');
+  });
+
   it('stops where it returns what it may not', async () => {
     const client = await launched(scenario("export function* go() {\n  return 'done';\n}\n"));
     await client.ask('configurationDone');
