@@ -127,7 +127,11 @@ describe('pciback', () => {
   it('finds no device that it has not seized: -EINVAL', async () => {
     const p = await play(head(), ['guest: { domain: 3, does: start }'], { kernel: AFTER });
     assert.deepEqual(p.results, [EINVAL]);
-    assert.ok(p.log.some(text => text.includes("Couldn't locate PCI device (0000:00:05.0)! perhaps already in-use?")));
+    assert.ok(p.log.includes("xen-pciback pci-3-0: 22 Couldn't locate PCI device (0000:00:05.0)! perhaps already in-use?"));
+    // nor is the event channel bound where Xen forbids it
+    const q = await play(head('xen: pv-dom0, deny: [EVTCHNOP_bind_interdomain]'), START, { kernel: AFTER });
+    assert.deepEqual(q.results, [0, -1]);
+    assert.ok(q.log.includes('xen-pciback pci-3-0: 1 Error binding event channel to IRQ'));
   });
 
   it('lets go of a device that a guest has, with a warning', async () => {

@@ -14,11 +14,14 @@ import { pcistub_get_pci_dev, pcistub_put_pci_dev } from './pci_stub';
 
 // A domain comes, and goes: drivers/xen/xen-pciback/xenbus.c.
 
+/** The errno without its sign comes first. Source: drivers/xen/xenbus/xenbus_client.c, xenbus_va_dev_error() */
+const xenbus_dev_error = ({ otherend_id }: xen_pcibk_device, err: number, text: string): void => pr_err(`${DRV_NAME} pci-${otherend_id}-0: ${-err} ${text}`);
+
 /** @returns 0 or -EINVAL. Source: drivers/xen/xen-pciback/xenbus.c, xen_pcibk_export_device() */
 function* xen_pcibk_export_device(pdev: xen_pcibk_device, dev: PciDev): Op<number> {
   const said = (text: string): string => `${dev_driver_string(dev)} ${dev.name}: ${text}`;
   if (!(yield* pcistub_get_pci_dev(pdev, dev))) {
-    pr_err(`pciback pci-${pdev.otherend_id}-0: ${-EINVAL} Couldn't locate PCI device (${dev.name})! perhaps already in-use?`);
+    xenbus_dev_error(pdev, -EINVAL, `Couldn't locate PCI device (${dev.name})! perhaps already in-use?`);
     return -EINVAL;
   }
   pdev.devices.push(dev);
@@ -38,7 +41,7 @@ function* xen_pcibk_do_attach(pdev: xen_pcibk_device, remote_evtchn: number): Op
   const bind = has('xen-lateeoi') ? bind_interdomain_evtchn_to_irqhandler_lateeoi : bind_interdomain_evtchn_to_irqhandler;
   const err = yield* bind(pdev.otherend_id, remote_evtchn, xen_pcibk_handle_event, 0, DRV_NAME, pdev);
   if (err < 0) {
-    pr_err(`pciback pci-${pdev.otherend_id}-0: ${err} Error binding event channel to IRQ`);
+    xenbus_dev_error(pdev, err, 'Error binding event channel to IRQ');
     return err;
   }
   pdev.evtchn_irq = err;
