@@ -187,6 +187,8 @@ export { PCI_IRQ_AFFINITY, PCI_IRQ_ALL_TYPES, PCI_IRQ_LEGACY, PCI_IRQ_MSI, PCI_I
 export { readl, writel } from '../../kernel/drivers/pci/access';
 export { pci_disable_device, pci_enable_device, pci_set_master } from '../../kernel/drivers/pci/pci';
 export { pci_alloc_irq_vectors_affinity, pci_free_irq_vectors, pci_irq_vector } from '../../kernel/drivers/pci/msi_api';
+export { pci_msix_alloc_irq_at, pci_msix_free_irq } from '../../kernel/drivers/pci/msi_ims';
+export { MSI_ANY_INDEX } from '../../kernel/include/msi';
 
 /** The PCI function that the scenario calls by this name. @throws when there is none */
 export function pci_device(name: string): PciDev {
