@@ -15,9 +15,25 @@ export interface Member {
 /** Ways back that a C structure has no pointer for. */
 const HIDDEN = new Set(['irq_cfg.apicd']);
 
+/** Members that only kernels with a change have. */
+const SINCE: Readonly<Record<string, ChangeId | undefined>> = {
+  'msi_desc.device_msi': 'v2-44',
+  'msi_desc.data': 'pci-ims',
+  'irq_domain.msi_parent_ops': 'msi-parent-domains',
+  'pci_dev.msi_data': 'msi-device-data',
+  'irq_info.spurious_cnt': 'xen-lateeoi',
+  'irq_info.eoi_time': 'xen-lateeoi',
+  'irq_info.eoi_cpu': 'xen-lateeoi',
+};
+
+function isThere(member: string): boolean {
+  const since = SINCE[member];
+  return !HIDDEN.has(member) && (since === undefined || has(since));
+}
+
 /** @param owner the structure's name */
 export function membersOf(value: object, owner: string): Member[] {
-  const names = [...Object.keys(value), ...getters(value)].filter(name => !HIDDEN.has(`${owner}.${name}`));
+  const names = [...Object.keys(value), ...getters(value)].filter(name => isThere(`${owner}.${name}`));
   const members = names.map(name => ({ name, value: (value as Record<string, unknown>)[name], path: `->${name}` }));
   return value instanceof irq_alloc_info ? members.flatMap(member => allocInfoMember(value, member)) : members;
 }

@@ -13,8 +13,8 @@ const load: Load = (path, options) => {
   return loaded.ok ? { ok: true, kernel: loaded.scenario.kernel, make: loaded.make } : loaded;
 };
 
-async function at(program: string, name: string): Promise<{ client: TestClient; stopped: Stopped }> {
-  const client = await TestClient.launched(program);
+async function at(program: string, name: string, args: object = {}): Promise<{ client: TestClient; stopped: Stopped }> {
+  const client = await TestClient.launched(program, args);
   const [breakpoint] = await client.breakOn(name);
   assert.equal(breakpoint.verified, true, breakpoint.message);
   await client.ask('configurationDone');
@@ -59,6 +59,17 @@ describe('debug adapter: a guest of Xen', () => {
     // The card's first entry has the last of the guest's 80 pirqs; no pin leads to it.
     const pirq = fields['u'].fields!.find(({ name }) => name === 'pirq')!.fields!;
     assert.deepEqual(pirq.slice(0, 4).map(({ name, value }) => [name, value]), [['pirq', '79'], ['gsi', '0'], ['vector', '0'], ['flags', '0']]);
+  });
+
+  it('has the members of the chosen kernel: no late end of events in v5.9, no device MSI in v5.10', async () => {
+    const membersOn = async (kernel: string): Promise<string[]> => {
+      const { client } = await at(HVM, 'xen-pirq:irq_startup', { kernel });
+      const { chain, current } = await snapshot(client, { sections: ['chain', 'current'] });
+      return [...chain!.levels[0].chipData!.fields, ...current!.msiDesc!.fields].map(({ name }) => name).filter(name => ['spurious_cnt', 'eoi_time', 'eoi_cpu', 'platform', 'device_msi', 'data'].includes(name));
+    };
+    assert.deepEqual(await membersOn('v5.9'), ['platform']);
+    assert.deepEqual(await membersOn('v5.10'), ['spurious_cnt', 'eoi_time', 'eoi_cpu', 'platform']);
+    assert.deepEqual(await membersOn('v5.10+device-msi'), ['spurious_cnt', 'eoi_time', 'eoi_cpu', 'platform', 'device_msi']);
   });
 
   it('reads the message of an HVM guest as the number of a pirq', async () => {
