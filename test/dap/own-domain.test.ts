@@ -45,6 +45,22 @@ describe("debug adapter: a domain of the user's own", () => {
     return join(folder, 'a.irq.yaml');
   }
 
+  /** A client that stands in a function of the module, with no breakpoint left. */
+  async function reached(module: string, name: string): Promise<TestClient> {
+    const client = await launched(scenario(module));
+    await client.breakOn(name);
+    await client.ask('configurationDone');
+    await client.stops('function breakpoint');
+    await client.breakOn();
+    return client;
+  }
+
+  async function pausedOn(client: TestClient): Promise<void> {
+    await client.ask('continue', { threadId: 1 });
+    await client.ask('pause', { threadId: 1 });
+    await client.stops('pause');
+  }
+
   it('stops at a breakpoint in the file, with frames of the file between those of the model', async () => {
     const client = await stoppedAt('taken.set(first + i)');
     const { stackFrames } = await client.ask<{ stackFrames: DebugProtocol.StackFrame[] }>('stackTrace', { threadId: 1 });
@@ -152,14 +168,8 @@ export function* go() {
   return yield* request_irq(yield* irq_create_mapping(domain, 0), function* () { return 1; }, 0, 'mine', null);
 }
 `;
-    const client = await launched(scenario(module));
-    await client.breakOn('MINE:irq_unmask');
-    await client.ask('configurationDone');
-    await client.stops('function breakpoint');
-    await client.breakOn();
-    await client.ask('continue', { threadId: 1 });
-    await client.ask('pause', { threadId: 1 });
-    await client.stops('pause');
+    const client = await reached(module, 'MINE:irq_unmask');
+    await pausedOn(client);
     const stack = await client.stack();
     assert.match(stack[0], /irq_unmask:4$/);
     assert.ok(stack.some(frame => frame.startsWith('__setup_irq:')), stack.join());
@@ -177,23 +187,14 @@ export function* go() {
 
   const ENDLESS = 'export function* go() {\n  let turns = 0;\n  for (;;) {\n    turns++;\n  }\n}\n';
 
-  async function inLoop(): Promise<TestClient> {
-    const client = await launched(scenario(ENDLESS));
-    await client.breakOn('go');
-    await client.ask('configurationDone');
-    await client.stops('function breakpoint');
-    await client.breakOn();
-    return client;
-  }
+  const inLoop = (): Promise<TestClient> => reached(ENDLESS, 'go');
 
   it('is paused in an endless loop, looked at, and goes on', async () => {
     const client = await inLoop();
     const turns = async (): Promise<number> => Number((await client.scope('Locals'))[0].value);
     let before = 0;
     for (let i = 0; i < 3; i++) {
-      await client.ask('continue', { threadId: 1 });
-      await client.ask('pause', { threadId: 1 });
-      await client.stops('pause');
+      await pausedOn(client);
       assert.match((await client.stack())[0], /^go:[34]$/);
       const now = await turns();
       assert.ok(now >= before, `${now} after ${before}`);
@@ -202,14 +203,8 @@ export function* go() {
   });
 
   it('is paused between statements that take long', async () => {
-    const client = await launched(scenario('const long = (): number => {\n  let sum = 0;\n  for (let i = 0; i < 400000; i++) sum += String(i).length;\n  return sum;\n};\nexport function* go() {\n  for (;;) long();\n}\n'));
-    await client.breakOn('go');
-    await client.ask('configurationDone');
-    await client.stops('function breakpoint');
-    await client.breakOn();
-    await client.ask('continue', { threadId: 1 });
-    await client.ask('pause', { threadId: 1 });
-    await client.stops('pause');
+    const client = await reached('const long = (): number => {\n  let sum = 0;\n  for (let i = 0; i < 400000; i++) sum += String(i).length;\n  return sum;\n};\nexport function* go() {\n  for (;;) long();\n}\n', 'go');
+    await pausedOn(client);
     assert.deepEqual((await client.stack()).slice(0, 1), ['go:7']);
     await client.ask('continue', { threadId: 1 });
     await client.ask('terminate');
